@@ -1,0 +1,1 @@
+"""Keeps a complete, fresh copy of many Hostaway accounts in Postgres."""
