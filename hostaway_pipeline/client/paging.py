@@ -1,0 +1,86 @@
+"""Reading whole lists: what to ask for next, given what came.
+
+The server may return fewer rows than asked for, at any page and without saying so. So a reader advances by what came,
+and stops when the count is reached, at an empty page, or when a page brings nothing new.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import Any
+
+from hostaway_pipeline.client.client import Page
+from hostaway_pipeline.errors import NotFound
+
+FetchAt = Callable[[int], Page]
+FetchAfter = Callable[[Any], Page]
+
+
+def after_id(fetch: FetchAfter) -> Iterator[Page]:
+    """Pages by `afterId`, which is a position in the server's order: a deleted row shifts nothing.
+
+    A position whose row has gone ends the pass early; the caller sees that its ids do not add up to the count.
+    """
+    position: Any = None
+    seen: set[Any] = set()
+    while True:
+        try:
+            page = fetch(position)
+        except NotFound:
+            if position is None:
+                raise
+            return
+        ids = {row.get("id") for row in page.rows}
+        if not ids - seen:
+            # Also how a server that ignores `afterId`, and answers with the first page for ever, comes to an end.
+            if position is None:
+                yield page
+            return
+        seen |= ids
+        yield page
+        if page.count is not None and len(seen) >= page.count:
+            return
+        position = page.rows[-1].get("id")
+
+
+def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int) -> Iterator[Page]:
+    """Pages by `offset`, several at a time, in the order of their arrival.
+
+    The first page tells the count and how many rows the server really gives; a page that comes back shorter than its
+    stretch leaves a rest, which is asked for again.
+    """
+    first = fetch(0)
+    yield first
+    size, end = len(first.rows), first.count
+    if size == 0:
+        return
+    if end is None:
+        yield from _one_by_one(fetch, size)
+        return
+    stretches = iter([(start, min(start + size, end)) for start in range(size, end, size)])
+    under_way: dict[Future[Page], tuple[int, int]] = {}
+    try:
+        while True:
+            while len(under_way) < concurrency and (stretch := next(stretches, None)) is not None:
+                under_way[pool.submit(fetch, stretch[0])] = stretch
+            if not under_way:
+                return
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                start, stop = under_way.pop(future)
+                page = future.result()
+                yield page
+                reached = start + len(page.rows)
+                if page.rows and reached < stop:
+                    under_way[pool.submit(fetch, reached)] = (reached, stop)
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+def _one_by_one(fetch: FetchAt, offset: int) -> Iterator[Page]:
+    while True:
+        page = fetch(offset)
+        if not page.rows:
+            return
+        yield page
+        offset += len(page.rows)

@@ -1,0 +1,22 @@
+"""What the client needs from its surroundings. `store` satisfies these protocols; wiring.py brings the two together."""
+
+from datetime import datetime
+from typing import Protocol
+
+from hostaway_pipeline.domain.tokens import FetchToken, Token
+
+
+class TokenStore(Protocol):
+    def load(self, account_id: int) -> Token | None:
+        """The stored token, or None when there is none that will live for some more minutes."""
+
+    def refresh(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token:
+        """Replace `stale` by what `fetch` returns, once among all processes: whoever comes second gets the first's."""
+
+
+class RateLimiter(Protocol):
+    def acquire(self, account_id: int) -> None:
+        """Return when one request of this account may be sent, by the account's limit and the IP's."""
+
+    def pause(self, account_id: int, until: datetime | None) -> None:
+        """The server answered 429: nobody sends before `until` (None: it named no time)."""

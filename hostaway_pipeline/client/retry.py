@@ -1,0 +1,62 @@
+"""How long to wait before another try, and when to give up."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+# A relative wait never reaches this, a Unix timestamp always does.
+_EARLIEST_TIMESTAMP = 1_000_000_000
+_LONGEST_WAIT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` requests in all; waits grow from `base` seconds, doubling, with full jitter, up to `cap` seconds.
+
+    Answers 429 are counted apart: the wait is the server's to name, so that they end later, but they do end.
+    """
+
+    attempts: int = 5
+    attempts_when_limited: int = 20
+    base: float = 0.5
+    cap: float = 20.0
+
+    def waits(self) -> Iterator[float]:
+        for attempt in range(self.attempts - 1):
+            ceiling = min(self.cap, self.base * 2**attempt)
+            yield random.uniform(ceiling / 2, ceiling)  # noqa: S311 (jitter is no secret)
+
+
+def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """When a 429 says to come back, in any of its three forms, or None.
+
+    Hostaway's `X-RateLimit-Retry-After` is a Unix timestamp, not seconds; a gateway in front of it may send
+    `Retry-After` in seconds or as an HTTP date. An instant in the past or absurdly far away is held to bounds.
+    """
+    found = _instant(headers.get("X-RateLimit-Retry-After"), now) or _instant(headers.get("Retry-After"), now)
+    return None if found is None else min(max(found, now), now + _LONGEST_WAIT)
+
+
+def _instant(value: str | None, now: datetime) -> datetime | None:
+    if not value:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return _http_date(value)
+    try:
+        if number >= _EARLIEST_TIMESTAMP:
+            return datetime.fromtimestamp(number, UTC)
+        return now + timedelta(seconds=number)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        instant = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

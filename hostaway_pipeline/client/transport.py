@@ -1,0 +1,139 @@
+"""One request, one classified answer. Retries are client.py's, tokens are auth.py's."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+
+from hostaway_pipeline.client.retry import retry_at
+from hostaway_pipeline.errors import (
+    AccessDenied,
+    ApiError,
+    GarbledBody,
+    InvalidCredentials,
+    NetworkError,
+    NotFound,
+    RateLimited,
+    RequestRejected,
+    ServerError,
+)
+
+Params = Mapping[str, str | int]
+_CONNECT_SECONDS = 5.0
+_LONGEST_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful envelope. `result` is an object or a list; `count` comes on lists only."""
+
+    result: Any
+    count: int | None
+
+
+class Transport:
+    """A keep-alive session for one base URL, safe to share between threads."""
+
+    def __init__(self, base_url: str, *, connections: int, read_seconds: float = 30.0) -> None:
+        self._base_url = base_url
+        self._timeout = (_CONNECT_SECONDS, read_seconds)
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy or .netrc of the machine must not see or set credentials
+        self._session.headers["Accept"] = "application/json"
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, path: str, params: Params, token: str) -> Answer:
+        """Raises an ApiError of the class that tells whether another try makes sense."""
+        return _envelope(path, self._send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"}))
+
+    def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """For `/accessTokens`, whose answers carry no envelope."""
+        return _object(path, self._send("POST", path, data=form))
+
+    def _send(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        try:
+            response = self._session.request(
+                method, self._base_url + path, timeout=self._timeout, allow_redirects=False, **kwargs
+            )
+        except requests.RequestException as error:
+            # Not chained: the library's text holds the URL and, for a form, could hold its content.
+            raise NetworkError(f"{method} {path}: no answer from {self._base_url} ({_cause(error)})") from None
+        if not 200 <= response.status_code < 300:
+            raise _classified(f"{method} {path}", response)
+        return response
+
+
+def _classified(what: str, response: requests.Response) -> ApiError:
+    status = response.status_code
+    said = f"{what}: HTTP {status}{_message(response)}"
+    if status == 429:
+        return RateLimited(said, retry_at(response.headers, datetime.now(UTC)))
+    if status >= 500:
+        return ServerError(said)
+    if status == 401:
+        return InvalidCredentials(f"{what}: Hostaway does not accept the account id and client secret (HTTP 401)")
+    if status == 403:
+        return AccessDenied(said)
+    if status == 404:
+        return NotFound(said)
+    return RequestRejected(said)
+
+
+def _envelope(path: str, response: requests.Response) -> Answer:
+    body = _object(path, response)
+    if body.get("status") != "success" or "result" not in body:
+        raise RequestRejected(f"GET {path}: {_text(body) or 'an answer without status success'}")
+    count = body.get("count")
+    return Answer(body["result"], count if isinstance(count, int) else None)
+
+
+def _object(path: str, response: requests.Response) -> dict[str, Any]:
+    body = _parsed(response.content)
+    if not isinstance(body, dict):
+        raise GarbledBody(f"{path}: the answer is not a JSON object ({len(response.content)} bytes)")
+    return body
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # Half a surrogate pair is JSON to the standard library and to Hostaway's PHP, but not to orjson.
+        try:
+            return json.loads(content)
+        except ValueError:
+            return None
+
+
+def _message(response: requests.Response) -> str:
+    body = _parsed(response.content)
+    text = _text(body) if isinstance(body, dict) else None
+    return f": {text}" if text else ""
+
+
+def _text(body: Mapping[str, Any]) -> str | None:
+    """A failure's text stands in `result` or in `message`."""
+    texts = (body.get("message"), body.get("result"))
+    return next((text[:_LONGEST_MESSAGE] for text in texts if isinstance(text, str) and text), None)
+
+
+def _cause(error: requests.RequestException) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "connecting timed out"
+    if isinstance(error, requests.Timeout):
+        return "reading timed out"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS failed"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the answer was cut short"
+    return "connection refused or cut"

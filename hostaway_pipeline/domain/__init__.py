@@ -1,0 +1,1 @@
+"""Pure rules about Hostaway's objects: no clock, no network, no database."""

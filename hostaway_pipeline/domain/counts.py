@@ -1,0 +1,20 @@
+"""Counts of what a sync did, per entity: the numbers of the CLI's JSON, of `sync_runs` and of Dagster's metadata."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`unchanged` includes rows of which only volatile keys moved and rows that were older than what is stored."""
+
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(a + b for a, b in zip(self.as_dict().values(), other.as_dict().values(), strict=True)))
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)

@@ -1,0 +1,143 @@
+"""The four kinds of objects that are copied, and how a payload becomes a row.
+
+One table of columns per entity: the name in Postgres, and how it is read from the payload. Nothing here
+knows a database: store/tables.py declares the same columns with their types, and a test compares the two.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from hostaway_pipeline.domain.payloads import Payload, content_hash, storable
+from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text, newest
+
+Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object, ready for its table. `payload` is JSON text without secrets; `values` follow `Entity.columns`."""
+
+    id: int
+    payload: str
+    content_hash: bytes
+    source_updated_at: datetime | None
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    name: str
+    columns: Mapping[str, tuple[str, Reader]]  # column -> (key in the payload, reader)
+    source_updated: Callable[[Payload], datetime | None]
+    embedded: frozenset[str] = frozenset()  # resources that have a table of their own
+
+    def row(self, payload: Payload) -> Row | None:
+        """None when the payload has no usable id: there is nothing to key it by."""
+        object_id = as_int(payload.get("id"))
+        if object_id is None:
+            return None
+        kept = storable({key: value for key, value in payload.items() if key not in self.embedded})
+        return Row(
+            id=object_id,
+            payload=orjson.dumps(kept).decode(),
+            content_hash=content_hash(kept),
+            source_updated_at=self.source_updated(kept),
+            values=tuple(read(kept.get(key)) for key, read in self.columns.values()),
+        )
+
+
+def _instants(*keys: str) -> Callable[[Payload], datetime | None]:
+    return lambda payload: newest(*(as_instant(payload.get(key)) for key in keys))
+
+
+def _first_instant(*keys: str) -> Callable[[Payload], datetime | None]:
+    return lambda payload: next((found for key in keys if (found := as_instant(payload.get(key)))), None)
+
+
+LISTINGS = Entity(
+    "listings",
+    MappingProxyType(
+        {
+            "name": ("name", as_text),
+            "internal_name": ("internalListingName", as_text),
+            "address": ("address", as_text),
+            "city": ("city", as_text),
+            "country_code": ("countryCode", as_text),
+            "time_zone": ("timeZoneName", as_text),
+            "currency": ("currencyCode", as_text),
+            "price": ("price", as_decimal),
+            "person_capacity": ("personCapacity", as_int),
+            "bedrooms": ("bedroomsNumber", as_int),
+            "special_status": ("specialStatus", as_text),
+        }
+    ),
+    # The published listing has no `updatedOn`; `latestActivityOn` is the best stand-in where it exists.
+    _first_instant("updatedOn", "latestActivityOn"),
+)
+
+RESERVATIONS = Entity(
+    "reservations",
+    MappingProxyType(
+        {
+            "listing_id": ("listingMapId", as_int),
+            "channel_id": ("channelId", as_int),
+            "channel_name": ("channelName", as_text),
+            "channel_reservation_id": ("reservationId", as_text),
+            "confirmation_code": ("confirmationCode", as_text),
+            "status": ("status", as_text),
+            "guest_name": ("guestName", as_text),
+            "number_of_guests": ("numberOfGuests", as_int),
+            "arrival_date": ("arrivalDate", as_date),
+            "departure_date": ("departureDate", as_date),
+            "nights": ("nights", as_int),
+            "total_price": ("totalPrice", as_decimal),
+            "currency": ("currency", as_text),
+            "is_paid": ("isPaid", as_bool),
+            "reserved_at": ("reservationDate", as_instant),
+        }
+    ),
+    _first_instant("updatedOn", "insertedOn"),
+)
+
+CONVERSATIONS = Entity(
+    "conversations",
+    MappingProxyType(
+        {
+            "reservation_id": ("reservationId", as_int),
+            "listing_id": ("listingMapId", as_int),
+            "type": ("type", as_text),
+            "recipient_name": ("recipientName", as_text),
+            "has_unread_messages": ("hasUnreadMessages", as_bool),
+            "message_sent_at": ("messageSentOn", as_instant),
+            "message_received_at": ("messageReceivedOn", as_instant),
+        }
+    ),
+    _instants("messageSentOn", "messageReceivedOn"),
+    embedded=frozenset({"Reservation", "conversationMessages"}),
+)
+
+MESSAGES = Entity(
+    "messages",
+    MappingProxyType(
+        {
+            "conversation_id": ("conversationId", as_int),
+            "reservation_id": ("reservationId", as_int),
+            "listing_id": ("listingMapId", as_int),
+            "communication_type": ("communicationType", as_text),
+            "status": ("status", as_text),
+            "is_incoming": ("isIncoming", as_bool),
+            "body": ("body", as_text),
+            "sent_at": ("date", as_instant),
+        }
+    ),
+    _first_instant("updatedOn", "insertedOn"),
+)
+
+ENTITIES: Mapping[str, Entity] = MappingProxyType(
+    {entity.name: entity for entity in (LISTINGS, RESERVATIONS, CONVERSATIONS, MESSAGES)}
+)

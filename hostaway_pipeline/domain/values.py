@@ -1,0 +1,62 @@
+"""Hostaway's loosely typed values turned into typed ones. What cannot be read becomes None."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+BIGINT = 2**63
+
+
+def as_int(value: Any) -> int | None:
+    """Ids come as numbers or digits in a string; what does not fit a bigint is no id."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -BIGINT <= number < BIGINT else None
+
+
+def as_bool(value: Any) -> bool | None:
+    """Booleans come as 0/1, sometimes true/false, null or a string."""
+    if value in (0, 1, "0", "1"):
+        return bool(int(value))
+    return None
+
+
+def as_text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def as_decimal(value: Any) -> Decimal | None:
+    """Money: exact, so from the shortest text of a float."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number.adjusted()) < 100 else None
+
+
+def as_instant(value: Any) -> datetime | None:
+    """`YYYY-MM-DD HH:MM:SS`, naive and in UTC; `0000-00-00 00:00:00` and the like are no instants."""
+    if not isinstance(value, str):
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def as_date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def newest(*instants: datetime | None) -> datetime | None:
+    return max((i for i in instants if i is not None), default=None)

@@ -1,0 +1,93 @@
+"""Logging: one pipeline for structlog and the standard library, and the one processor that redacts.
+
+What must not be logged is decided here and nowhere else: by the name of a field, and by the look of a text.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+REDACTED = "[redacted]"
+
+_PRIVATE_KEY = re.compile(
+    r"secret|token|passw|authorization|cookie|api_?key|encryption|credential|door|wifi|cvc|^cc[_A-Z]|card"
+    r"|guest|email|phone|recipient|body|message_text|payload|address",
+    re.IGNORECASE,
+)
+_PRIVATE_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), r"\1 " + REDACTED),
+    (
+        re.compile(r"(?i)\b(client_secret|access_token|token|password|secret)(\"?\s*[=:]\s*\"?)[^\s&\",}]+"),
+        r"\1\2" + REDACTED,
+    ),
+    (re.compile(r"(?i)(://[^/\s:@]*):[^/\s@]+@"), r"\1:" + REDACTED + "@"),
+    (re.compile(r"\bv1:[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9+/=]{20,}"), REDACTED),
+    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), REDACTED),
+    (re.compile(r"(?<![\d.-])(?:\d[ -]?){12,18}\d(?![\d.])"), REDACTED),
+    (re.compile(r"(?<!\w)\+\d[\d ()-]{7,}\d"), REDACTED),
+)
+
+
+def scrub(text: str) -> str:
+    """The text without bearer tokens, passwords, e-mail addresses, phone and card numbers."""
+    for pattern, replacement in _PRIVATE_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """structlog processor: the last one before rendering, so that nothing is added after it."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def configure_logging(level: str = "INFO") -> None:
+    """Colours on a terminal, one JSON object per line anywhere else; always on stderr, for stdout carries answers."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("urllib3", "alembic", "sqlalchemy", "watchfiles"):
+        logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if _PRIVATE_KEY.search(key) and value is not None and not isinstance(value, bool):
+        return REDACTED
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {k: _redacted(str(k), v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", part) for part in value]
+    if isinstance(value, int | float) or value is None:
+        return value
+    return scrub(str(value))

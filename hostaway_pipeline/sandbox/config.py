@@ -1,0 +1,72 @@
+"""What a sandbox can be told: its accounts, limits, page caps and latency.
+
+Plain values only: the environment and the command line are read elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+RetryAfterStyle = Literal["unix", "seconds", "http-date"]
+
+HALF_A_YEAR = 184 * 24 * 3600
+
+
+def secret_for(account_id: int) -> str:
+    """The client secret of an account that was not given one."""
+    return f"sandbox-secret-{account_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAccount:
+    """One Hostaway customer, by size; `account_id` is the OAuth client id too."""
+
+    account_id: int
+    listings: int = 7
+    reservations: int = 200
+    secret: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.secret:
+            object.__setattr__(self, "secret", secret_for(self.account_id))
+
+    @classmethod
+    def parse(cls, spec: str) -> Self:
+        """Read `ID:LISTINGS:RESERVATIONS`; raises ValueError naming the spec."""
+        parts = spec.split(":")
+        if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+            raise ValueError(f"not an account spec, expected ID:LISTINGS:RESERVATIONS: {spec!r}")
+        account_id, listings, reservations = map(int, parts)
+        return cls(account_id, listings, reservations)
+
+
+@dataclass(slots=True)
+class SandboxConfig:
+    """Seconds and counts; a limit of None is switched off.
+
+    Hostaway publishes 200 requests per sliding 10 s for an IP and for an account, and 30 sends a minute.
+    """
+
+    accounts: Sequence[SandboxAccount] = (SandboxAccount(59808, 7, 787),)
+    seed: int = 1
+    today: str = "2026-09-01"
+    id_offset: int = 0
+    """Added to every id; with the same offset, accounts share ids."""
+
+    ip_limit: int | None = 200
+    account_limit: int | None = 200
+    window: float = 10.0
+    send_limit: int | None = 30
+    send_window: float = 60.0
+    retry_after_style: RetryAfterStyle = "unix"
+
+    token_expires_in: int = HALF_A_YEAR
+    token_delay: float = 1.0
+    """A token is refused until it is this old."""
+
+    listings_cap: int = 1000
+    reservations_cap: int = 500
+    conversations_cap: int = 100
+    messages_cap: int = 100
+    short_pages: bool = False
+    latency: float = 0.0

@@ -1,0 +1,71 @@
+"""Hostaway's rate limits: sliding windows per IP, per account and for sends. What a 429 looks like is in envelope.py."""
+
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+from hostaway_pipeline.sandbox.config import SandboxConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which limit was hit, and the Unix time at which a slot is free again."""
+
+    limit: int
+    free_at: float
+
+
+class SlidingWindow:
+    """At most `limit` admitted arrivals in any `seconds`; `limit` may be changed at run time."""
+
+    def __init__(self, limit: int | None, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self._arrivals: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until this key has room; 0 when it has."""
+        if self.limit is None:
+            return 0.0
+        arrivals = self._arrivals[key]
+        while arrivals and arrivals[0] <= now - self.seconds:
+            arrivals.popleft()
+        if len(arrivals) < self.limit:
+            return 0.0
+        blocking = arrivals[-self.limit] if self.limit else now
+        return blocking + self.seconds - now
+
+    def add(self, key: str, now: float) -> None:
+        if self.limit is not None:
+            self._arrivals[key].append(now)
+
+    def clear(self) -> None:
+        self._arrivals.clear()
+
+
+class Limits:
+    """The three windows. A refused request counts towards none of them."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.ip = SlidingWindow(config.ip_limit, config.window)
+        self.account = SlidingWindow(config.account_limit, config.window)
+        self.sends = SlidingWindow(config.send_limit, config.send_window)
+        self.retry_after_style = config.retry_after_style
+
+    def admit(self, now: float, ip: str, account_id: int | None, *, is_send: bool = False) -> Refusal | None:
+        """Count one arrival, or say why it is refused. `now` is monotonic."""
+        windows = [(self.ip, ip)]
+        if account_id is not None:
+            windows.append((self.account, str(account_id)))
+            if is_send:
+                windows.append((self.sends, str(account_id)))
+        for window, key in windows:
+            if wait := window.wait(key, now):
+                return Refusal(window.limit or 0, time.time() + wait)
+        for window, key in windows:
+            window.add(key, now)
+        return None
+
+    def clear(self) -> None:
+        for window in (self.ip, self.account, self.sends):
+            window.clear()

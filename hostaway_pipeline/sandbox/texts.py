@@ -1,0 +1,42 @@
+"""Words for guests, rooms and messages, in the scripts that real guests write.
+
+Only text: where it ends up is decided by the generators. No NUL and no lone surrogates.
+"""
+
+from random import Random
+
+GUESTS = (
+    "Andrew Peterson", "Zoë Brûlé", "José Ñúñez", "Łukasz Żółć", "李小龍", "山田 太郎", "Мария Иванова", "محمد العلي",
+    "יעל כהן", "Nguyễn Thị Hoa", "O'Brien, Seán", "Anna 👩‍👩‍👧‍👦 & co", "Zalgo H̷e̶l̵l̴o̷", "Ἀλέξανδρος", "प्रिया शर्मा",
+    "Müller-Lüdenscheidt", "Ana\u00adMaria", "e\u0301lodie (combining)", "🏳️‍🌈 Robin", "김민준",
+)  # fmt: skip
+CITIES = (
+    ("Bremerhaven", "DE", "Europe/Berlin", "EUR", 53.5403, 8.58936),
+    ("Austin", "US", "America/Chicago", "USD", 30.2672, -97.7431),
+    ("תל אביב", "IL", "Asia/Jerusalem", "ILS", 32.0853, 34.7818),
+    ("京都市", "JP", "Asia/Tokyo", "JPY", 35.0116, 135.7681),
+    ("São Paulo", "BR", "America/Sao_Paulo", "BRL", -23.5505, -46.6333),
+)
+HOMES = ("Cozy loft", "Seaside cottage 🌊", "Penthouse “Nº 5”", "Villa Björn", "Studio\tB", "بيت الضيافة", "Old mill")
+SENTENCES = (
+    "Hello, we arrive around nine in the evening.",
+    "Is there parking near the house?",
+    "Thank you 🙏🏽 see you soon!",
+    "The family 👨‍👩‍👧‍👦 is looking forward to it.",
+    "שלום, מתי אפשר להיכנס לדירה?",
+    "مرحبا، هل يوجد واي فاي؟ \u200f(شكرا)",
+    "Line one\nline two\r\n\tindented \"quoted\" back\\slash",
+    "Cafe\u0301 and nai\u0308ve: the accents are combining.",
+    "<p>Dear guest,<br>the <b>keys</b> are at the reception &amp; waiting.</p>",
+    "こんにちは。チェックインは何時ですか？",
+    "'; DROP TABLE messages; -- just kidding",
+    "Price: 1.234,56 € — 50% off; {\"json\": null}",
+)
+
+
+def message_texts(rng: Random, size: int = 300) -> list[str]:
+    """A stock of bodies: mostly one to four sentences, some empty, some of several thousand characters."""
+    texts = ["", " ", "👍", "ok"]
+    texts += [" ".join(rng.choices(SENTENCES, k=rng.randint(1, 4))) for _ in range(size)]
+    texts += [" ".join(rng.choices(SENTENCES, k=rng.randint(60, 160))) for _ in range(max(1, size // 100))]
+    return texts

@@ -1,0 +1,84 @@
+"""The rows of one account: what a sync reads and writes, each call one transaction. A dry run writes nothing."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import MESSAGES, Entity, Row
+from hostaway_pipeline.store import conversations, sweeps
+from hostaway_pipeline.store.conversations import Read, Unread
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.merge import merge
+from hostaway_pipeline.store.sweeps import SweepRecord
+
+
+class AccountTables:
+    """Rows are keyed by this account: nothing here can touch another one's."""
+
+    def __init__(self, database: Database, account_id: int, customer_id: UUID, *, dry_run: bool = False) -> None:
+        self.account_id = account_id
+        self.dry_run = dry_run
+        self._customer_id = customer_id
+        self._database = database
+
+    def merge(self, entity: Entity, rows: Iterable[Row]) -> Counts:
+        with self._database.transaction() as connection:
+            return merge(
+                connection,
+                entity,
+                rows,
+                account_id=self.account_id,
+                customer_id=self._customer_id,
+                dry_run=self.dry_run,
+            )
+
+    def alive_ids(self, entity: Entity) -> set[int]:
+        with self._database.transaction() as connection:
+            return sweeps.alive_ids(connection, entity, self.account_id)
+
+    def finish_sweep(self, entity: Entity, record: SweepRecord, deleted: Collection[int]) -> int:
+        """Set all tombstones of a sweep and its record in one transaction; returns how many were set."""
+        if self.dry_run:
+            return len(deleted)
+        with self._database.transaction() as connection:
+            marked = sweeps.mark_deleted(connection, entity, self.account_id, deleted)
+            sweeps.record_sweep(connection, self.account_id, record)
+            return marked
+
+    def conversations_to_read(self, read_before: datetime | None) -> list[Unread]:
+        with self._database.transaction() as connection:
+            return conversations.to_read(connection, self.account_id, read_before=read_before)
+
+    def alive_messages(self, conversation_ids: Collection[int]) -> dict[int, set[int]]:
+        with self._database.transaction() as connection:
+            return conversations.alive_messages(connection, self.account_id, conversation_ids)
+
+    def delete_messages_of_deleted_conversations(self) -> int:
+        if self.dry_run:
+            return 0
+        with self._database.transaction() as connection:
+            return sweeps.delete_messages_of_deleted_conversations(connection, self.account_id)
+
+    def apply_reads(
+        self, rows: Iterable[Row], deleted: Collection[int], reads: Sequence[Read], synced_at: datetime
+    ) -> Counts:
+        """Messages, their tombstones and "this conversation is read" become visible together or not at all."""
+        with self._database.transaction() as connection:
+            counts = merge(
+                connection,
+                MESSAGES,
+                rows,
+                account_id=self.account_id,
+                customer_id=self._customer_id,
+                dry_run=self.dry_run,
+            )
+            if self.dry_run:
+                return counts + Counts(deleted=len(deleted))
+            marked = sweeps.mark_deleted(connection, MESSAGES, self.account_id, deleted)
+            conversations.mark_read(connection, self.account_id, reads, synced_at)
+            return counts + Counts(deleted=marked)
+
+    def expected_messages(self) -> int:
+        with self._database.transaction() as connection:
+            return conversations.expected_messages(connection, self.account_id)

@@ -1,0 +1,164 @@
+"""The accounts that are synced. Their secrets pass through the keyring on the way in and out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.security.keyring import Keyring, Place
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, sweeps, sync_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What may be shown of an account: never a secret."""
+
+    account_id: int
+    customer_id: UUID
+    name: str | None
+    is_active: bool
+    next_due_at: datetime | None
+    last_sync_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHealth:
+    """One line of `accounts list`. `rows` counts live rows per entity; the last run may be None."""
+
+    account: Account
+    rows: dict[str, int]
+    last_status: str | None
+    last_error: str | None
+
+
+_SHOWN = [accounts.c[name] for name in Account.__dataclass_fields__]
+
+
+def secret_place(column: str, account_id: int) -> Place:
+    return Place("accounts", column, account_id)
+
+
+class Accounts:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def add(self, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool) -> Account:
+        """A new account, or one that was removed and comes back with its rows. `is_due`: a sync may start by itself.
+
+        Raises AccountError when the account is there and active.
+        """
+        values: dict[str, Any] = {
+            "client_secret": self._keyring.encrypt(secret, secret_place("client_secret", account_id)),
+            "next_due_at": func.now() if is_due else None,
+            "is_active": True,
+        }
+        given = {"name": name, "customer_id": customer_id}
+        values |= {key: value for key, value in given.items() if value is not None}
+        statement = (
+            insert(accounts)
+            .values(account_id=account_id, **values)
+            .on_conflict_do_update(
+                index_elements=[accounts.c.account_id],
+                set_={**values, "updated_at": func.now()},
+                where=~accounts.c.is_active,
+            )
+            .returning(*_SHOWN)
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(statement).one_or_none()
+        if found is None:
+            raise AccountError(
+                f"account {account_id} exists already; `hostaway accounts remove {account_id}` removes it"
+            )
+        return Account(*found)
+
+    def get(self, account_id: int) -> Account:
+        """Raises AccountError for an account that is unknown or was removed."""
+        with self._database.transaction() as connection:
+            found = connection.execute(select(*_SHOWN).where(accounts.c.account_id == account_id)).one_or_none()
+        if found is None:
+            raise AccountError(f"account {account_id} is not known; add it with `hostaway accounts add {account_id}`")
+        if not found.is_active:
+            raise AccountError(f"account {account_id} was removed; `hostaway accounts add {account_id}` brings it back")
+        return Account(*found)
+
+    def active(self) -> list[Account]:
+        with self._database.transaction() as connection:
+            found = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
+            return [Account(*row) for row in found]
+
+    def due(self) -> list[Account]:
+        """Active accounts whose next sync is due by the database's clock."""
+        is_due = accounts.c.is_active & (accounts.c.next_due_at <= func.now())
+        with self._database.transaction() as connection:
+            return [Account(*row) for row in connection.execute(select(*_SHOWN).where(is_due))]
+
+    def health(self) -> list[AccountHealth]:
+        with self._database.transaction() as connection:
+            found = connection.execute(select(*_SHOWN).order_by(accounts.c.account_id)).all()
+            rows: dict[str, dict[int, int]] = {}
+            for name in ENTITIES:
+                table = ENTITY_TABLES[name]
+                counted = (
+                    select(table.c.account_id, func.count())
+                    .where(table.c.deleted_at.is_(None))
+                    .group_by(table.c.account_id)
+                )
+                rows[name] = dict(connection.execute(counted).tuples().all())
+            newest = (
+                select(sync_runs.c.account_id, sync_runs.c.status, sync_runs.c.error)
+                .distinct(sync_runs.c.account_id)
+                .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
+            )
+            last = {account_id: (status, error) for account_id, status, error in connection.execute(newest)}
+        return [
+            AccountHealth(
+                Account(*row),
+                {name: rows[name].get(row.account_id, 0) for name in ENTITIES},
+                *last.get(row.account_id, (None, None)),
+            )
+            for row in found
+        ]
+
+    def remove(self, account_id: int, *, hard: bool) -> None:
+        """Stop syncing; with `hard`, delete the account and its rows everywhere."""
+        chosen = accounts.c.account_id == account_id
+        change = (
+            delete(accounts).where(chosen)
+            if hard
+            else update(accounts)
+            .where(chosen)
+            .values(
+                is_active=False,
+                client_secret=None,
+                access_token=None,
+                token_expires_at=None,
+                updated_at=func.now(),
+            )
+        )
+        with self._database.transaction() as connection:
+            if connection.execute(change).rowcount == 0:
+                raise AccountError(f"account {account_id} is not known")
+
+    def mark_synced(self, account_id: int) -> None:
+        """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one."""
+        finished = (
+            select(func.min(sweeps.c.finished_at))
+            .where(sweeps.c.account_id == account_id, sweeps.c.is_complete)
+            .having(func.count() == len(ENTITIES))
+            .scalar_subquery()
+        )
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at), next_due_at=None)
+            )

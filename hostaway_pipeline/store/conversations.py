@@ -1,0 +1,67 @@
+"""Which conversations' messages have been read, and up to where: the state that lets a killed sync go on."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.tables import conversations, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A conversation to read, with its markers as they stand now."""
+
+    id: int
+    message_sent_at: datetime | None
+    message_received_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A complete read: the conversation as it stood before, and how many messages Hostaway counted."""
+
+    conversation: Unread
+    count: int
+
+
+def to_read(connection: Connection, account_id: int, *, read_before: datetime | None) -> list[Unread]:
+    """`read_before` None: only those whose markers moved, or that never were read."""
+    values = {"account_id": account_id, "read_before": read_before}
+    cursor = driver(connection).cursor()
+    return [Unread(*row) for row in cursor.execute(query("conversations_to_read"), values)]
+
+
+def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], synced_at: datetime) -> None:
+    values = {
+        "account_id": account_id,
+        "ids": [read.conversation.id for read in reads],
+        "synced_at": synced_at,
+        "sent_at": [read.conversation.message_sent_at for read in reads],
+        "received_at": [read.conversation.message_received_at for read in reads],
+        "counts": [read.count for read in reads],
+    }
+    driver(connection).cursor().execute(query("mark_read"), values)
+
+
+def alive_messages(connection: Connection, account_id: int, ids: Collection[int]) -> dict[int, set[int]]:
+    """Ids of the live messages of these conversations, by conversation."""
+    columns = (messages.c.conversation_id, messages.c.id)
+    chosen = (messages.c.account_id == account_id) & (messages.c.conversation_id == func.any(list(ids)))
+    alive: dict[int, set[int]] = defaultdict(set)
+    for conversation_id, message_id in connection.execute(
+        select(*columns).where(chosen, messages.c.deleted_at.is_(None))
+    ):
+        alive[conversation_id].add(message_id)
+    return alive
+
+
+def expected_messages(connection: Connection, account_id: int) -> int:
+    """How many messages Hostaway counted, over all live conversations, each at its last complete read."""
+    counted = select(func.coalesce(func.sum(conversations.c.messages_read_count), 0)).where(
+        conversations.c.account_id == account_id, conversations.c.deleted_at.is_(None)
+    )
+    return int(connection.execute(counted).scalar_one())

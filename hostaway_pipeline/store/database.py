@@ -1,0 +1,138 @@
+"""One engine per process, and the one place where a database failure becomes an error of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
+
+OLDEST_SERVER = 140000
+_CONNECT_SECONDS = 10
+# Callers of single statements queue for a row lock anyway: more connections would only queue in the server.
+_UNSYNCED_CONNECTIONS = 4
+
+
+class Database:
+    """Connections to the hostaway database. Nothing is connected before the first use."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        self._display = parsed.set(username=None, password=None, query={}).render_as_string()
+        connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway"}
+        self.engine = create_engine(
+            parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=connect
+        )
+        self._unsynced = create_engine(
+            parsed,
+            pool_size=_UNSYNCED_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            isolation_level="AUTOCOMMIT",
+            connect_args={**connect, "options": "-c synchronous_commit=off"},
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Commits at the end of the block. Raises DatabaseUnavailable when Postgres is away or full."""
+        with self._translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def unsynced(self) -> Iterator[psycopg.Cursor[Any]]:
+        """Single statements that commit at once without waiting for the disk: for what a crash may forget."""
+        with self._translated(), self._unsynced.connect() as connection:
+            yield driver(connection).cursor()
+
+    @contextmanager
+    def dedicated(self) -> Iterator[Connection]:
+        """A connection of its own in autocommit mode, for session-level locks: closing it releases them."""
+        with self._translated():
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            finally:
+                # Not returned to the pool: a lock that could not be released must not be inherited.
+                with suppress(DBAPIError):
+                    connection.invalidate()
+                connection.close()
+
+    def check_server(self) -> None:
+        """Raises when the server cannot be reached or is too old."""
+        with self.transaction() as connection:
+            version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+        if int(version) < OLDEST_SERVER:
+            raise ConfigurationError(f"{self._display}: Postgres {int(version) // 10000} is too old, 14 is the oldest")
+
+    def ensure_sibling(self, name: str) -> None:
+        """Create a database on the same server unless it is there."""
+        with self._translated(), self._unsynced.connect() as connection:
+            cursor = driver(connection).cursor()
+            if cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+                try:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                except (pg.DuplicateDatabase, pg.UniqueViolation):
+                    pass  # another process was faster
+                except pg.InsufficientPrivilege:
+                    raise ConfigurationError(
+                        f"{self._display}: this user may not create the database {name!r}: create it, or set "
+                        f"HOSTAWAY_DAGSTER_DATABASE_URL"
+                    ) from None
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+        self._unsynced.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            reason = _unavailable(error.orig if isinstance(error, DBAPIError) else error)
+            if reason is None:
+                raise
+            raise DatabaseUnavailable(f"{self._display}: {reason}") from None
+        except PoolTimeout:
+            raise DatabaseUnavailable(f"{self._display}: no connection became free in time") from None
+
+
+def sibling_url(url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def with_driver(url: str, drivername: str) -> str:
+    return make_url(url).set(drivername=drivername).render_as_string(hide_password=False)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """psycopg's connection below SQLAlchemy's: for COPY and for the statements in `queries/`."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, psycopg.Connection)  # noqa: S101 (no other engine is created here)
+    return found
+
+
+@cache
+def query(name: str) -> str:
+    """The text of `queries/<name>.sql`: every statement that matters has a name and a comment."""
+    return (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _unavailable(error: BaseException | None) -> str | None:
+    if isinstance(error, pg.DiskFull):
+        return "the database server's disk is full; free some space, then run the same again"
+    if isinstance(error, pg.InvalidCatalogName):
+        return "the database does not exist; create it first"
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else "connection lost"
+        return f"Postgres cannot be reached or went away ({first_line})"
+    return None

@@ -1,0 +1,22 @@
+-- merge: staged rows of one account meet the stored ones.
+--
+-- New ids are inserted. A stored row takes the new content unless what is stored is newer by Hostaway's own clock, so
+-- that a slow poll cannot undo a newer webhook. When only volatile keys moved, source_updated_at alone advances:
+-- updated_at tells analysts when content changed. A row that comes back is no longer deleted.
+WITH merged AS (
+    INSERT INTO {table} AS stored (account_id, customer_id, {columns})
+    SELECT %(account_id)s, %(customer_id)s, {columns} FROM {stage}
+    ON CONFLICT (account_id, id) DO UPDATE SET
+        {assignments},
+        raw_payload = CASE WHEN stored.content_hash = excluded.content_hash
+                           THEN stored.raw_payload ELSE excluded.raw_payload END,
+        updated_at = CASE WHEN stored.content_hash = excluded.content_hash AND stored.deleted_at IS NULL
+                          THEN stored.updated_at ELSE now() END,
+        deleted_at = NULL
+    WHERE (stored.source_updated_at <= excluded.source_updated_at) IS NOT FALSE
+      AND (stored.content_hash <> excluded.content_hash
+           OR stored.source_updated_at IS DISTINCT FROM excluded.source_updated_at
+           OR stored.deleted_at IS NOT NULL)
+    RETURNING (xmax = 0) AS is_new, (updated_at = now()) AS is_moved
+)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE is_moved AND NOT is_new) FROM merged

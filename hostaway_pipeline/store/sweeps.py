@@ -1,0 +1,66 @@
+"""What a sweep leaves behind: tombstones, and the record of how complete it was."""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_pipeline.domain.entities import Entity
+from hostaway_pipeline.store.tables import ENTITY_TABLES, conversations, messages, sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRecord:
+    """`reason` is set when the sweep is incomplete or rows were held back."""
+
+    entity: str
+    started_at: datetime
+    is_complete: bool
+    server_count: int | None
+    seen_count: int
+    held_back: int
+    reason: str | None
+
+
+def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
+    table = ENTITY_TABLES[entity.name]
+    found = connection.execute(select(table.c.id).where(table.c.account_id == account_id, table.c.deleted_at.is_(None)))
+    return set(found.scalars())
+
+
+def mark_deleted(connection: Connection, entity: Entity, account_id: int, ids: Collection[int]) -> int:
+    """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again."""
+    if not ids:
+        return 0
+    table = ENTITY_TABLES[entity.name]
+    values: dict[str, Any] = {"deleted_at": func.now(), "updated_at": func.now()}
+    if table is conversations:
+        values["messages_synced_at"] = None
+    chosen = (table.c.account_id == account_id) & (table.c.id == func.any(list(ids))) & table.c.deleted_at.is_(None)
+    return connection.execute(update(table).where(chosen).values(values)).rowcount
+
+
+def delete_messages_of_deleted_conversations(connection: Connection, account_id: int) -> int:
+    gone = (
+        (messages.c.account_id == account_id)
+        & messages.c.deleted_at.is_(None)
+        & (conversations.c.account_id == messages.c.account_id)
+        & (conversations.c.id == messages.c.conversation_id)
+        & conversations.c.deleted_at.is_not(None)
+    )
+    values = {"deleted_at": func.now(), "updated_at": func.now()}
+    return connection.execute(update(messages).where(gone).values(values)).rowcount
+
+
+def record_sweep(connection: Connection, account_id: int, record: SweepRecord) -> None:
+    values = {**asdict(record), "account_id": account_id, "finished_at": func.clock_timestamp()}
+    statement = insert(sweeps).values(values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[sweeps.c.account_id, sweeps.c.entity],
+            set_={name: statement.excluded[name] for name in values},
+        )
+    )

@@ -1,0 +1,92 @@
+"""The history of syncs: one row each, from its start on, so that a run that died is seen as such."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ScalarSelect, func, insert, select, update
+
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.tables import sync_runs
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """Conversations that were read after `baseline_at` need not be read again by this run."""
+
+    id: int
+    started_at: datetime
+    baseline_at: datetime
+
+
+class SyncRuns:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(
+        self, account_id: int, *, mode: str, source: str, dagster_run_id: str | None, entities: Iterable[str]
+    ) -> StartedRun:
+        """Record a start, under the account's lock: whatever is still marked as running has died."""
+        mine = sync_runs.c.account_id == account_id
+        died = (
+            update(sync_runs)
+            .where(mine, sync_runs.c.status == "running")
+            .values(status="interrupted", finished_at=func.now(), error="the process ended before the sync did")
+        )
+        new = (
+            insert(sync_runs)
+            .values(
+                account_id=account_id,
+                mode=mode,
+                source=source,
+                dagster_run_id=dagster_run_id,
+                status="running",
+                baseline_at=func.coalesce(_unfinished_baseline(account_id, mode), func.now()),
+                entities={name: {} for name in entities},
+            )
+            .returning(sync_runs.c.id, sync_runs.c.started_at, sync_runs.c.baseline_at)
+        )
+        with self._database.transaction() as connection:
+            connection.execute(died)
+            return StartedRun(*connection.execute(new).one())
+
+    def finish(
+        self,
+        run_id: int,
+        *,
+        status: str,
+        api_calls: int,
+        http_429: int,
+        entities: Mapping[str, Any],
+        error: str | None,
+    ) -> None:
+        values = {
+            "status": status,
+            "api_calls": api_calls,
+            "http_429": http_429,
+            "entities": entities,
+            "error": error,
+        }
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(sync_runs).where(sync_runs.c.id == run_id).values(**values, finished_at=func.clock_timestamp())
+            )
+
+
+def _unfinished_baseline(account_id: int, mode: str) -> ScalarSelect[datetime]:
+    """Where the newest read of the messages ended early, the next one goes on from its baseline, for a day at most."""
+    newest = (
+        select(sync_runs.c.status, sync_runs.c.baseline_at)
+        .where(
+            sync_runs.c.account_id == account_id,
+            sync_runs.c.mode == mode,
+            sync_runs.c.entities.has_key("messages"),
+        )
+        .order_by(sync_runs.c.id.desc())
+        .limit(1)
+        .subquery()
+    )
+    a_day_ago = func.now() - func.make_interval(0, 0, 0, 1)
+    is_unfinished = newest.c.status.in_(("interrupted", "failed")) & (newest.c.baseline_at > a_day_ago)
+    return select(newest.c.baseline_at).where(is_unfinished).scalar_subquery()

@@ -1,0 +1,1 @@
+"""Use cases without Dagster: what happens, in which order, between Hostaway's API and the tables."""

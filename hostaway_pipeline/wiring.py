@@ -1,0 +1,153 @@
+"""The composition root: settings become an engine, a keyring and services. Nothing else puts the parts together."""
+
+import os
+from contextlib import AbstractContextManager, suppress
+from functools import cache, cached_property
+from pathlib import Path
+
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.ports import RateLimiter, TokenStore
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.errors import KeyringError
+from hostaway_pipeline.security.keyring import Keyring, generate_key
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.store.accounts import Account, Accounts
+from hostaway_pipeline.store.database import Database, sibling_url, with_driver
+from hostaway_pipeline.store.locks import account_lock
+from hostaway_pipeline.store.migrate import check_migrated, migrate
+from hostaway_pipeline.store.secrets import Secrets, is_in_use
+from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.store.sync_runs import SyncRuns
+from hostaway_pipeline.store.tokens import PostgresTokenStore
+
+DATABASE = "hostaway"
+DAGSTER_DATABASE = "dagster"
+KEY_FILE = "encryption.keys"
+
+
+class Services:
+    """Everything a command, an asset or a route may need, built on first use from one Settings."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.database = Database(database_url, pool_size=settings.concurrency)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """Raises KeyringError when no key is set, or the embedded key file is lost."""
+        if self.settings.encryption_keys is not None:
+            return Keyring.parse(self.settings.encryption_keys.get_secret_value())
+        if self.settings.database_url is not None:
+            raise KeyringError("HOSTAWAY_ENCRYPTION_KEYS is not set; `hostaway keys generate` makes a key")
+        return Keyring.parse(self._key_file().read_text(encoding="ascii").strip())
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(self.database, self.keyring)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.keyring)
+
+    @cached_property
+    def sync_runs(self) -> SyncRuns:
+        return SyncRuns(self.database)
+
+    @cached_property
+    def tokens(self) -> PostgresTokenStore:
+        return PostgresTokenStore(self.database, self.keyring)
+
+    @cached_property
+    def slots(self) -> PostgresSlots:
+        return PostgresSlots(
+            self.database,
+            egress=self.settings.egress,
+            ip=self.settings.rate_limit_ip,
+            account=self.settings.rate_limit_account,
+        )
+
+    def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
+        tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
+        limiter: RateLimiter = self.slots
+        return HostawayClient(
+            account_id,
+            base_url=self.settings.api_url,
+            tokens=tokens,
+            limiter=limiter,
+            concurrency=self.settings.concurrency,
+            policy=policy,
+        )
+
+    def tables(self, account: Account, *, dry_run: bool) -> AccountTables:
+        return AccountTables(self.database, account.account_id, account.customer_id, dry_run=dry_run)
+
+    def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
+        return account_lock(self.database, account_id, wait_seconds=wait_seconds)
+
+    def check(self) -> None:
+        """Fail closed: raises unless the schema is current and every stored secret's key is here."""
+        self.database.check_server()
+        check_migrated(self.database)
+        self.secrets.check()
+
+    def migrate(self) -> None:
+        self.database.check_server()
+        migrate(self.database)
+
+    def close(self) -> None:
+        self.database.dispose()
+
+    def _key_file(self) -> Path:
+        """The embedded database's key, made at its first start. A lost key is an error, never a new key."""
+        path = self.settings.home.absolute() / KEY_FILE
+        if not path.exists():
+            if is_in_use(self.database):
+                raise KeyringError(f"{path} is gone, and stored secrets need it: restore the file from a backup")
+            _write_once(path, f"embedded:{generate_key()}")
+        if path.stat().st_mode & 0o077:
+            raise KeyringError(f"{path} can be read by others: run `chmod 600 {path}`")
+        return path
+
+
+def open_services(settings: Settings, *, start_embedded: bool = True) -> Services:
+    """Services on the configured database, or on the embedded one, which is started and joined."""
+    return Services(settings, database_url(settings, DATABASE, start_embedded=start_embedded))
+
+
+def database_url(settings: Settings, name: str, *, start_embedded: bool = True) -> str:
+    """The URL of one of our two databases, without a driver in its scheme."""
+    configured = settings.database_url if name == DATABASE else settings.dagster_database_url
+    if configured is not None:
+        return configured.get_secret_value()
+    if settings.database_url is not None:
+        return sibling_url(settings.database_url.get_secret_value(), name)
+    server = embedded_postgres(settings.home.absolute())
+    if start_embedded:
+        server.start()
+        server.ensure_database(name)
+    return server.url(name)
+
+
+def dagster_database_url(settings: Settings, services: Services) -> str:
+    """Where Dagster stores runs, made when it is not there. psycopg2 is named: a bare URL would select psycopg 3."""
+    url = database_url(settings, DAGSTER_DATABASE)
+    if settings.dagster_database_url is None and settings.database_url is not None:
+        services.database.ensure_sibling(DAGSTER_DATABASE)
+    return with_driver(url, "postgresql+psycopg2")
+
+
+@cache
+def embedded_postgres(home: Path) -> EmbeddedPostgres:
+    """One per process and folder: it is left when the process ends."""
+    return EmbeddedPostgres(home)
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Whoever comes second keeps the first one's file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text + "\n")
