@@ -14,13 +14,24 @@ from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Account, Accounts
-from hostaway_pipeline.store.database import Database, sibling_url, with_driver
+from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
+from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
 from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.secrets import Secrets, is_in_use
 from hostaway_pipeline.store.slots import PostgresSlots
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from hostaway_pipeline.store.tokens import PostgresTokenStore
+
+__all__ = [
+    "ColumnDescription",
+    "Finding",
+    "Health",
+    "Services",
+    "dagster_database_url",
+    "describe_columns",
+    "open_services",
+]
 
 DATABASE = "hostaway"
 DAGSTER_DATABASE = "dagster"
@@ -56,6 +67,10 @@ class Services:
         return SyncRuns(self.database)
 
     @cached_property
+    def health(self) -> Health:
+        return Health(self.database)
+
+    @cached_property
     def tokens(self) -> PostgresTokenStore:
         return PostgresTokenStore(self.database, self.keyring)
 
@@ -89,8 +104,11 @@ class Services:
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and every stored secret's key is here."""
         self.database.check_server()
-        check_migrated(self.database)
+        self.check_migrated()
         self.secrets.check()
+
+    def check_migrated(self) -> None:
+        check_migrated(self.database)
 
     def migrate(self) -> None:
         self.database.check_server()
@@ -136,6 +154,16 @@ def dagster_database_url(settings: Settings, services: Services) -> str:
     if settings.dagster_database_url is None and settings.database_url is not None:
         services.database.ensure_sibling(DAGSTER_DATABASE)
     return with_driver(url, "postgresql+psycopg2")
+
+
+def psql_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """psql's arguments, and the variables that carry the password: an argument would show in the process list."""
+    if settings.database_url is None:
+        server = embedded_postgres(settings.home.absolute())
+        server.start()
+        server.ensure_database(DATABASE)
+        return server.psql(DATABASE), {}
+    return ["psql"], libpq_environment(settings.database_url.get_secret_value())
 
 
 @cache

@@ -1,6 +1,6 @@
 """Faults that can be switched on while the sandbox runs. A new kind is one field here and one line where it bites."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from random import Random
 from typing import Any, Literal
 
@@ -24,7 +24,9 @@ class Faults:
     page_cap: int | None = None
     """Lowers the page cap of every list."""
     seed: int = 1
-    _rng: Random = field(default_factory=lambda: Random(1), repr=False, compare=False)  # noqa: S311
+
+    def __post_init__(self) -> None:
+        self._rng = Random(self.seed)  # noqa: S311
 
     def update(self, **changes: Any) -> None:
         """Change some switches; raises ValueError for one that does not exist."""
@@ -37,10 +39,10 @@ class Faults:
 
     def clear(self) -> None:
         """Everything works again."""
-        self.update(**{f.name: f.default for f in fields(self) if not f.name.startswith("_")})
+        self.update(**{switch.name: switch.default for switch in fields(self)})
 
     def switches(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        return {switch.name: getattr(self, switch.name) for switch in fields(self)}
 
     def error_status(self) -> int | None:
         """The 5xx this request gets instead of an answer."""

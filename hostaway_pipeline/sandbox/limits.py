@@ -1,4 +1,4 @@
-"""Hostaway's rate limits: sliding windows per IP, per account and for sends. What a 429 looks like is in envelope.py."""
+"""Hostaway's rate limits: sliding windows per IP, per account and for sends. What a 429 says: envelope.py."""
 
 import time
 from collections import defaultdict, deque
@@ -9,9 +9,10 @@ from hostaway_pipeline.sandbox.config import SandboxConfig
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Which limit was hit, and the Unix time at which a slot is free again."""
+    """Which limit was hit, in how many seconds a slot is free again, and the Unix time of that."""
 
     limit: int
+    seconds: float
     free_at: float
 
 
@@ -61,7 +62,7 @@ class Limits:
                 windows.append((self.sends, str(account_id)))
         for window, key in windows:
             if wait := window.wait(key, now):
-                return Refusal(window.limit or 0, time.time() + wait)
+                return Refusal(window.limit or 0, wait, time.time() + wait)
         for window, key in windows:
             window.add(key, now)
         return None

@@ -17,7 +17,15 @@ CITIES = (
     ("京都市", "JP", "Asia/Tokyo", "JPY", 35.0116, 135.7681),
     ("São Paulo", "BR", "America/Sao_Paulo", "BRL", -23.5505, -46.6333),
 )
-HOMES = ("Cozy loft", "Seaside cottage 🌊", "Penthouse “Nº 5”", "Villa Björn", "Studio\tB", "بيت الضيافة", "Old mill")
+HOMES = (
+    "Cozy loft",
+    "Seaside cottage 🌊",
+    "Penthouse “Nº 5”",
+    "Villa Björn",
+    "Studio\tB",
+    "بيت الضيافة",
+    "Old mill",
+)
 SENTENCES = (
     "Hello, we arrive around nine in the evening.",
     "Is there parking near the house?",
@@ -25,12 +33,12 @@ SENTENCES = (
     "The family 👨‍👩‍👧‍👦 is looking forward to it.",
     "שלום, מתי אפשר להיכנס לדירה?",
     "مرحبا، هل يوجد واي فاي؟ \u200f(شكرا)",
-    "Line one\nline two\r\n\tindented \"quoted\" back\\slash",
+    'Line one\nline two\r\n\tindented "quoted" back\\slash',
     "Cafe\u0301 and nai\u0308ve: the accents are combining.",
     "<p>Dear guest,<br>the <b>keys</b> are at the reception &amp; waiting.</p>",
     "こんにちは。チェックインは何時ですか？",
     "'; DROP TABLE messages; -- just kidding",
-    "Price: 1.234,56 € — 50% off; {\"json\": null}",
+    'Price: 1.234,56 € — 50% off; {"json": null}',
 )
 
 

@@ -128,6 +128,12 @@ class Accounts:
             for row in found
         ]
 
+    def ask_for_sync(self, account_id: int) -> None:
+        """Let a sync start by itself, now."""
+        with self._database.transaction() as connection:
+            chosen = accounts.c.account_id == account_id
+            connection.execute(update(accounts).where(chosen).values(next_due_at=func.now()))
+
     def remove(self, account_id: int, *, hard: bool) -> None:
         """Stop syncing; with `hard`, delete the account and its rows everywhere."""
         chosen = accounts.c.account_id == account_id

@@ -26,7 +26,8 @@ class Database:
     """Connections to the hostaway database. Nothing is connected before the first use."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        self._url = make_url(url).set(drivername="postgresql")
+        parsed = self._url.set(drivername="postgresql+psycopg")
         self._display = parsed.set(username=None, password=None, query={}).render_as_string()
         connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway"}
         self.engine = create_engine(
@@ -73,6 +74,9 @@ class Database:
         if int(version) < OLDEST_SERVER:
             raise ConfigurationError(f"{self._display}: Postgres {int(version) // 10000} is too old, 14 is the oldest")
 
+    def url(self, *, show_password: bool = False) -> str:
+        return self._url.render_as_string(hide_password=not show_password)
+
     def ensure_sibling(self, name: str) -> None:
         """Create a database on the same server unless it is there."""
         with self._translated(), self._unsynced.connect() as connection:
@@ -108,6 +112,20 @@ class Database:
 def sibling_url(url: str, name: str) -> str:
     """The URL of another database on the same server."""
     return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def libpq_environment(url: str) -> dict[str, str]:
+    """The URL as the variables that psql reads."""
+    parsed = make_url(url)
+    values = {
+        "PGHOST": parsed.host or parsed.query.get("host"),
+        "PGPORT": parsed.port,
+        "PGUSER": parsed.username,
+        "PGPASSWORD": parsed.password,
+        "PGDATABASE": parsed.database,
+        "PGSSLMODE": parsed.query.get("sslmode"),
+    }
+    return {key: str(value) for key, value in values.items() if value}
 
 
 def with_driver(url: str, drivername: str) -> str:

@@ -56,7 +56,14 @@ def delete_messages_of_deleted_conversations(connection: Connection, account_id:
 
 
 def record_sweep(connection: Connection, account_id: int, record: SweepRecord) -> None:
-    values = {**asdict(record), "account_id": account_id, "finished_at": func.clock_timestamp()}
+    table = ENTITY_TABLES[record.entity]
+    alive = (table.c.account_id == account_id) & table.c.deleted_at.is_(None)
+    values = {
+        **asdict(record),
+        "account_id": account_id,
+        "finished_at": func.clock_timestamp(),
+        "table_count": select(func.count()).select_from(table).where(alive).scalar_subquery(),
+    }
     statement = insert(sweeps).values(values)
     connection.execute(
         statement.on_conflict_do_update(

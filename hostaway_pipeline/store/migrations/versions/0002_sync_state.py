@@ -57,7 +57,10 @@ def upgrade() -> None:
         sa.Column("finished_at", INSTANT, nullable=False),
         sa.Column("is_complete", sa.Boolean, nullable=False),
         sa.Column("server_count", sa.BigInteger, comment="What Hostaway counted"),
-        sa.Column("seen_count", sa.BigInteger, nullable=False),
+        sa.Column("seen_count", sa.BigInteger, nullable=False, comment="Distinct rows that the sweep saw"),
+        sa.Column(
+            "table_count", sa.BigInteger, nullable=False, comment="Live rows in the table once the sweep was done"
+        ),
         sa.Column("held_back", sa.BigInteger, nullable=False, comment="Rows that look deleted but were not marked"),
         sa.Column("reason", sa.Text, comment="Why the sweep is not complete or rows were held back"),
         schema=SCHEMA,

@@ -1,0 +1,103 @@
+"""`hostaway accounts`: which accounts are synced. Secrets come in on stdin, never as an argument, and never go out."""
+
+import sys
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from hostaway_pipeline.cli.output import say, say_json, say_table
+from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.store.accounts import AccountHealth
+
+app = typer.Typer(help="The accounts that are synced.", no_args_is_help=True)
+_IMPATIENT = RetryPolicy(attempts=3, attempts_when_limited=3)
+
+AccountId = Annotated[
+    int, typer.Argument(metavar="ID", help="Hostaway's account id, which is also the client id.", min=1)
+]
+
+
+@app.command()
+def add(
+    account_id: AccountId,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    customer: Annotated[UUID | None, typer.Option(help="Your own id of this customer. Default: a new one.")] = None,
+    no_sync: Annotated[
+        bool, typer.Option("--no-sync", help="Do not let Dagster start a first sync by itself.")
+    ] = False,
+) -> None:
+    """Check the credentials with Hostaway, then store them encrypted."""
+    secret = _read_secret(secret_stdin)
+    with services() as opened:
+        with opened.client(account_id, _IMPATIENT) as client:
+            token = client.login(secret)
+        opened.accounts.add(account_id, secret, name=name, customer_id=customer, is_due=not no_sync)
+        opened.tokens.save(account_id, token)
+    say(f"account {account_id} added")
+    if not no_sync:
+        say(f"its first sync starts by itself under `hostaway up`; `hostaway sync {account_id}` runs it here and now")
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
+    """Accounts with their row counts and how their last sync ended."""
+    with services() as opened:
+        health = opened.accounts.health()
+    if as_json:
+        say_json({"accounts": [_as_dict(entry) for entry in health]})
+    elif not health:
+        say("no accounts yet; add one with `hostaway accounts add ID --secret-stdin`")
+    else:
+        entities = list(health[0].rows)
+        say_table(
+            None, ["account", "name", "state", *entities, "complete since", "last sync"], [_line(e) for e in health]
+        )
+
+
+@app.command()
+def remove(
+    account_id: AccountId,
+    hard: Annotated[bool, typer.Option("--hard", help="Delete its rows everywhere, too.")] = False,
+) -> None:
+    """Stop syncing an account and forget its secrets."""
+    with services() as opened:
+        opened.accounts.remove(account_id, hard=hard)
+    say(f"account {account_id} {'and all its rows deleted' if hard else 'removed; its rows stay until --hard'}")
+
+
+def _read_secret(from_stdin: bool) -> str:
+    if from_stdin:
+        secret = sys.stdin.readline().strip()
+    elif sys.stdin.isatty():
+        secret = typer.prompt("Client secret", hide_input=True)
+    else:
+        raise AccountError("no client secret: pass it on stdin with --secret-stdin")
+    if not secret:
+        raise AccountError("the client secret is empty")
+    return secret
+
+
+def _line(entry: AccountHealth) -> list[object]:
+    account = entry.account
+    since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
+    state = "active" if account.is_active else "removed"
+    last = entry.last_status or "none"
+    return [str(account.account_id), account.name or "", state, *entry.rows.values(), since, last]
+
+
+def _as_dict(entry: AccountHealth) -> dict[str, Any]:
+    account = entry.account
+    return {
+        "account_id": account.account_id,
+        "customer_id": account.customer_id,
+        "name": account.name,
+        "is_active": account.is_active,
+        "last_sync_at": account.last_sync_at,
+        "rows": entry.rows,
+        "last_status": entry.last_status,
+        "last_error": entry.last_error,
+    }

@@ -1,0 +1,52 @@
+"""The command's root: groups, and the one place where an error becomes a line and an exit status."""
+
+import os
+import signal
+import sys
+
+import click
+import typer
+
+from hostaway_pipeline.cli import accounts, database, doctor, keys, run, sandbox, sync
+from hostaway_pipeline.cli.output import complain
+from hostaway_pipeline.errors import PipelineError
+
+app = typer.Typer(
+    name="hostaway",
+    help="Keeps a complete, fresh copy of Hostaway accounts in Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(run.up)
+app.command("demo")(run.demo)
+app.command("sync")(sync.sync)
+app.command("sandbox")(sandbox.sandbox)
+app.command("doctor")(doctor.doctor)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Exit status 0 only when what was asked has happened."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = app(standalone_mode=False)
+    except PipelineError as error:
+        complain(str(error))
+        status = 1
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted; what was written stays, the next sync goes on from there")
+        status = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminate(*_: object) -> None:
+    """A polite stop unwinds like Ctrl-C: locks are released, children ended, the embedded Postgres left."""
+    raise KeyboardInterrupt

@@ -1,0 +1,35 @@
+"""How the command speaks: answers on stdout, errors and progress on stderr, one JSON object with --json."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    stdout.print(text, markup=False, soft_wrap=True)
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    typer.echo(orjson.dumps(value, option=orjson.OPT_UTC_Z).decode())
+
+
+def say_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(
+            column, justify="right" if rows and isinstance(rows[0][columns.index(column)], int) else "left"
+        )
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    stdout.print(table)
+
+
+def complain(text: str) -> None:
+    stderr.print(f"hostaway: {text}", markup=False, soft_wrap=True)

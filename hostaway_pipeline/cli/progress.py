@@ -1,0 +1,60 @@
+"""A sync's progress on a terminal: pages, conversations, calls per second, time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from hostaway_pipeline.cli.output import stderr
+from hostaway_pipeline.sync.progress import Progress as Watcher
+from hostaway_pipeline.sync.progress import Silent
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:.0f}/s", style="dim")
+
+
+class TerminalProgress:
+    """One bar per entity; for messages a step is a conversation, and so about one call."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def expect(self, what: str, total: int | None) -> None:
+        if what not in self._tasks:
+            label = "messages (conversations read)" if what == "messages" else what
+            self._tasks[what] = self._bars.add_task(label, total=total)
+        else:
+            self._bars.update(self._tasks[what], total=total)
+
+    def advance(self, what: str, steps: int) -> None:
+        self._bars.advance(self._tasks[what], steps)
+
+
+@contextmanager
+def watched(*, silent: bool) -> Iterator[Watcher]:
+    """Bars on a terminal; nothing when asked to be silent or when nobody can see them."""
+    if silent or not stderr.is_terminal:
+        yield Silent()
+        return
+    columns = (
+        TextColumn("{task.description:<30}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=stderr, transient=False) as bars:
+        yield TerminalProgress(bars)

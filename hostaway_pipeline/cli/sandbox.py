@@ -1,0 +1,52 @@
+"""`hostaway sandbox`: a Hostaway look-alike on this machine."""
+
+from typing import Annotated
+
+import typer
+
+from hostaway_pipeline.cli.output import say
+from hostaway_pipeline.cli.stack import require_free
+from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.errors import ConfigurationError
+
+
+def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help="ID:LISTINGS:RESERVATIONS, as often as you like.", show_default="59808:7:787"),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.", min=1, max=65535)] = 8470,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
+    latency: Annotated[float, typer.Option(help="Seconds between a request and its answer.", min=0)] = 0.0,
+    limit_ip: Annotated[str, typer.Option(help="Requests per seconds and IP, or `none`.")] = "200/10",
+    limit_account: Annotated[str, typer.Option(help="Requests per seconds and account, or `none`.")] = "200/10",
+) -> None:
+    """Serve a Hostaway look-alike with made-up data; it enforces Hostaway's limits and token rules."""
+    from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig  # noqa: PLC0415 (FastAPI is slow to load)
+    from hostaway_pipeline.sandbox.server import serve  # noqa: PLC0415
+
+    require_free(port, "--port")
+    try:
+        accounts = [SandboxAccount.parse(spec) for spec in account or ["59808:7:787"]]
+        ip, per_account = (_limit(text) for text in (limit_ip, limit_account))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    windows = {limit.seconds for limit in (ip, per_account) if limit is not None}
+    if len(windows) > 1:
+        raise ConfigurationError("--limit-ip and --limit-account must have the same window, such as 15/10 and 20/10")
+    config = SandboxConfig(
+        accounts=accounts,
+        seed=seed,
+        latency=latency,
+        ip_limit=ip.requests if ip else None,
+        account_limit=per_account.requests if per_account else None,
+        window=windows.pop() if windows else 10.0,
+    )
+    for spec in accounts:
+        say(f"account {spec.account_id}, client secret {spec.secret}")
+    say(f"serving http://127.0.0.1:{port}/v1   (set HOSTAWAY_API_URL to this; Ctrl-C stops)")
+    serve(config, "127.0.0.1", port)
+
+
+def _limit(text: str) -> RateLimit | None:
+    return None if text == "none" else RateLimit.parse(text)

@@ -1,0 +1,139 @@
+"""The processes of `hostaway up`: started in order, watched, and ended together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from hostaway_pipeline.errors import ConfigurationError, PipelineError
+
+_HOST = "127.0.0.1"
+_STOP_SECONDS = 20
+# Runs start fresh interpreters: without bytecode each of them compiles everything again.
+_NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
+
+
+class ProcessEnded(PipelineError):
+    """A process of the stack ended by itself."""
+
+
+class Stack:
+    """Children in sessions of their own, so that a Ctrl-C reaches us first and we end them in order."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        inherited = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        self._environment = inherited | dict(environment)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], *, folder: Path) -> None:
+        """Start a child whose output goes to `logs/<name>.log`. It runs in `folder`, where no `.env` is."""
+        with self.log(name).open("ab") as log:
+            self._children[name] = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def check(self) -> None:
+        """Raises ProcessEnded when a child has ended."""
+        for name, child in self._children.items():
+            if (status := child.poll()) is not None:
+                raise ProcessEnded(f"{name} ended with status {status}; its last words are in {self.log(name)}")
+
+    def wait_for(self, url: str, *, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not _answers(url):
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessEnded(f"{url} did not answer within {seconds:.0f} s; see the logs in {self._logs}")
+            time.sleep(0.2)
+
+    def run_forever(self) -> None:
+        while True:
+            self.check()
+            time.sleep(1)
+
+    def stop(self) -> None:
+        """Ask all to end, newest first; then end what is left of their sessions."""
+        children = list(reversed(self._children.values()))
+        with _uninterrupted():
+            for child in children:
+                with suppress(ProcessLookupError):
+                    child.terminate()
+            deadline = time.monotonic() + _STOP_SECONDS
+            for child in children:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(max(0.1, deadline - time.monotonic()))
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            self._children.clear()
+
+
+def script(name: str) -> str:
+    """A console script of this Python's environment, whether or not that is on the PATH."""
+    return str(Path(sys.executable).parent / name)
+
+
+def require_free(port: int, option: str) -> None:
+    """Raises ConfigurationError when somebody listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} cannot be used ({error.strerror}); choose another with {option}"
+            ) from None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 (a loopback URL of our own)
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C must not leave half of the children behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, earlier, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,85 @@
+"""The four assets. Each is one call of `sync.pull` for the partition's account; HTTP and SQL are below it."""
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    Backoff,
+    Config,
+    Failure,
+    Jitter,
+    MaterializeResult,
+    RetryPolicy,
+    asset,
+)
+from pydantic import Field
+
+from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata
+from hostaway_pipeline.defs.partitions import accounts_partitions
+from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
+from hostaway_pipeline.sync.pull import PullRequest, pull
+
+PREFIX = "hostaway"
+GROUP = "hostaway"
+# Messages are read per conversation; the other lists name each other, but none needs another to be read.
+DEPENDENCIES = {"messages": ["conversations"]}
+TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
+
+
+class SyncConfig(Config):
+    """Run configuration of an asset."""
+
+    allow_mass_delete: bool = Field(
+        False, description="Mark any number of rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them back."
+    )
+    lock_wait_seconds: float = Field(600, description="How long to wait for another sync of the same account.")
+
+
+def entity_key(entity: str) -> AssetKey:
+    return AssetKey([PREFIX, entity])
+
+
+def build_asset(entity: str) -> AssetsDefinition:
+    @asset(
+        key=entity_key(entity),
+        deps=[entity_key(name) for name in DEPENDENCIES.get(entity, [])],
+        partitions_def=accounts_partitions,
+        group_name=GROUP,
+        description=DESCRIPTIONS[entity],
+        owners=["team:data-platform"],
+        kinds={"python", "postgres"},
+        metadata={"dagster/column_schema": column_schema(entity), "dagster/table_name": f"hostaway.{entity}"},
+        retry_policy=RetryPolicy(max_retries=3, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS),
+    )
+    def entity_asset(
+        context: AssetExecutionContext, config: SyncConfig, hostaway: HostawayResource
+    ) -> MaterializeResult[None]:
+        with hostaway.services() as services:
+            share = 1.0 if config.allow_mass_delete else services.settings.max_delete_share
+            request = PullRequest(
+                account_id=int(context.partition_key),
+                entities=(entity,),
+                max_delete_share=share,
+                source="dagster",
+                dagster_run_id=context.run_id,
+                wait_seconds=config.lock_wait_seconds,
+            )
+            try:
+                report = pull(services, request)
+            except PipelineError as error:
+                raise failure(error) from None
+        if report.error is not None:
+            raise failure(report.error)
+        return MaterializeResult(metadata=run_metadata(report, entity))
+
+    return entity_asset
+
+
+def failure(error: PipelineError) -> Failure:
+    """Only a transient failure is tried again; the description is the one line that says what to do."""
+    return Failure(description=str(error), allow_retries=isinstance(error, TRANSIENT))
+
+
+entity_assets = [build_asset(entity) for entity in ENTITIES]

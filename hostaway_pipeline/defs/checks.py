@@ -1,0 +1,69 @@
+"""Asset checks. Each looks at all active accounts, so that one account's success cannot hide another's failure."""
+
+from collections.abc import Callable, Iterator
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckKey,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    multi_asset_check,
+)
+
+from hostaway_pipeline.defs.assets import entity_key
+from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.wiring import Finding, Health
+
+_SHOWN = 20
+Question = Callable[[Health, str], list[Finding]]
+
+CHECKS: dict[str, tuple[str, Question]] = {
+    "sweep_complete": (
+        "The newest sweep saw as many distinct rows as Hostaway counted, and held no deletions back.",
+        lambda health, entity: health.untrusted_sweeps(entity),
+    ),
+    "count_matches_api": (
+        "The table holds as many live rows as Hostaway counted.",
+        lambda health, entity: health.count_mismatches(entity),
+    ),
+}
+ORPHANS: dict[str, tuple[str, Question]] = {
+    "no_orphan_messages": (
+        "Every live message belongs to a live conversation.",
+        lambda health, _: health.orphan_messages(),
+    )
+}
+
+
+def questions(entity: str) -> dict[str, tuple[str, Question]]:
+    return CHECKS | ORPHANS if entity == "messages" else CHECKS
+
+
+SPECS = [
+    AssetCheckSpec(name, asset=entity_key(entity), description=text)
+    for entity in ENTITIES
+    for name, (text, _) in questions(entity).items()
+]
+
+
+@multi_asset_check(name="hostaway_checks", specs=SPECS, can_subset=True)
+def entity_checks(context: AssetCheckExecutionContext, hostaway: HostawayResource) -> Iterator[AssetCheckResult]:
+    with hostaway.services() as services:
+        for key in sorted(context.selected_asset_check_keys):
+            entity = key.asset_key.path[-1]
+            _, ask = questions(entity)[key.name]
+            yield _result(key, ask(services.health, entity))
+
+
+def _result(key: AssetCheckKey, findings: list[Finding]) -> AssetCheckResult:
+    lines = [f"account {finding.account_id}: {finding.what}" for finding in findings[:_SHOWN]]
+    return AssetCheckResult(
+        passed=not findings,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=AssetCheckSeverity.ERROR,
+        description="; ".join(lines) or None,
+        metadata={"accounts_affected": len(findings)},
+    )

@@ -1,0 +1,25 @@
+"""The bridge from Dagster to the core. It has no configuration: Dagster shows that to everybody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dagster import ConfigurableResource
+
+from hostaway_pipeline.log import configure_logging
+from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.wiring import Services, open_services
+
+
+class HostawayResource(ConfigurableResource):  # type: ignore[type-arg]
+    """Opens the services from the environment, checks schema and keys, and closes them when the step ends."""
+
+    @contextmanager
+    def services(self) -> Iterator[Services]:
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        services = open_services(settings)
+        try:
+            services.check()
+            yield services
+        finally:
+            services.close()

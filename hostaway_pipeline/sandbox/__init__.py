@@ -1,0 +1,6 @@
+"""A Hostaway look-alike over HTTP, for tests, the demo and benchmarks. It imports nothing else of this project."""
+
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
+from hostaway_pipeline.sandbox.server import SandboxServer, serve
+
+__all__ = ["SandboxAccount", "SandboxConfig", "SandboxServer", "secret_for", "serve"]

@@ -1,0 +1,92 @@
+"""Bodies as Hostaway wraps them: successes, lists, failures and 429s. Knows no objects."""
+
+from email.utils import formatdate
+from math import ceil
+from typing import Any
+from zlib import crc32
+
+import orjson
+from starlette.responses import Response
+
+from hostaway_pipeline.sandbox.config import RetryAfterStyle
+from hostaway_pipeline.sandbox.limits import Refusal
+from hostaway_pipeline.sandbox.pages import Page
+
+DENIED = "The resource owner or authorization server denied the request."
+GATEWAY_PAGE = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+
+
+class ApiFailure(Exception):
+    """A request that Hostaway answers with `status: fail`."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+def success(result: Any) -> Response:
+    return json_response({"status": "success", "result": result})
+
+
+def page_of(page: Page, rows: list[Any]) -> Response:
+    """A list; `limit` tells the cap that was applied, not the number that was asked for."""
+    return json_response(
+        {
+            "status": "success",
+            "result": rows,
+            "limit": page.limit,
+            "offset": page.start,
+            "count": page.count,
+            "page": page.start // page.limit + 1,
+            "totalPages": ceil(page.count / page.limit),
+        }
+    )
+
+
+def failure(failed: ApiFailure, path: str) -> Response:
+    """The text is in `result` or in `message`, depending on the route."""
+    key = "result" if crc32(path.encode()) % 2 else "message"
+    return json_response({"status": "fail", key: failed.text}, failed.status)
+
+
+def denied() -> Response:
+    """The 403 of a token that is missing, revoked, expired or too young."""
+    return json_response({"status": "fail", "message": DENIED}, 403)
+
+
+def invalid_client() -> Response:
+    """The OAuth endpoint's own format: no envelope."""
+    description = "Client authentication failed"
+    return json_response({"error": "invalid_client", "error_description": description}, 401)
+
+
+def too_many_requests(refusal: Refusal, style: RetryAfterStyle) -> Response:
+    """`X-RateLimit-*` appear on a 429 only; Hostaway's retry header is a Unix timestamp."""
+    headers = {"X-RateLimit-Limit": str(refusal.limit), "X-RateLimit-Remaining": "0"}
+    free_at = ceil(refusal.free_at)
+    match style:
+        case "unix":
+            headers["X-RateLimit-Retry-After"] = str(free_at)
+        case "seconds":
+            headers["Retry-After"] = str(max(1, ceil(refusal.seconds)))
+        case "http-date":
+            headers["Retry-After"] = formatdate(free_at, usegmt=True)
+    return json_response({"status": "fail", "message": "Too many requests"}, 429, headers)
+
+
+def gateway_error(status: int) -> Response:
+    """What stands in front of Hostaway answers in HTML; Hostaway itself in JSON."""
+    if status == 500:
+        return json_response({"status": "fail", "message": "Internal server error"}, status)
+    return Response(GATEWAY_PAGE, status, media_type="text/html")
+
+
+def cut_in_half(response: Response) -> Response:
+    """A body that ends early while its Content-Length agrees."""
+    body = bytes(response.body)
+    return Response(body[: len(body) // 2], response.status_code, media_type="application/json")

@@ -1,0 +1,124 @@
+"""What every /v1 request passes, in order: counters, faults, rate limits, token. Then a handler answers it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from hostaway_pipeline.sandbox import envelope
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.counters import Arrival
+from hostaway_pipeline.sandbox.envelope import ApiFailure
+from hostaway_pipeline.sandbox.world import Sandbox
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request as the handlers see it."""
+
+    request: Request
+    body: bytes
+    path: str
+    account_id: int | None = None
+
+    @property
+    def bearer(self) -> str:
+        return self.request.headers.get("authorization", "").removeprefix("Bearer ")
+
+    @property
+    def form(self) -> dict[str, str]:
+        return {name: values[-1] for name, values in parse_qs(self.body.decode("utf-8", "replace")).items()}
+
+    def id(self, name: str) -> int:
+        """An id from the path; what is not a number is as unknown as a wrong one."""
+        text = self.request.path_params[name]
+        return int(text) if text.isdecimal() else 0
+
+
+Handler = Callable[[Call, Account], Response]
+OpenHandler = Callable[[Call], Response]
+
+
+class Gate:
+    """Wraps handlers into endpoints that behave like Hostaway's front."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def guarded(self, path: str, handler: Handler, *, is_send: bool = False) -> Endpoint:
+        """An endpoint that needs a token."""
+
+        def answer(call: Call) -> Response:
+            if call.account_id is None or not self.sandbox.tokens.is_usable(call.bearer):
+                return envelope.denied()
+            account = self.sandbox.world.account(call.account_id)
+            with account.lock:
+                return handler(call, account)
+
+        return self._endpoint(path, answer, self._owner_of_token, is_send=is_send)
+
+    def open(self, path: str, handler: OpenHandler) -> Endpoint:
+        """The token endpoint: it counts for the IP, and for the account that `client_id` names."""
+        return self._endpoint(path, handler, self._named_client, is_send=False)
+
+    def _endpoint(
+        self, path: str, handler: OpenHandler, whose: Callable[[Call], int | None], *, is_send: bool
+    ) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            arrived_at = time.monotonic()
+            ip = request.client.host if request.client else "unknown"
+            name = path if request.method == "GET" else f"{request.method} {path}"
+            call, status = Call(request, b"", path), 500
+            self.sandbox.counters.started()
+            try:
+                call.body = b"" if request.method == "GET" else await request.body()
+                call.account_id = whose(call)
+                response = self._answer(call, handler, ip, arrived_at, is_send)
+                status = response.status_code
+                await self._hold(arrived_at)
+            except ClientDisconnect:
+                status = 499
+                return Response(status_code=status)
+            else:
+                return response
+            finally:
+                self.sandbox.counters.finished(Arrival(arrived_at, ip, call.account_id, name, status))
+
+        return endpoint
+
+    def _answer(
+        self, call: Call, handler: OpenHandler, ip: str, arrived_at: float, is_send: bool
+    ) -> Response:
+        faults, limits = self.sandbox.faults, self.sandbox.limits
+        if status := faults.error_status():
+            return envelope.gateway_error(status)
+        if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
+            return envelope.too_many_requests(refusal, limits.retry_after_style)
+        if faults.body == "html":
+            return Response(envelope.GATEWAY_PAGE, media_type="text/html")
+        try:
+            response = handler(call)
+        except ApiFailure as failed:
+            return envelope.failure(failed, call.path)
+        except KeyError:
+            return envelope.failure(ApiFailure(404, "The requested resource was not found"), call.path)
+        return envelope.cut_in_half(response) if faults.is_garbled() else response
+
+    async def _hold(self, arrived_at: float) -> None:
+        remaining = arrived_at + self.sandbox.config.latency - time.monotonic()
+        if remaining > 0:
+            await asyncio.sleep(remaining)
+
+    def _owner_of_token(self, call: Call) -> int | None:
+        return self.sandbox.tokens.owner(call.bearer)
+
+    def _named_client(self, call: Call) -> int | None:
+        client_id = call.form.get("client_id", "")
+        known = client_id.isdecimal() and int(client_id) in self.sandbox.world.accounts
+        return int(client_id) if known else None

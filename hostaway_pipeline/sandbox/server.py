@@ -1,0 +1,113 @@
+"""Runs the look-alike: in a thread beside a test, or in the foreground. What it answers is in api.py."""
+
+import gc
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+import uvicorn
+
+from hostaway_pipeline.sandbox.api import create_app
+from hostaway_pipeline.sandbox.config import SandboxConfig
+from hostaway_pipeline.sandbox.world import Sandbox
+
+LOOPBACK = "127.0.0.1"
+START_TIMEOUT = 10.0
+
+
+class SandboxServer:
+    """`with SandboxServer(config) as sandbox:` serves on a free loopback port until the block ends."""
+
+    def __init__(self, config: SandboxConfig | None = None, *, host: str = LOOPBACK, port: int = 0) -> None:
+        self.sandbox = Sandbox(config or SandboxConfig())
+        self.config = self.sandbox.config
+        self.world = self.sandbox.world
+        self.tokens = self.sandbox.tokens
+        self.limits = self.sandbox.limits
+        self.counters = self.sandbox.counters
+        self.faults = self.sandbox.faults
+        self._host, self._port = host, port
+        self._server = http_server(self.sandbox)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL that takes the place of https://api.hostaway.com/v1."""
+        return f"{self.root_url}/v1"
+
+    @property
+    def root_url(self) -> str:
+        """Where /_sandbox lives."""
+        return f"http://{self._host}:{self._port}"
+
+    def start(self) -> Self:
+        listener = listening_socket(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        run = self._server.run
+        self._thread = threading.Thread(target=run, args=([listener],), name="hostaway-sandbox", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._server.started:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        if self._thread:
+            self._thread.join(START_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def serve(
+    config: SandboxConfig,
+    host: str = LOOPBACK,
+    port: int = 8910,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OSError for a taken port, before anything is generated."""
+    listener = listening_socket(host, port)
+    sandbox = Sandbox(config)
+    # The objects live as long as the process: the collector need not walk them again and again.
+    gc.freeze()
+    if on_ready:
+        on_ready(f"http://{host}:{listener.getsockname()[1]}/v1")
+    http_server(sandbox).run([listener])
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def http_server(sandbox: Sandbox) -> uvicorn.Server:
+    """Quiet and lean: no access log, no lifespan, the client's address as the socket tells it."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(sandbox),
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+    )

@@ -1,0 +1,66 @@
+"""What the asset checks ask: is every active account's copy complete? Reads records of syncs, not Hostaway."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from hostaway_pipeline.store.database import Database, driver, query
+from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with one account, in a sentence."""
+
+    account_id: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDescription:
+    name: str
+    type: str
+    description: str | None
+    is_nullable: bool
+
+
+class Health:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def untrusted_sweeps(self, entity: str) -> list[Finding]:
+        """Accounts whose newest sweep of this entity was incomplete, or held deletions back."""
+        columns = (sweeps.c.account_id, sweeps.c.reason)
+        chosen = (sweeps.c.entity == entity) & sweeps.c.reason.is_not(None)
+        with self._database.transaction() as connection:
+            return [Finding(*row) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
+
+    def count_mismatches(self, entity: str) -> list[Finding]:
+        """Accounts where the table held another number of live rows than Hostaway counted."""
+        columns = (sweeps.c.account_id, sweeps.c.table_count, sweeps.c.server_count)
+        differs = sweeps.c.table_count.is_distinct_from(sweeps.c.server_count)
+        with self._database.transaction() as connection:
+            found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
+            return [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+
+    def orphan_messages(self) -> list[Finding]:
+        with self._database.transaction() as connection:
+            found = driver(connection).cursor().execute(query("orphan_messages"))
+            return [Finding(account_id, f"{count} messages without a conversation") for account_id, count in found]
+
+
+def describe_columns(entity: str) -> list[ColumnDescription]:
+    """The columns of an entity's table, as the catalogue of the operator shows them."""
+    return [
+        ColumnDescription(column.name, str(column.type).lower(), column.comment, bool(column.nullable))
+        for column in ENTITY_TABLES[entity].columns
+    ]
+
+
+def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return (
+        statement.join(accounts, accounts.c.account_id == sweeps.c.account_id)
+        .where(accounts.c.is_active)
+        .order_by(sweeps.c.account_id)
+    )

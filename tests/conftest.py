@@ -1,0 +1,112 @@
+"""Real parts for every test: one embedded Postgres per session, a database per test, a sandbox that speaks HTTP.
+
+`postgres` and `database_url` cost milliseconds: a migrated template database is cloned.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.migrate import migrate
+from hostaway_pipeline.wiring import Services
+
+from tests.factories import ENCRYPTION_KEYS, make_settings
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder, EmbeddedPostgres(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    postgres.ensure_database("template_hostaway")
+    database = Database(postgres.url("template_hostaway"))
+    migrate(database)
+    database.dispose()
+    return "template_hostaway"
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres, template: str) -> Callable[[], str]:
+    """Makes databases that are migrated and empty; returns their URLs."""
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return postgres.url(name)
+
+    return make
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
+    """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits are off unless given."""
+    running: list[SandboxServer] = []
+
+    def start(*specs: str, **options: object) -> SandboxServer:
+        chosen: dict[str, object] = {"ip_limit": None, "account_limit": None, "token_delay": 1.0, **options}
+        accounts = tuple(SandboxAccount.parse(spec) for spec in specs or ("59808:3:30",))
+        server = SandboxServer(SandboxConfig(accounts=accounts, **chosen))  # type: ignore[arg-type]
+        server.__enter__()
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
+    """Services on the test's database, pointed at a sandbox: `open_services(sandbox)`."""
+    opened: list[Services] = []
+
+    def make(sandbox: SandboxServer, **changes: object) -> Services:
+        services = Services(make_settings(database_url, sandbox.url, **changes), database_url)
+        services.secrets.check()
+        opened.append(services)
+        return services
+
+    yield make
+    for services in opened:
+        services.close()
+
+
+@pytest.fixture
+def cli_environment(database_url: str) -> Callable[[Settings | SandboxServer | str], dict[str, str]]:
+    """The environment of a `hostaway` process on the test's database."""
+
+    def environment(api: SandboxServer | str) -> dict[str, str]:
+        url = api if isinstance(api, str) else api.url
+        return {
+            "HOSTAWAY_DATABASE_URL": database_url,
+            "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+            "HOSTAWAY_API_URL": url,
+        }
+
+    return environment

@@ -1,0 +1,71 @@
+"""Small makers that tests share: settings, accounts, payloads, and reading tables back."""
+
+from typing import Any
+
+import psycopg
+from hostaway_pipeline.security.keyring import generate_key
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.sync.pull import PullRequest, Report, pull
+from hostaway_pipeline.wiring import Services
+from psycopg.rows import dict_row
+
+ENCRYPTION_KEYS = f"test:{generate_key()}"
+
+
+def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "api_url": api_url,
+        "encryption_keys": ENCRYPTION_KEYS,
+        "egress": "tests",
+        "rate_limit_ip": "100000/1",
+        "rate_limit_account": "100000/1",
+    }
+    return Settings(_env_file=None, **(values | changes))
+
+
+def add_account(services: Services, account_id: int, secret: str | None = None) -> None:
+    services.accounts.add(
+        account_id, secret or f"sandbox-secret-{account_id}", name=None, customer_id=None, is_due=False
+    )
+
+
+def sync(services: Services, account_id: int, **options: Any) -> Report:
+    request = PullRequest(account_id, **({"max_delete_share": 0.2} | options))
+    return pull(services, request)
+
+
+def synced(services: Services, account_id: int, **options: Any) -> Report:
+    """A sync that must succeed."""
+    report = sync(services, account_id, **options)
+    assert report.error is None, report.error
+    assert report.status == "succeeded", report.problems
+    return report
+
+
+def rows(url: str, query: str, *values: Any) -> list[dict[str, Any]]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        return connection.execute(query.encode(), values).fetchall()
+
+
+def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": reservation_id,
+        "listingMapId": 40,
+        "channelId": 2000,
+        "channelName": "direct",
+        "reservationId": "40-2000-1",
+        "status": "new",
+        "guestName": None,
+        "arrivalDate": "2026-07-01",
+        "departureDate": "2026-07-03",
+        "nights": 2,
+        "totalPrice": 211.62,
+        "currency": "EUR",
+        "isPaid": None,
+        "insertedOn": "2026-06-01 10:00:00",
+        "updatedOn": "2026-06-02 10:00:00",
+        "latestActivityOn": "2026-06-02 10:00:00",
+        **changes,
+    }
+
