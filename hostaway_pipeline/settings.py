@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
@@ -26,7 +26,7 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
-Limit = Annotated[RateLimit, BeforeValidator(lambda v: RateLimit.parse(v) if isinstance(v, str) else v)]
+Limit = Annotated[RateLimit, NoDecode, BeforeValidator(lambda v: RateLimit.parse(v) if isinstance(v, str) else v)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 
-import click
 import typer
 
 from hostaway_pipeline.cli import accounts, database, doctor, keys, run, sandbox, sync
@@ -29,22 +28,16 @@ app.add_typer(database.app, name="db")
 
 def main() -> None:
     """Exit status 0 only when what was asked has happened."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells start us with it ignored
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = app(standalone_mode=False)
+        app()
     except PipelineError as error:
         complain(str(error))
-        status = 1
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        complain("interrupted; what was written stays, the next sync goes on from there")
-        status = 130
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
-    sys.exit(status if isinstance(status, int) else 0)
+        sys.exit(141)
 
 
 def _terminate(*_: object) -> None:

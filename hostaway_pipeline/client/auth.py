@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hostaway_pipeline.client.ports import TokenStore
 from hostaway_pipeline.client.transport import Transport
 from hostaway_pipeline.domain.tokens import Token
-from hostaway_pipeline.errors import AccessDenied, GarbledBody
+from hostaway_pipeline.errors import AccessDenied, GarbledBody, InvalidCredentials
 
 # Hostaway refuses a token during the first second after it was issued.
 _UNUSABLE_SECONDS = 1.05
@@ -18,15 +18,19 @@ _MOST_REFRESHES = 5
 
 def fetch_token(transport: Transport, account_id: int, secret: str) -> Token:
     """Ask for a token and wait until it is usable. Raises InvalidCredentials, or a TransientApiError."""
-    body = transport.post_form(
-        "/accessTokens",
-        {
-            "grant_type": "client_credentials",
-            "client_id": str(account_id),
-            "client_secret": secret,
-            "scope": "general",
-        },
-    )
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": str(account_id),
+        "client_secret": secret,
+        "scope": "general",
+    }
+    try:
+        body = transport.post_form("/accessTokens", form)
+    except InvalidCredentials:
+        raise InvalidCredentials(
+            f"account {account_id}: Hostaway does not accept this client secret; check the account id and the secret "
+            f"in Hostaway's dashboard, then remove the account and add it again"
+        ) from None
     value, lifetime = body.get("access_token"), body.get("expires_in")
     if not isinstance(value, str) or not isinstance(lifetime, int | float):
         raise GarbledBody("POST /accessTokens: the answer lacks access_token or expires_in")

@@ -47,9 +47,7 @@ class Account:
 
     def message(self, conversation_id: int, message_id: int) -> Message:
         messages = self.conversations[conversation_id].messages
-        return next(filter(lambda message: message.id == message_id, messages), None) or self._missing(
-            message_id
-        )
+        return next(filter(lambda message: message.id == message_id, messages), None) or self._missing(message_id)
 
     def truth(self, kind: str) -> Iterator[Payload]:
         """Every object of a kind as a complete sweep must find it; attachment urls without signature."""
@@ -176,9 +174,7 @@ class Account:
         """A sent message moves its conversation's marker past the earlier one."""
         with self.lock:
             conversation = self.conversations[conversation_id]
-            date = self.clock.after(
-                max(filter(None, (conversation.sent_on, conversation.received_on)), default=None)
-            )
+            date = self.clock.after(max(filter(None, (conversation.sent_on, conversation.received_on)), default=None))
             message = Message(
                 self._next_id("messages"),
                 conversation,

@@ -136,9 +136,7 @@ class Answers:
     def issue_token(self, call: Call) -> Response:
         """Form-encoded client credentials; the answer has no envelope."""
         form = call.form
-        account = self.sandbox.world.with_credentials(
-            form.get("client_id", ""), form.get("client_secret", "")
-        )
+        account = self.sandbox.world.with_credentials(form.get("client_id", ""), form.get("client_secret", ""))
         if account is None:
             return invalid_client()
         if form.get("grant_type") != "client_credentials":

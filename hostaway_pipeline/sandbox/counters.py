@@ -69,9 +69,7 @@ class Counters:
     def peak(self, ip: str | None = None, account_id: int | None = None, *, seconds: float = 10.0) -> int:
         """The most accepted arrivals in any sliding window; of one IP (default: the busiest) or one account."""
         if account_id is not None:
-            return busiest(
-                (a.at for a in self.arrivals() if a.accepted and a.account_id == account_id), seconds
-            )
+            return busiest((a.at for a in self.arrivals() if a.accepted and a.account_id == account_id), seconds)
         times: defaultdict[str, list[float]] = defaultdict(list)
         for arrival in self.arrivals():
             if arrival.accepted and ip in (None, arrival.ip):
@@ -90,9 +88,7 @@ class Counters:
             "http_429": self.http_429,
             "max_in_flight": self.max_in_flight,
             "peak_10s": {ip: self.peak(ip) for ip in sorted(ips)},
-            "peak_10s_accounts": {
-                str(account_id): self.peak(account_id=account_id) for account_id in accounts
-            },
+            "peak_10s_accounts": {str(account_id): self.peak(account_id=account_id) for account_id in accounts},
         }
 
 

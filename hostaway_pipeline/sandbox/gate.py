@@ -92,9 +92,7 @@ class Gate:
 
         return endpoint
 
-    def _answer(
-        self, call: Call, handler: OpenHandler, ip: str, arrived_at: float, is_send: bool
-    ) -> Response:
+    def _answer(self, call: Call, handler: OpenHandler, ip: str, arrived_at: float, is_send: bool) -> Response:
         faults, limits = self.sandbox.faults, self.sandbox.limits
         if status := faults.error_status():
             return envelope.gateway_error(status)

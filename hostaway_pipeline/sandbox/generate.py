@@ -39,10 +39,7 @@ def listings(config: SandboxConfig, account: SandboxAccount) -> dict[int, Row]:
     ids = [object_id("listings", index, config.id_offset) for index in range(account.listings)]
     rng.shuffle(ids)
     today = seconds_of(config.today)
-    return {
-        listing_id: Row(LISTING, listing(rng, listing_id, place, today))
-        for place, listing_id in enumerate(ids)
-    }
+    return {listing_id: Row(LISTING, listing(rng, listing_id, place, today)) for place, listing_id in enumerate(ids)}
 
 
 def listing(rng: Random, listing_id: int, place: int, today: int) -> Payload:

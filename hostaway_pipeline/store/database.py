@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -28,7 +28,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._url = make_url(url).set(drivername="postgresql")
         parsed = self._url.set(drivername="postgresql+psycopg")
-        self._display = parsed.set(username=None, password=None, query={}).render_as_string()
+        self._display = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
         connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway"}
         self.engine = create_engine(
             parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=connect

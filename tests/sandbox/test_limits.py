@@ -1,0 +1,116 @@
+"""Rate limits: sliding windows at arrival, refused requests are free, and the retry header is a timestamp."""
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+
+def refused(api: Any) -> requests.Response:
+    """Use up a limit and return the 429."""
+    return next(answer for answer in (api.get("/listings") for _ in range(50)) if answer.status_code == 429)
+
+
+class FromAddress(HTTPAdapter):
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, source_address=(self._address, 0), **kwargs)
+
+
+@pytest.mark.parametrize("limit", ["ip_limit", "account_limit"])
+def test_the_token_request_counts_too(start, limit):
+    api = start(**{limit: 4})
+    assert [api.get("/listings").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_200_per_10_seconds_by_default(start):
+    api = start(ip_limit=200, account_limit=200)
+    assert [api.get("/listings/1").status_code for _ in range(200)].count(429) == 1
+
+
+def test_refused_requests_do_not_extend_the_wait(start):
+    api = start(ip_limit=3, window=0.4)
+    began = time.monotonic()
+    while api.get("/listings").status_code != 429:
+        pass
+    while api.get("/listings").status_code == 429:
+        time.sleep(0.02)
+    assert time.monotonic() - began < 0.8
+
+
+def test_one_ip_shares_its_budget_between_accounts(start):
+    api = start("59808:3:40 2:5:10", ip_limit=4)
+    other = type(api)(api.server, 2)
+    assert [one.get("/listings").status_code for one in (api, other, api)] == [200, 200, 429]
+
+
+def test_another_ip_has_its_own_budget(start):
+    api = start(ip_limit=3)
+    refused(api)
+    api.http.mount("http://", FromAddress("127.0.0.9"))
+    assert api.get("/listings").status_code == 200
+
+
+def test_an_account_has_one_budget_for_all_ips(start):
+    api = start(account_limit=3)
+    refused(api)
+    api.http.mount("http://", FromAddress("127.0.0.9"))
+    assert api.get("/listings").status_code == 429
+
+
+def test_rate_headers_are_on_a_429_only(start):
+    api = start(ip_limit=3)
+    assert not [name for name in api.get("/listings").headers if name.lower().startswith("x-ratelimit")]
+
+
+def test_a_429_is_a_fail_with_a_message(start):
+    assert refused(start(ip_limit=3)).json().keys() == {"status", "message"}
+
+
+def test_a_429_names_the_limit(start):
+    headers = refused(start(ip_limit=3)).headers
+    assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("3", "0")
+
+
+def test_retry_after_is_a_unix_timestamp(start):
+    wait = int(refused(start(ip_limit=3)).headers["X-RateLimit-Retry-After"]) - time.time()
+    assert 9 < wait <= 11
+
+
+def test_retry_after_may_come_in_seconds(start):
+    assert refused(start(ip_limit=3, retry_after_style="seconds")).headers["Retry-After"] == "10"
+
+
+def test_retry_after_may_come_as_a_date(start):
+    header = refused(start(ip_limit=3, retry_after_style="http-date")).headers["Retry-After"]
+    assert 9 < parsedate_to_datetime(header).timestamp() - time.time() <= 11
+
+
+def test_limits_can_be_lowered_while_it_runs(start):
+    api = start(ip_limit=200)
+    api.get("/listings")
+    api.server.limits.ip.limit = 1
+    assert api.get("/listings").status_code == 429
+
+
+def test_sending_is_limited_by_the_minute(start):
+    api = start(send_limit=2)
+    path = f"/conversations/{next(iter(api.account.conversations))}/messages"
+    assert [api.post(path, {"body": "hi"}).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_reading_goes_on_when_sending_is_limited(start):
+    api = start(send_limit=0)
+    api.post(f"/conversations/{next(iter(api.account.conversations))}/messages", {"body": "hi"})
+    assert api.get("/listings").status_code == 200
+
+
+def test_control_routes_are_not_limited(start):
+    api = start(ip_limit=1)
+    assert {requests.get(f"{api.server.root_url}/_sandbox/counters", timeout=5).status_code for _ in range(5)} == {200}
