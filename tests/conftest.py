@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from hostaway_pipeline.embedded import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -17,7 +18,6 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.wiring import Services
-
 from tests.factories import ENCRYPTION_KEYS, make_settings
 
 _numbers = itertools.count(1)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
+
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 from hostaway_pipeline.wiring import Services
-from psycopg.rows import dict_row
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
 
@@ -68,4 +69,3 @@ def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
         "latestActivityOn": "2026-06-02 10:00:00",
         **changes,
     }
-

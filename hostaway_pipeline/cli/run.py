@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from hostaway_pipeline.cli.dagster_api import newest_run_status
 from hostaway_pipeline.cli.output import say, say_table
 from hostaway_pipeline.cli.session import configured, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free, script
@@ -51,10 +52,10 @@ def demo(
         _ask_for_sync(opened, account_id)
         say(f"Dagster's UI: http://127.0.0.1:{port}/assets   sandbox: {settings.api_url}")
         say(f"account {account_id} is on its way: a sensor adds its partition and starts `sync_account` …")
-        health = _arrived(opened, account_id, stack)
+        health = _arrived(opened, account_id, stack, port)
         _show(health, time.monotonic() - began)
         if not once:
-            say("Look around in the UI; `make psql-demo` opens the database. Ctrl-C stops.")
+            say(f"`HOSTAWAY_HOME={settings.home} hostaway db psql` opens the database. Ctrl-C stops.")
             stack.run_forever()
 
 
@@ -125,8 +126,8 @@ def _ask_for_sync(opened: Services, account_id: int) -> None:
         opened.accounts.ask_for_sync(account_id)
 
 
-def _arrived(opened: Services, account_id: int, stack: Stack) -> AccountHealth:
-    """Wait until no sync is due and the newest run has ended well."""
+def _arrived(opened: Services, account_id: int, stack: Stack, port: int) -> AccountHealth:
+    """Wait until the run that the sensor asked for has ended, asset checks included."""
     deadline, shown = time.monotonic() + _FIRST_SYNC_SECONDS, ""
     while time.monotonic() < deadline:
         stack.check()
@@ -135,9 +136,10 @@ def _arrived(opened: Services, account_id: int, stack: Stack) -> AccountHealth:
         if counts and counts != shown:
             say(f"  {counts}")
             shown = counts
-        if health.account.next_due_at is None and health.account.last_sync_at is not None:
+        status = newest_run_status(f"http://127.0.0.1:{port}") if health.account.next_due_at is None else None
+        if status == "SUCCESS":
             return health
-        if health.last_status in ("failed", "incomplete"):
+        if status in ("FAILURE", "CANCELED"):
             raise ProcessEnded(f"the sync of account {account_id} ended {health.last_status}: {health.last_error}")
         time.sleep(1)
     raise ProcessEnded(f"account {account_id} did not arrive within {_FIRST_SYNC_SECONDS} s; look at Dagster's UI")

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import uvicorn
@@ -81,7 +82,9 @@ def serve(
     gc.freeze()
     if on_ready:
         on_ready(f"http://{host}:{listener.getsockname()[1]}/v1")
-    http_server(sandbox).run([listener])
+    # uvicorn stops cleanly and then raises the signal again; Ctrl-C is the ordinary way out.
+    with suppress(KeyboardInterrupt):
+        http_server(sandbox).run([listener])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

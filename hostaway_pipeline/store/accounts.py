@@ -166,5 +166,5 @@ class Accounts:
             connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
-                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at), next_due_at=None)
+                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at))
             )

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Dialect, Select, select
+from sqlalchemy.dialects import postgresql
 
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, sweeps
+
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Health:
 def describe_columns(entity: str) -> list[ColumnDescription]:
     """The columns of an entity's table, as the catalogue of the operator shows them."""
     return [
-        ColumnDescription(column.name, str(column.type).lower(), column.comment, bool(column.nullable))
+        ColumnDescription(column.name, column.type.compile(_DIALECT).lower(), column.comment, bool(column.nullable))
         for column in ENTITY_TABLES[entity].columns
     ]
 

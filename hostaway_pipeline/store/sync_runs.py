@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ScalarSelect, func, insert, select, update
 
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.tables import sync_runs
+from hostaway_pipeline.store.tables import accounts, sync_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class SyncRuns:
         )
         with self._database.transaction() as connection:
             connection.execute(died)
+            connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None))
             return StartedRun(*connection.execute(new).one())
 
     def finish(
