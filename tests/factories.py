@@ -5,6 +5,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.payloads import storable
+from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.sync.pull import PullRequest, Report, pull
@@ -68,4 +71,40 @@ def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
         "updatedOn": "2026-06-02 10:00:00",
         "latestActivityOn": "2026-06-02 10:00:00",
         **changes,
+    }
+
+
+def expected_payloads(sandbox: SandboxServer, account_id: int, entity: str) -> dict[int, Any]:
+    """What must be stored of the sandbox's own data: everything but secrets; signed URLs as they come."""
+    return {truth["id"]: comparable(storable(truth)) for truth in sandbox.world.account(account_id).truth(entity)}
+
+
+def stored_payloads(url: str, account_id: int, entity: str) -> dict[int, Any]:
+    query = f"SELECT id, raw_payload FROM hostaway.{entity} WHERE account_id = %s AND deleted_at IS NULL"
+    return {row["id"]: comparable(row["raw_payload"]) for row in rows(url, query, account_id)}
+
+
+def comparable(payload: Any) -> Any:
+    """A private attachment is signed anew at every read: its signature is no content."""
+    if isinstance(payload, dict):
+        kept = {key: comparable(value) for key, value in payload.items()}
+        if "isPublic" in kept and not kept["isPublic"] and kept.get("url"):
+            kept["url"] = kept["url"].split("?")[0]
+        return kept
+    return [comparable(part) for part in payload] if isinstance(payload, list) else payload
+
+
+def assert_equal_to_source(url: str, sandbox: SandboxServer, account_id: int) -> None:
+    """Row by row and payload by payload, for all four entities."""
+    for entity in ENTITIES:
+        stored, expected = stored_payloads(url, account_id, entity), expected_payloads(sandbox, account_id, entity)
+        assert stored.keys() == expected.keys(), entity
+        for object_id, payload in expected.items():
+            assert stored[object_id] == payload, f"{entity} {object_id}"
+
+
+def snapshot(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the four tables with the transaction that wrote it: equal only if nothing was written."""
+    return {
+        entity: rows(url, f"SELECT xmin::text, * FROM hostaway.{entity} ORDER BY account_id, id") for entity in ENTITIES
     }

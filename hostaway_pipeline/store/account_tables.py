@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import MESSAGES, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
 from hostaway_pipeline.store import conversations, sweeps
 from hostaway_pipeline.store.conversations import Read, Unread
 from hostaway_pipeline.store.database import Database
@@ -21,8 +21,11 @@ class AccountTables:
         self.dry_run = dry_run
         self._customer_id = customer_id
         self._database = database
+        self._unwritten: dict[int, Unread] = {}  # conversations that a dry run saw and did not store
 
-    def merge(self, entity: Entity, rows: Iterable[Row]) -> Counts:
+    def merge(self, entity: Entity, rows: Sequence[Row]) -> Counts:
+        if self.dry_run and entity is CONVERSATIONS:
+            self._unwritten |= {row.id: _unread(row) for row in rows}
         with self._database.transaction() as connection:
             return merge(
                 connection,
@@ -48,7 +51,8 @@ class AccountTables:
 
     def conversations_to_read(self, read_before: datetime | None) -> list[Unread]:
         with self._database.transaction() as connection:
-            return conversations.to_read(connection, self.account_id, read_before=read_before)
+            stored = conversations.to_read(connection, self.account_id, read_before=read_before)
+        return list(({conversation.id: conversation for conversation in stored} | self._unwritten).values())
 
     def alive_messages(self, conversation_ids: Collection[int]) -> dict[int, set[int]]:
         with self._database.transaction() as connection:
@@ -82,3 +86,8 @@ class AccountTables:
     def expected_messages(self) -> int:
         with self._database.transaction() as connection:
             return conversations.expected_messages(connection, self.account_id)
+
+
+def _unread(row: Row) -> Unread:
+    columns = dict(zip(CONVERSATIONS.columns, row.values, strict=True))
+    return Unread(row.id, columns["message_sent_at"], columns["message_received_at"])

@@ -2,10 +2,11 @@
 --
 -- New ids are inserted. A stored row takes the new content unless what is stored is newer by Hostaway's own clock, so
 -- that a slow poll cannot undo a newer webhook. When only volatile keys moved, source_updated_at alone advances:
--- updated_at tells analysts when content changed. A row that comes back is no longer deleted.
+-- updated_at tells analysts when content changed. A row that comes back is no longer deleted. Rows are taken in the
+-- order of their ids, so that two merges of the same rows wait for each other instead of deadlocking.
 WITH merged AS (
     INSERT INTO {table} AS stored (account_id, customer_id, {columns})
-    SELECT %(account_id)s, %(customer_id)s, {columns} FROM {stage}
+    SELECT %(account_id)s, %(customer_id)s, {columns} FROM {stage} ORDER BY id
     ON CONFLICT (account_id, id) DO UPDATE SET
         {assignments},
         raw_payload = CASE WHEN stored.content_hash = excluded.content_hash

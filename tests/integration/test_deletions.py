@@ -1,0 +1,173 @@
+"""Tombstones: only a complete sweep sets them, never too many at once, and a row that comes back is alive again."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+DELETED = "SELECT id FROM hostaway.{} WHERE deleted_at IS NOT NULL ORDER BY id"
+
+
+@pytest.fixture
+def filled(open_sandbox: OpenSandbox, open_services: OpenServices) -> tuple[SandboxServer, Services]:
+    """An account of 20 listings and 60 reservations, synced once."""
+    sandbox = open_sandbox("59808:20:60")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    synced(services, 59808)
+    return sandbox, services
+
+
+def deleted_ids(url: str, entity: str) -> set[int]:
+    return {row["id"] for row in rows(url, DELETED.format(entity))}
+
+
+@pytest.mark.parametrize("entity", ["listings", "reservations", "conversations"])
+def test_what_is_gone_at_hostaway_is_marked_and_kept(
+    filled: tuple[SandboxServer, Services], database_url: str, entity: str
+) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(59808)
+    gone = next(iter(account.truth(entity)))["id"]
+    getattr(account, f"delete_{entity.removesuffix('s')}")(gone)
+
+    report = synced(services, 59808)
+
+    assert report.entities[entity].deleted == 1
+    assert deleted_ids(database_url, entity) == {gone}
+    assert_equal_to_source(database_url, sandbox, 59808)
+
+
+def test_a_deleted_conversation_takes_its_messages_along(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(59808)
+    message = next(iter(account.truth("messages")))
+    account.delete_conversation(message["conversationId"])
+
+    synced(services, 59808)
+
+    assert message["id"] in deleted_ids(database_url, "messages")
+    assert services.health.orphan_messages() == []
+
+
+def test_a_deleted_message_is_marked_when_its_conversation_is_read(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(59808)
+    message = next(iter(account.truth("messages")))
+    account.delete_message(message["conversationId"], message["id"])
+
+    assert synced(services, 59808).entities["messages"].deleted == 1
+    assert deleted_ids(database_url, "messages") == {message["id"]}
+
+
+@pytest.mark.parametrize("entity", ["listing", "reservation"])
+def test_a_row_that_comes_back_is_alive_again(
+    filled: tuple[SandboxServer, Services], database_url: str, entity: str
+) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(59808)
+    gone = next(iter(account.truth(entity + "s")))["id"]
+    getattr(account, f"delete_{entity}")(gone)
+    synced(services, 59808)
+    getattr(account, f"restore_{entity}")(gone)
+
+    synced(services, 59808)
+
+    assert deleted_ids(database_url, entity + "s") == set()
+    assert_equal_to_source(database_url, sandbox, 59808)
+
+
+@pytest.mark.parametrize("answer", ["empty", "half"])
+def test_an_answer_that_lacks_most_listings_deletes_none_and_says_so(
+    filled: tuple[SandboxServer, Services], database_url: str, answer: str
+) -> None:
+    """A wrong key or a broken filter looks just like deletions: the count agrees with the short list."""
+    sandbox, services = filled
+    sandbox.faults.update(listings_answer=answer)
+
+    report = sync(services, 59808)
+
+    assert report.status == "incomplete"
+    assert "of 20 rows are missing" in report.problems["listings"]
+    assert deleted_ids(database_url, "listings") == set()
+    finding = services.health.untrusted_sweeps("listings")[0]
+    assert (finding.account_id, finding.what) == (59808, report.problems["listings"])
+
+
+def test_mass_deletion_happens_when_told_to(filled: tuple[SandboxServer, Services], database_url: str) -> None:
+    sandbox, services = filled
+    sandbox.faults.update(listings_answer="half")
+
+    report = synced(services, 59808, max_delete_share=1.0)
+
+    assert report.entities["listings"].deleted == len(deleted_ids(database_url, "listings")) == 10
+
+
+def test_the_guard_lets_the_account_recover_by_itself(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
+    sandbox, services = filled
+    sandbox.faults.update(listings_answer="empty")
+    sync(services, 59808)
+    sandbox.faults.clear()
+
+    synced(services, 59808)
+
+    assert services.health.untrusted_sweeps("listings") == []
+    assert_equal_to_source(database_url, sandbox, 59808)
+
+
+def test_messages_that_vanish_in_masses_are_held_back(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(59808)
+    for message in list(account.truth("messages")):
+        account.delete_message(message["conversationId"], message["id"])
+
+    report = sync(services, 59808)
+
+    alive = rows(database_url, "SELECT count(*) FROM hostaway.messages WHERE deleted_at IS NULL")[0]["count"]
+    total = rows(database_url, "SELECT count(*) FROM hostaway.messages")[0]["count"]
+    assert report.status == "incomplete"
+    assert alive >= int(total * 0.8)
+
+
+def test_a_reservation_updated_and_another_deleted_in_one_pass_do_not_hide_each_other(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """The pass sees the deleted row and misses the updated one, and yet its distinct ids equal the count."""
+    sandbox = open_sandbox("59808:2:60", reservations_cap=10, latency=0.05)
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    synced(services, 59808)
+    account = sandbox.world.account(59808)
+    in_order = sorted(account.truth("reservations"), key=lambda r: (r["updatedOn"], r["id"]), reverse=True)
+    first, last = in_order[0]["id"], in_order[-1]["id"]
+
+    def change_in_mid_crawl() -> None:
+        while sandbox.counters.calls()["/v1/reservations"] < before + 3:
+            time.sleep(0.005)
+        account.delete_reservation(first)
+        account.update_reservation(last, guestName="moved to the front")
+
+    before = sandbox.counters.calls()["/v1/reservations"]
+    changer = threading.Thread(target=change_in_mid_crawl)
+    changer.start()
+    synced(services, 59808, entities=("reservations",))
+    changer.join()
+
+    assert deleted_ids(database_url, "reservations") <= {first}
+    synced(services, 59808, entities=("reservations",))
+    assert deleted_ids(database_url, "reservations") == {first}

@@ -1,0 +1,136 @@
+"""The rate limiter: never more than the limit in any window at the server, for any number of threads and processes."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, rows, synced
+
+
+def busiest_window(instants: list[float], seconds: float) -> int:
+    """The most instants in any window of this length."""
+    ordered = sorted(instants)
+    return max(sum(start <= instant < start + seconds for instant in ordered) for start in ordered)
+
+
+def take(slots: PostgresSlots, account_id: int, count: int, threads: int = 4) -> list[float]:
+    def one(_: int) -> float:
+        slots.acquire(account_id)
+        return time.monotonic()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def test_the_accounts_limit_holds(database: Database) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(1000, 1), account=RateLimit(5, 1))
+    assert busiest_window(take(slots, 1, 13), 1) <= 5
+
+
+def test_the_ips_limit_holds_across_accounts(database: Database) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(6, 1), account=RateLimit(1000, 1))
+    taken: list[float] = []
+    threads = [threading.Thread(target=lambda n=n: taken.extend(take(slots, n, 5))) for n in range(3)]  # type: ignore[misc]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 15
+    assert busiest_window(taken, 1) <= 6
+
+
+def test_accounts_of_different_ips_do_not_wait_for_each_other(database: Database) -> None:
+    limit = RateLimit(2, 30)
+    take(PostgresSlots(database, egress="a", ip=limit, account=RateLimit(1000, 1)), 1, 2)
+    began = time.monotonic()
+    take(PostgresSlots(database, egress="b", ip=limit, account=RateLimit(1000, 1)), 2, 2)
+    assert time.monotonic() - began < 5
+
+
+def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(8, 2), account=RateLimit(2, 30))
+    waiting = threading.Thread(target=take, args=(slots, 1, 3), daemon=True)
+    waiting.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    take(slots, 2, 2)
+    assert time.monotonic() - began < 5
+
+
+def test_a_pause_holds_everybody_back(database: Database) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
+    until = datetime.now(UTC) + timedelta(seconds=1.5)
+    slots.pause(1, until)
+    take(slots, 2, 1)
+    assert datetime.now(UTC) >= until
+
+
+def test_no_connection_is_held_while_waiting(database: Database, database_url: str) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(1, 30), account=RateLimit(100, 1))
+    slots.acquire(1)
+    waiting = threading.Thread(target=slots.acquire, args=(2,), daemon=True)
+    waiting.start()
+    time.sleep(0.5)
+    busy = rows(
+        database_url,
+        "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND state <> 'idle' AND backend_type = 'client backend'",
+    )
+    assert waiting.is_alive()
+    assert busy == []
+
+
+WORKER = """
+import sys
+from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.slots import PostgresSlots
+import time
+slots = PostgresSlots(Database(sys.argv[1]), egress="a", ip=RateLimit(10, 2), account=RateLimit(1000, 1))
+for _ in range(10):
+    slots.acquire(int(sys.argv[2]))
+    print(time.monotonic(), flush=True)
+"""
+
+
+def test_processes_share_one_budget(database_url: str) -> None:
+    """CLOCK_MONOTONIC is the same in all processes of a machine."""
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WORKER, database_url, str(n)], stdout=subprocess.PIPE, text=True)
+        for n in range(3)
+    ]
+    instants = [float(line) for worker in workers for line in worker.communicate(timeout=60)[0].split()]
+    assert all(worker.returncode == 0 for worker in workers)
+    assert len(instants) == 30
+    assert busiest_window(instants, 2) <= 10
+
+
+def test_the_server_never_answers_429_while_its_limit_is_ours(
+    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+) -> None:
+    sandbox = open_sandbox("59808:2:60", ip_limit=40, account_limit=40, window=2.0)
+    services = open_services(sandbox, rate_limit_ip="40/2", rate_limit_account="40/2")
+    add_account(services, 59808)
+    report = synced(services, 59808)
+    assert report.http_429 == sandbox.counters.http_429 == 0
+    assert sandbox.counters.peak(seconds=2.0) <= 40
+
+
+def test_a_lower_limit_than_configured_is_survived(
+    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+) -> None:
+    """429s pause every caller until the time that the server names; nothing is lost."""
+    sandbox = open_sandbox("59808:2:30", ip_limit=20, account_limit=20, window=1.0)
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    report = synced(services, 59808)
+    assert report.http_429 > 0

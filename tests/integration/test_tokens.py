@@ -1,0 +1,90 @@
+"""The token: fetched once for all, usable from its second second on, replaced when it is refused."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hostaway_pipeline.errors import InvalidCredentials
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, rows, sync, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+TOKEN_CALLS = "POST /v1/accessTokens"
+
+
+def test_one_token_serves_all_threads_and_later_syncs(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    """Hostaway asks clients not to create a token per call or per run."""
+    sandbox = open_sandbox("59808:2:20")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    synced(services, 59808)
+    synced(open_services(sandbox), 59808)
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 1
+    assert sandbox.counters.by_status().get(403, 0) == 0, "a token that is younger than a second was used"
+
+
+def test_callers_that_come_at_once_fetch_one_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    sandbox = open_sandbox("59808:2:20")
+    add_account(open_services(sandbox), 59808)
+    everybody = [open_services(sandbox) for _ in range(4)]  # as many processes would: nothing shared but Postgres
+
+    def read(services: Services) -> int:
+        with services.client(59808) as client:
+            return len(client.page("/listings", {}).rows)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read, everybody)) == [2, 2, 2, 2]
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 1
+
+
+def test_a_revoked_token_is_replaced_once_in_mid_sync(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    sandbox = open_sandbox("59808:2:40")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    synced(services, 59808)
+    sandbox.tokens.revoke_all(59808)
+    synced(services, 59808)
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 2
+
+
+def test_a_403_with_a_fresh_token_is_about_the_object(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """A locked reservation answers 403 however good the token: its conversations are skipped, the rest arrives."""
+    sandbox = open_sandbox("59808:2:20")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    with services.client(59808) as client:
+        locked = next(iter(sandbox.world.account(59808).truth("reservations")))["id"]
+        sandbox.world.account(59808).locked_reservations.add(locked)
+        with pytest.raises(Exception, match="HTTP 403"):
+            client.page(f"/reservations/{locked}", {})
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 2
+
+
+def test_a_wrong_secret_fails_at_once_and_writes_no_row(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    sandbox = open_sandbox("59808:2:20")
+    services = open_services(sandbox)
+    add_account(services, 59808, secret="not the secret")
+    report = sync(services, 59808)
+    assert report.status == "failed"
+    assert isinstance(report.error, InvalidCredentials)
+    assert report.api_calls <= 3
+    assert rows(database_url, "SELECT 1 FROM hostaway.listings") == []
+    assert rows(database_url, "SELECT status FROM hostaway.sync_runs") == [{"status": "failed"}]
+
+
+def test_the_stored_token_is_encrypted(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    synced(services, 59808)
+    stored = rows(database_url, "SELECT client_secret, access_token FROM hostaway.accounts")[0]
+    assert all(value.startswith("v1:test:") for value in stored.values())

@@ -1,0 +1,66 @@
+"""domain/entities.py and store/tables.py describe the same columns: neither may move without the other."""
+
+import pytest
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, Numeric, Text
+
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text
+from hostaway_pipeline.store.tables import ENTITY_TABLES
+
+TYPES = {
+    as_int: BigInteger,
+    as_text: Text,
+    as_decimal: Numeric,
+    as_bool: Boolean,
+    as_date: Date,
+    as_instant: DateTime,
+}
+# Every entity table carries these; merge fills them, no payload does.
+OURS = {
+    "account_id",
+    "id",
+    "customer_id",
+    "raw_payload",
+    "content_hash",
+    "source_updated_at",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+}
+READ_STATE = {"messages_synced_at", "messages_read_sent_at", "messages_read_received_at", "messages_read_count"}
+COLUMNS = [(entity.name, column) for entity in ENTITIES.values() for column in entity.columns]
+
+
+def test_every_entity_has_a_table_and_every_table_an_entity():
+    assert ENTITIES.keys() == ENTITY_TABLES.keys()
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_the_table_has_the_entitys_columns_and_no_more(name):
+    extra = READ_STATE if name == "conversations" else set()
+    assert set(ENTITY_TABLES[name].columns.keys()) == {*ENTITIES[name].columns} | OURS | extra
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_a_columns_type_is_what_its_reader_gives(name, column):
+    _, reader = ENTITIES[name].columns[column]
+    assert isinstance(ENTITY_TABLES[name].columns[column].type, TYPES[reader])
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_a_column_takes_null(name, column):
+    """Any field of Hostaway's may be missing: that must not cost the row."""
+    assert ENTITY_TABLES[name].columns[column].nullable
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_rows_are_keyed_by_account_first(name):
+    """No payload of one account can touch a row of another."""
+    assert [column.name for column in ENTITY_TABLES[name].primary_key] == ["account_id", "id"]
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_every_instant_is_stored_with_its_zone(name):
+    instants = [column.type for column in ENTITY_TABLES[name].columns if isinstance(column.type, DateTime)]
+    assert instants
+    assert all(kind.timezone for kind in instants)
