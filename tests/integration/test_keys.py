@@ -53,7 +53,7 @@ def test_a_start_with_another_key_under_the_same_id_names_it(filled: Database) -
 
 
 def test_a_start_without_a_needed_key_names_it(filled: Database) -> None:
-    with pytest.raises(KeyringError, match="key 'old' is missing.*the setting has 'new'"):
+    with pytest.raises(KeyringError, match=r"key 'old' is missing.*the setting has 'new'"):
         secrets(filled, f"new:{NEW}").check()
 
 

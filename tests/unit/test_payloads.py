@@ -26,6 +26,13 @@ JSON = st.recursive(
     max_leaves=20,
 )
 
+_PRINTABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
+HARMLESS = st.recursive(
+    st.none() | st.booleans() | st.integers() | _PRINTABLE,
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(_PRINTABLE.map("a{}".format), parts, max_size=4),
+    max_leaves=20,
+)
+
 
 def keys_of(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
@@ -95,7 +102,7 @@ def test_storable_twice_is_storable_once(value):
 
 @given(JSON)
 def test_what_is_storable_is_json_for_every_reader(value):
-    """orjson refuses half surrogate pairs, Postgres refuses NUL: neither may be left."""
+    """orjson refuses half surrogate pairs, Postgres refuses NUL: neither may be left. A backslash may be."""
     assert b"\\u0000" not in orjson.dumps(storable(value)).replace(b"\\\\", b"")
 
 
@@ -104,16 +111,9 @@ def test_what_is_storable_holds_no_secret_key(value):
     assert not [key for key in keys_of(storable(value)) if key in {*SECRETS, *CARD_KEYS}]
 
 
-@given(JSON)
-def test_only_secrets_are_lost(value):
-    """The number of keys that are left is the number of keys that stand below no secret."""
-    clean = json.loads(json.dumps(value, default=str))
-    kept = [key for key in keys_of(storable(clean)) if REPLACED not in key]
-    assert set(kept) <= set(keys_of(clean))
-    if not any(is_secret(key) for key in keys_of(clean)):
-        assert set(keys_of(clean)) - set(kept) == {
-            key for key in keys_of(clean) if storable(key) != key or REPLACED in key
-        }
+@given(HARMLESS)
+def test_what_holds_no_secret_is_kept_as_it_is(value):
+    assert storable(value) == value
 
 
 # Content

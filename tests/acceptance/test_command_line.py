@@ -1,0 +1,219 @@
+"""The `hostaway` command as a person meets it: one clear line and a status for everything that can go wrong."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline.sandbox.server import SandboxServer
+from tests.factories import rows
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+OpenSandbox = Callable[..., SandboxServer]
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("59808:3:20", token_delay=0.0)
+
+
+@pytest.fixture
+def hostaway(sandbox: SandboxServer, cli_environment: Callable[[SandboxServer], dict[str, str]], tmp_path: Path) -> Run:
+    """Runs the command in an empty folder: `hostaway("sync", "1", HOSTAWAY_API_URL=…)`."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
+
+    def run(*arguments: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        environment = plain | cli_environment(sandbox) | {"HOSTAWAY_HOME": str(tmp_path)} | changes
+        command = [sys.executable, "-m", "hostaway_pipeline", *arguments]
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def added(hostaway: Run) -> None:
+    done = hostaway("accounts", "add", "59808", "--secret-stdin", stdin="sandbox-secret-59808\n")
+    assert done.returncode == 0, done.stderr
+
+
+def one_line(text: str) -> str:
+    """The one line of an error; a traceback or a second line fails the test."""
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("hostaway: ")
+    return lines[0]
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    return one_line(done.stderr)
+
+
+@pytest.mark.usefixtures("added")
+def test_sync_prints_one_json_object(hostaway: Run) -> None:
+    done = hostaway("sync", "59808", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert list(report) == ["account_id", "status", "seconds", "api_calls", "http_429", "entities"]
+    assert list(report["entities"]) == ["listings", "reservations", "conversations", "messages"]
+    expected = {"fetched": 3, "inserted": 3, "updated": 0, "unchanged": 0, "deleted": 0}
+    assert report["entities"]["listings"] == expected
+
+
+@pytest.mark.usefixtures("added")
+def test_sync_prints_a_table_for_people(hostaway: Run) -> None:
+    done = hostaway("sync", "59808")
+    assert done.returncode == 0
+    assert "reservations" in done.stdout
+    assert "API calls" in done.stdout
+
+
+def test_a_wrong_secret_is_refused_before_anything_is_stored(hostaway: Run, database_url: str) -> None:
+    line = failed(hostaway("accounts", "add", "59808", "--secret-stdin", stdin="wrong\n"))
+    assert "account 59808: Hostaway does not accept this client secret" in line
+    assert rows(database_url, "SELECT 1 FROM hostaway.accounts") == []
+
+
+@pytest.mark.usefixtures("added")
+def test_an_account_cannot_be_added_twice(hostaway: Run) -> None:
+    line = failed(hostaway("accounts", "add", "59808", "--secret-stdin", stdin="sandbox-secret-59808\n"))
+    assert "exists already" in line
+
+
+def test_an_unknown_account(hostaway: Run) -> None:
+    assert "account 7 is not known; add it" in failed(hostaway("sync", "7"))
+
+
+@pytest.mark.usefixtures("added")
+def test_an_api_that_is_down(hostaway: Run, database_url: str) -> None:
+    line = failed(hostaway("sync", "59808", HOSTAWAY_API_URL="http://127.0.0.1:1/v1"))
+    assert "no answer from http://127.0.0.1:1/v1" in line
+    assert rows(database_url, "SELECT 1 FROM hostaway.listings") == []
+
+
+@pytest.mark.usefixtures("added")
+def test_a_failed_sync_prints_its_json_too(hostaway: Run) -> None:
+    done = hostaway("sync", "59808", "--json", HOSTAWAY_API_URL="http://127.0.0.1:1/v1")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["status"] == "failed"
+    one_line(done.stderr)
+
+
+def test_postgres_that_is_down(hostaway: Run) -> None:
+    line = failed(hostaway("sync", "59808", HOSTAWAY_DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none"))
+    assert "127.0.0.1:1/none: Postgres cannot be reached" in line
+    assert "hidden" not in line
+
+
+def test_a_database_that_was_never_migrated(hostaway: Run, database_url: str) -> None:
+    url = database_url.replace(database_url.split("/")[3].split("?", maxsplit=1)[0], "postgres")
+    assert "hostaway db migrate" in failed(hostaway("sync", "59808", HOSTAWAY_DATABASE_URL=url))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("HOSTAWAY_RATE_LIMIT_IP", "many", "HOSTAWAY_RATE_LIMIT_IP"),
+        ("HOSTAWAY_DATABASE_URL", "mysql://x", "HOSTAWAY_DATABASE_URL"),
+        ("HOSTAWAY_API_URL", "ftp://x", "HOSTAWAY_API_URL"),
+        ("HOSTAWAY_ENCRYPTION_KEYS", "", "HOSTAWAY_ENCRYPTION_KEYS"),
+        ("HOSTAWAY_ENCRYPTION_KEYS", "test:short", "key 'test' is not base64"),
+        ("HOSTAWAY_CONCURRENCY", "0", "HOSTAWAY_CONCURRENCY"),
+    ],
+)
+def test_a_wrong_setting_is_named(hostaway: Run, name: str, value: str, expected: str) -> None:
+    assert expected in failed(hostaway("sync", "59808", **{name: value}))
+
+
+@pytest.mark.usefixtures("added")
+def test_a_key_that_is_not_the_one_the_secrets_were_encrypted_with(hostaway: Run) -> None:
+    other = hostaway("keys", "generate", "--id", "test").stdout.strip()
+    line = failed(hostaway("sync", "59808", HOSTAWAY_ENCRYPTION_KEYS=other))
+    assert "key 'test' is not the key that the stored secrets were encrypted with" in line
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "sandbox"])
+def test_a_taken_port(hostaway: Run, taken_port: int, command: str) -> None:
+    line = failed(hostaway(command, "--port", str(taken_port)))
+    assert f"port {taken_port}" in line
+    assert "--port" in line
+
+
+def test_keys_rotate_end_to_end(hostaway: Run, cli_environment: Callable[[str], dict[str, str]], added: None) -> None:
+    old = cli_environment("")["HOSTAWAY_ENCRYPTION_KEYS"]
+    new = hostaway("keys", "generate", "--id", "next").stdout.strip()
+    both = {"HOSTAWAY_ENCRYPTION_KEYS": f"{new},{old}"}
+    assert "2 would be rotated, 0 skipped, 0 failed" in hostaway("keys", "rotate", "--dry-run", **both).stdout
+    assert json.loads(hostaway("keys", "rotate", "--json", **both).stdout) == {
+        "rotated": 2, "skipped": 0, "failed": 0, "dry_run": False,
+    }  # fmt: skip
+    assert hostaway("keys", "check", HOSTAWAY_ENCRYPTION_KEYS=new).returncode == 0
+    assert hostaway("sync", "59808", HOSTAWAY_ENCRYPTION_KEYS=new).returncode == 0
+    assert "'next' is missing" in failed(hostaway("keys", "check"))
+
+
+@pytest.mark.usefixtures("added")
+def test_a_removed_account_keeps_its_rows_and_comes_back(hostaway: Run, database_url: str) -> None:
+    hostaway("sync", "59808")
+    assert hostaway("accounts", "remove", "59808").returncode == 0
+    assert "was removed" in failed(hostaway("sync", "59808"))
+    assert rows(database_url, "SELECT count(*) FROM hostaway.reservations") == [{"count": 20}]
+    assert hostaway("accounts", "add", "59808", "--secret-stdin", stdin="sandbox-secret-59808\n").returncode == 0
+    assert hostaway("sync", "59808").returncode == 0
+
+
+@pytest.mark.usefixtures("added")
+def test_an_account_removed_for_good_leaves_nothing(hostaway: Run, database_url: str) -> None:
+    hostaway("sync", "59808")
+    assert hostaway("accounts", "remove", "59808", "--hard").returncode == 0
+    tables = rows(database_url, "SELECT table_name FROM information_schema.columns "
+                  "WHERE table_schema = 'hostaway' AND column_name = 'account_id'")  # fmt: skip
+    for table in tables:
+        assert rows(database_url, f"SELECT 1 FROM hostaway.{table['table_name']}") == [], table
+
+
+@pytest.mark.usefixtures("added")
+def test_accounts_list_shows_health(hostaway: Run) -> None:
+    hostaway("sync", "59808")
+    listed: dict[str, Any] = json.loads(hostaway("accounts", "list", "--json").stdout)
+    account = listed["accounts"][0]
+    assert (account["account_id"], account["last_status"], account["rows"]["listings"]) == (59808, "succeeded", 3)
+    assert "secret" not in json.dumps(listed)
+
+
+@pytest.mark.usefixtures("added")
+def test_doctor_finds_everything_right(hostaway: Run) -> None:
+    done = hostaway("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    assert {check["what"] for check in json.loads(done.stdout)["checks"]} >= {"database", "schema", "keys", "hostaway"}
+
+
+def test_doctor_names_what_is_wrong(hostaway: Run) -> None:
+    done = hostaway("doctor", HOSTAWAY_API_URL="http://127.0.0.1:1/v1")
+    assert done.returncode == 1
+    assert "FAIL  hostaway" in done.stdout

@@ -1,0 +1,230 @@
+"""Dagster's side: assets, checks and the sensor, run in this process on a real instance, database and sandbox."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from dagster import (
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    ExecuteInProcessResult,
+    SensorResult,
+    SkipReason,
+    build_sensor_context,
+)
+
+from hostaway_pipeline.definitions import build_defs
+from hostaway_pipeline.defs.assets import failure
+from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.defs.sensors import PartitionChange, accounts_sensor, partition_change
+from hostaway_pipeline.errors import (
+    AccessDenied,
+    AccountError,
+    DatabaseUnavailable,
+    InvalidCredentials,
+    KeyringError,
+    NetworkError,
+    PipelineError,
+    RateLimited,
+    ServerError,
+    SyncInProgress,
+)
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source, sync
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("1:5:30", "2:2:10", token_delay=0.0)
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    opened = open_services(sandbox)
+    for account_id in (1, 2):
+        add_account(opened, account_id)
+    return opened
+
+
+@pytest.fixture
+def instance(
+    sandbox: SandboxServer, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DagsterInstance]:
+    """An ephemeral instance; the environment is what Dagster's processes are given."""
+    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
+    monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_IP", "100000/1")
+    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")
+    with DagsterInstance.ephemeral() as opened:
+        opened.add_dynamic_partitions("accounts", ["1", "2"])
+        yield opened
+
+
+def run(instance: DagsterInstance, account_id: int, **config: Any) -> ExecuteInProcessResult:
+    job = build_defs().get_job_def("sync_account")
+    ops = {
+        f"hostaway__{name}": {"config": config} for name in ("listings", "reservations", "conversations", "messages")
+    }
+    return job.execute_in_process(
+        instance=instance,
+        partition_key=str(account_id),
+        raise_on_error=False,
+        run_config={"ops": ops} if config else None,
+    )
+
+
+def checks(result: ExecuteInProcessResult) -> dict[tuple[str, str], Any]:
+    return {(e.asset_key.path[-1], e.check_name): e for e in result.get_asset_check_evaluations()}
+
+
+def test_a_run_copies_one_account_and_passes_its_checks(
+    instance: DagsterInstance, sandbox: SandboxServer, database_url: str
+) -> None:
+    result = run(instance, 1)
+    assert result.success
+    assert_equal_to_source(database_url, sandbox, 1)
+    evaluations = checks(result)
+    assert len(evaluations) == 9
+    assert all(evaluation.passed for evaluation in evaluations.values())
+
+
+def test_every_materialization_carries_numbers(instance: DagsterInstance) -> None:
+    run(instance, 1)
+    event = instance.get_latest_materialization_event(AssetKey(["hostaway", "reservations"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.partition == "1"
+    numbers = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+    expected = {"rows_fetched": 30, "rows_inserted": 30, "rows_updated": 0, "rows_unchanged": 0, "rows_deleted": 0}
+    assert numbers.items() >= expected.items()
+    assert {"api_calls", "http_429", "seconds", "dagster/row_count"} <= numbers.keys()
+    assert all(isinstance(numbers[name], int | float) for name in numbers if not name.startswith("dagster/partition"))
+
+
+def test_a_failed_account_is_a_failed_partition_with_a_readable_error_and_the_other_goes_on(
+    instance: DagsterInstance, sandbox: SandboxServer, services: Services, database_url: str
+) -> None:
+    services.accounts.remove(1, hard=True)
+    add_account(services, 1, secret="wrong")
+    broken, fine = run(instance, 1), run(instance, 2)
+
+    assert not broken.success
+    failure = broken.failure_data_for_node("hostaway__listings")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert "account 1: Hostaway does not accept this client secret" in str(failure.user_failure_data.description)
+    assert fine.success
+    assert_equal_to_source(database_url, sandbox, 2)
+
+
+def test_a_permanent_failure_is_not_tried_again(instance: DagsterInstance, services: Services) -> None:
+    services.accounts.remove(1, hard=True)
+    add_account(services, 1, secret="wrong")
+    result = run(instance, 1)
+    assert not [e for e in result.all_events if e.event_type == DagsterEventType.STEP_UP_FOR_RETRY]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retried"),
+    [
+        (ServerError("x"), True),
+        (NetworkError("x"), True),
+        (RateLimited("x"), True),
+        (DatabaseUnavailable("x"), True),
+        (SyncInProgress("x"), True),
+        (AccessDenied("x"), False),
+        (InvalidCredentials("x"), False),
+        (AccountError("x"), False),
+        (KeyringError("x"), False),
+    ],
+)
+def test_only_transient_failures_are_tried_again(error: PipelineError, is_retried: bool) -> None:
+    assert failure(error).allow_retries is is_retried
+
+
+@pytest.mark.parametrize("answer", ["empty", "half"])
+def test_a_listings_answer_that_lacks_rows_fails_a_check_that_says_why(
+    instance: DagsterInstance, sandbox: SandboxServer, answer: str
+) -> None:
+    run(instance, 1)
+    sandbox.faults.update(listings_answer=answer)
+    result = run(instance, 1)
+
+    evaluation = checks(result)["listings", "sweep_complete"]
+    assert not evaluation.passed
+    assert "account 1:" in str(evaluation.description)
+    assert "of 5 rows are missing from the answer" in str(evaluation.description)
+    assert not checks(result)["listings", "count_matches_api"].passed
+
+
+def test_another_accounts_success_does_not_hide_a_failed_check(
+    instance: DagsterInstance, sandbox: SandboxServer, services: Services
+) -> None:
+    run(instance, 1)
+    sandbox.faults.update(listings_answer="empty")
+    sync(services, 1)
+    sandbox.faults.clear()
+    assert not checks(run(instance, 2))["listings", "sweep_complete"].passed
+
+
+def test_mass_deletion_can_be_told_in_the_run_config(instance: DagsterInstance, sandbox: SandboxServer) -> None:
+    run(instance, 1)
+    sandbox.faults.update(listings_answer="half")
+    result = run(instance, 1, allow_mass_delete=True)
+    assert checks(result)["listings", "sweep_complete"].passed
+
+
+def test_the_sensor_keeps_partitions_equal_to_active_accounts_and_starts_first_syncs(
+    instance: DagsterInstance, services: Services
+) -> None:
+    services.accounts.remove(2, hard=True)
+    services.accounts.add(3, "s", name=None, customer_id=None, is_due=True)
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        result = accounts_sensor(context)
+
+    assert isinstance(result, SensorResult)
+    assert [request.partition_key for request in result.run_requests or []] == ["3"]
+    added, removed = result.dynamic_partitions_requests or []
+    assert (added.partition_keys, removed.partition_keys) == (["3"], ["2"])
+
+
+def test_the_sensor_asks_for_the_same_run_under_the_same_key(instance: DagsterInstance, services: Services) -> None:
+    services.accounts.ask_for_sync(1)
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        keys = [accounts_sensor(context).run_requests[0].run_key for _ in range(2)]
+    assert keys[0] == keys[1]
+
+
+def test_the_sensor_is_quiet_when_there_is_nothing_to_do(instance: DagsterInstance) -> None:
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        assert isinstance(accounts_sensor(context), SkipReason)
+
+
+def test_a_database_that_cannot_be_read_never_deletes_partitions(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    with (
+        build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context,
+        pytest.raises(Exception, match="Postgres cannot be reached"),
+    ):
+        accounts_sensor(context)
+    assert set(instance.get_dynamic_partitions("accounts")) == {"1", "2"}
+
+
+def test_partition_change_is_a_plain_difference() -> None:
+    assert partition_change(["1", "3"], ["1", "2"]) == PartitionChange(add=["3"], remove=["2"])
+
+
+def test_every_asset_is_described_owned_and_typed() -> None:
+    for asset in build_defs().resolve_asset_graph().asset_nodes:
+        assert asset.description
+        assert asset.owners
+        assert asset.kinds == {"python", "postgres"}
+        assert len(asset.metadata["dagster/column_schema"].columns) > 10  # type: ignore[attr-defined]

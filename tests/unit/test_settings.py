@@ -1,0 +1,191 @@
+"""Every setting, read from the environment: one line that names the variable when it is wrong."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.settings import Settings, load_settings
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
+    """Settings from an environment that holds only what is given, in a folder without `.env`."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"HOSTAWAY_{name.upper()}", raising=False)
+
+    def with_environment(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return with_environment
+
+
+WRONG = [
+    ("HOSTAWAY_DATABASE_URL", "mysql://localhost/x"),
+    ("HOSTAWAY_DATABASE_URL", "localhost"),
+    ("HOSTAWAY_DAGSTER_DATABASE_URL", "sqlite:///x.db"),
+    ("HOSTAWAY_API_URL", "api.hostaway.com/v1"),
+    ("HOSTAWAY_API_URL", "ftp://api.hostaway.com"),
+    ("HOSTAWAY_RATE_LIMIT_IP", "lots"),
+    ("HOSTAWAY_RATE_LIMIT_IP", "200"),
+    ("HOSTAWAY_RATE_LIMIT_ACCOUNT", "0/10"),
+    ("HOSTAWAY_RATE_LIMIT_ACCOUNT", "200/0"),
+    ("HOSTAWAY_CONCURRENCY", "0"),
+    ("HOSTAWAY_CONCURRENCY", "129"),
+    ("HOSTAWAY_CONCURRENCY", "many"),
+    ("HOSTAWAY_MAX_DELETE_SHARE", "-0.1"),
+    ("HOSTAWAY_MAX_DELETE_SHARE", "1.1"),
+    ("HOSTAWAY_MAX_DELETE_SHARE", "nan"),
+    ("HOSTAWAY_LOG_LEVEL", "LOUD"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), WRONG)
+def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(load, variable, value):
+    with pytest.raises(ConfigurationError) as caught:
+        load(**{variable: value})
+    said = str(caught.value)
+    assert said.startswith(f"{variable}: ")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("variable", sorted({variable for variable, _ in WRONG}))
+def test_every_setting_that_can_be_wrong_is_named_in_capitals_only(load, variable):
+    """The name is the one to type, not that of a Python field."""
+    value = next(value for name, value in WRONG if name == variable)
+    with pytest.raises(ConfigurationError) as caught:
+        load(**{variable: value})
+    assert variable.removeprefix("HOSTAWAY_").lower() not in str(caught.value)
+
+
+def test_the_reason_says_what_would_be_right(load):
+    with pytest.raises(ConfigurationError, match="such as 200/10"):
+        load(HOSTAWAY_RATE_LIMIT_IP="lots")
+
+
+def test_two_wrong_values_are_still_one_line(load):
+    with pytest.raises(ConfigurationError, match=r"^HOSTAWAY_[A-Z_]+: [^\n]*$"):
+        load(HOSTAWAY_CONCURRENCY="0", HOSTAWAY_LOG_LEVEL="LOUD")
+
+
+@pytest.mark.parametrize("variable", ["HOSTAWAY_DATABASE_URL", "HOSTAWAY_DAGSTER_DATABASE_URL"])
+def test_a_wrong_url_is_not_shown_for_it_holds_a_password(load, variable):
+    with pytest.raises(ConfigurationError) as caught:
+        load(**{variable: "mysql://hostaway:hunter2@db/x"})
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__  # pydantic's own text quotes the input
+
+
+# Unset
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_an_empty_string_means_unset(load, name):
+    """An empty line in a compose file, a CI variable without a value."""
+    assert getattr(load(**{f"HOSTAWAY_{name.upper()}": ""}), name) == getattr(load(), name)
+
+
+def test_without_any_variable_it_starts_on_the_embedded_postgres(load):
+    settings = load()
+    assert (settings.database_url, settings.dagster_database_url, settings.encryption_keys) == (None, None, None)
+    assert settings.home == Path(".hostaway")
+
+
+def test_the_api_is_the_real_one_by_default(load):
+    assert load().api_url == "https://api.hostaway.com/v1"
+
+
+def test_limits_are_the_published_ones_by_default(load):
+    """200 requests in 10 seconds, per IP and per account."""
+    settings = load()
+    assert settings.rate_limit_ip == settings.rate_limit_account == RateLimit(200, 10)
+
+
+def test_the_egress_is_the_host_by_default(load):
+    assert load().egress == socket.gethostname()
+
+
+# Read
+
+
+def test_values_are_read(load):
+    settings = load(
+        HOSTAWAY_DATABASE_URL="postgresql://u:p@h/db",
+        HOSTAWAY_DAGSTER_DATABASE_URL="postgres://u:p@h/dagster",
+        HOSTAWAY_HOME="/var/lib/hostaway",
+        HOSTAWAY_API_URL="http://localhost:8080/v1",
+        HOSTAWAY_ENCRYPTION_KEYS="k1:abc",
+        HOSTAWAY_RATE_LIMIT_IP="15/10",
+        HOSTAWAY_RATE_LIMIT_ACCOUNT="20/0.5",
+        HOSTAWAY_EGRESS="office",
+        HOSTAWAY_CONCURRENCY="8",
+        HOSTAWAY_MAX_DELETE_SHARE="1",
+        HOSTAWAY_LOG_LEVEL="DEBUG",
+    )
+    read = dict(settings)
+    secrets = [
+        read.pop(name).get_secret_value() for name in ("database_url", "dagster_database_url", "encryption_keys")
+    ]
+    assert secrets == ["postgresql://u:p@h/db", "postgres://u:p@h/dagster", "k1:abc"]
+    assert read == {
+        "home": Path("/var/lib/hostaway"),
+        "api_url": "http://localhost:8080/v1",
+        "rate_limit_ip": RateLimit(15, 10),
+        "rate_limit_account": RateLimit(20, 0.5),
+        "egress": "office",
+        "concurrency": 8,
+        "max_delete_share": 1.0,
+        "log_level": "DEBUG",
+    }
+
+
+@pytest.mark.parametrize("share", ["0", "1"])
+def test_a_share_of_nothing_and_of_everything_are_shares(load, share):
+    assert load(HOSTAWAY_MAX_DELETE_SHARE=share).max_delete_share == float(share)
+
+
+def test_a_slash_at_the_end_of_the_api_url_does_not_double(load):
+    assert load(HOSTAWAY_API_URL="https://api.hostaway.com/v1/").api_url == "https://api.hostaway.com/v1"
+
+
+def test_a_file_named_env_is_read(load, tmp_path):
+    (tmp_path / ".env").write_text("HOSTAWAY_EGRESS=office\n")
+    assert load().egress == "office"
+
+
+def test_the_environment_goes_before_the_file(load, tmp_path):
+    (tmp_path / ".env").write_text("HOSTAWAY_EGRESS=office\n")
+    assert load(HOSTAWAY_EGRESS="cellar").egress == "cellar"
+
+
+def test_variables_of_others_do_no_harm(load, tmp_path):
+    """One `.env` serves compose, the receiver and us."""
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=x\nHOSTAWAY_SOMETHING_NEW=1\n")
+    load(HOSTAWAY_SOMETHING_NEWER="2")
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("show", [repr, str, "{!r}".format, lambda settings: settings.model_dump_json()])
+def test_secrets_do_not_show(load, show):
+    settings = load(
+        HOSTAWAY_DATABASE_URL="postgresql://hostaway:hunter2@db/x",
+        HOSTAWAY_DAGSTER_DATABASE_URL="postgresql://hostaway:hunter2@db/dagster",
+        HOSTAWAY_ENCRYPTION_KEYS="k1:hunter2",
+    )
+    assert "hunter2" not in show(settings)
+
+
+def test_settings_do_not_change_once_read(load):
+    settings = load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.concurrency = 1
