@@ -29,6 +29,13 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def embedded_folder() -> Iterator[Path]:
+    """A folder for an embedded Postgres. Not pytest's own: the next pytest would close it to the server's user."""
+    with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> str:
     postgres.ensure_database("template_hostaway")

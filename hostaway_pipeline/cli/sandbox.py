@@ -43,7 +43,8 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
         window=windows.pop() if windows else 10.0,
     )
     for spec in accounts:
-        say(f"account {spec.account_id}, client secret {spec.secret}")
+        say(f"account {spec.account_id}: {spec.listings} listings, {spec.reservations} reservations")
+    say("client secret of each: sandbox-secret-<its id>")
     say(f"serving http://127.0.0.1:{port}/v1   (set HOSTAWAY_API_URL to this; Ctrl-C stops)")
     serve(config, "127.0.0.1", port)
 

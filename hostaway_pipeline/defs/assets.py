@@ -63,7 +63,7 @@ def build_asset(entity: str) -> AssetsDefinition:
                 entities=(entity,),
                 max_delete_share=share,
                 source="dagster",
-                dagster_run_id=context.run_id,
+                dagster_run_id=context.run.run_id,
                 wait_seconds=config.lock_wait_seconds,
             )
             try:

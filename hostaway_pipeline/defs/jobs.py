@@ -3,12 +3,10 @@
 from dagster import AssetSelection, define_asset_job
 
 from hostaway_pipeline.defs.assets import entity_key
-from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.domain.entities import ENTITIES
 
 sync_account = define_asset_job(
     "sync_account",
     selection=AssetSelection.assets(*(entity_key(entity) for entity in ENTITIES)),
-    partitions_def=accounts_partitions,
     description="Read one account completely: listings, reservations, conversations, messages; then check the result.",
 )

@@ -67,7 +67,7 @@ def instance(
 
 
 def run(instance: DagsterInstance, account_id: int, **config: Any) -> ExecuteInProcessResult:
-    job = build_defs().get_job_def("sync_account")
+    job = build_defs().resolve_job_def("sync_account")
     ops = {
         f"hostaway__{name}": {"config": config} for name in ("listings", "reservations", "conversations", "messages")
     }

@@ -1,18 +1,18 @@
 """Secrets at rest: a start without the right keys fails and says which; rotation is complete and harmless to repeat."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
 from hostaway_pipeline.errors import KeyringError
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts import Accounts, secret_place
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.secrets import Rotation, Secrets
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.wiring import Services, embedded_postgres, open_services
 from tests.factories import rows
 
 OLD, NEW = generate_key(), generate_key()
@@ -123,13 +123,13 @@ def test_more_accounts_than_a_batch_are_all_rotated(filled: Database, database_u
 
 
 @pytest.fixture
-def embedded_settings(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, home=tmp_path, database_url=None, encryption_keys=None)
+def embedded_settings(embedded_folder: Path) -> Iterator[Settings]:
+    home = embedded_folder / uuid4().hex
+    yield Settings(_env_file=None, home=home, database_url=None, encryption_keys=None)
+    embedded_postgres(home).stop()  # now, not at the end of the test session
 
 
-def test_the_embedded_database_makes_its_key_once_and_never_a_second_time(
-    embedded_settings: Settings, stop_embedded: Callable[[Path], None]
-) -> None:
+def test_the_embedded_database_makes_its_key_once_and_never_a_second_time(embedded_settings: Settings) -> None:
     services = open_services(embedded_settings)
     services.migrate()
     services.check()
@@ -141,31 +141,15 @@ def test_the_embedded_database_makes_its_key_once_and_never_a_second_time(
     with pytest.raises(KeyringError, match=r"encryption\.keys is gone"):
         open_services(embedded_settings).check()
     assert not key_file.exists()
-    stop_embedded(embedded_settings.home)
 
 
-def test_a_key_file_that_others_can_read_is_refused(
-    embedded_settings: Settings, stop_embedded: Callable[[Path], None]
-) -> None:
+def test_a_key_file_that_others_can_read_is_refused(embedded_settings: Settings) -> None:
     services = open_services(embedded_settings)
     services.migrate()
     services.check()
     (embedded_settings.home / "encryption.keys").chmod(0o644)
     with pytest.raises(KeyringError, match="chmod 600"):
         open_services(embedded_settings).check()
-    stop_embedded(embedded_settings.home)
-
-
-@pytest.fixture
-def stop_embedded() -> Callable[[Path], None]:
-    """Leave the embedded server of a folder now, not at the end of the test session."""
-    from hostaway_pipeline.wiring import embedded_postgres
-
-    def stop(home: Path) -> None:
-        server: EmbeddedPostgres = embedded_postgres(home.absolute())
-        server.stop()
-
-    return stop
 
 
 def test_an_own_database_without_keys_is_refused(database_url: str) -> None:
