@@ -258,7 +258,9 @@ class EmbeddedPostgres:
         if self._postmaster() is None:
             # A killed server's pid may be a zombie's or a stranger's by now, and Postgres would refuse to start.
             (self._data / "postmaster.pid").unlink(missing_ok=True)
-        folder = str(self._make_socket_dir()).replace('"', '""')
+        socket_dir = self._make_socket_dir()
+        (socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)  # holds the same pid
+        folder = str(socket_dir).replace('"', '""')
         options = (f'unix_socket_directories="{folder}"', "listen_addresses=", f"port={_PORT}")
         command = [_program("postgres"), "-D", str(self._data), *(f"--{option}" for option in options)]
         log = self._open("postgres.log", os.O_APPEND)

