@@ -1,1 +1,1 @@
-"""Measurements. Each module runs alone (`python -m bench.full_sync`); `python -m bench` runs all and writes RESULTS.md."""
+"""Measurements. Each module runs alone (`python -m bench.full_sync`); `python -m bench` runs all."""

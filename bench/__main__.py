@@ -39,8 +39,8 @@ def heading() -> str:
         "# Results\n\n"
         "Written by `make bench`. Ratios are against a floor or a peer of the same run: absolute times of a shared\n"
         "machine say little.\n\n"
-        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, "
-        f"Python {platform.python_version()}\n"
+        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n"
+        f"- {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, Python {platform.python_version()}\n"
         f"- {libraries}\n"
     )
 

@@ -29,7 +29,7 @@ def after_id(fetch: FetchAfter) -> Iterator[Page]:
             if position is None:
                 raise
             return
-        ids = {row.get("id") for row in page.rows}
+        ids = {row_id for row in page.rows if isinstance(row_id := row.get("id"), int | str)}
         if not ids - seen:
             # Also how a server that ignores `afterId`, and answers with the first page for ever, comes to an end.
             if position is None:

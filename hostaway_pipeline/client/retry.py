@@ -57,6 +57,6 @@ def _instant(value: str | None, now: datetime) -> datetime | None:
 def _http_date(value: str) -> datetime | None:
     try:
         instant = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

@@ -58,7 +58,11 @@ class Transport:
 
     def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         """For `/accessTokens`, whose answers carry no envelope."""
-        return _object(path, self._send("POST", path, data=form))
+        try:
+            return _object(path, self._send("POST", path, data=form))
+        except RequestRejected:
+            # Without the server's words, which may repeat what was sent.
+            raise RequestRejected(f"POST {path}: Hostaway refuses the request") from None
 
     def _send(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         try:
@@ -110,9 +114,15 @@ def _parsed(content: bytes) -> Any:
     except orjson.JSONDecodeError:
         # Half a surrogate pair is JSON to the standard library and to Hostaway's PHP, but not to orjson.
         try:
-            return json.loads(content)
-        except ValueError:
+            return json.loads(content, parse_int=_integer)
+        except (ValueError, RecursionError):
             return None
+
+
+def _integer(digits: str) -> int | float:
+    """As orjson reads them: beyond 64 bits a float, since nothing behind this can write longer integers."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
 
 
 def _message(response: requests.Response) -> str:

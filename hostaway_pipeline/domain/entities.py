@@ -37,10 +37,16 @@ class Entity:
     embedded: frozenset[str] = frozenset()  # resources that have a table of their own
 
     def row(self, payload: Payload) -> Row | None:
-        """None when the payload has no usable id: there is nothing to key it by."""
+        """None when the payload has no usable id, or is nested too deep for JSON to be written again."""
         object_id = as_int(payload.get("id"))
         if object_id is None:
             return None
+        try:
+            return self._row(object_id, payload)
+        except (orjson.JSONEncodeError, RecursionError):
+            return None
+
+    def _row(self, object_id: int, payload: Payload) -> Row:
         kept = storable({key: value for key, value in payload.items() if key not in self.embedded})
         return Row(
             id=object_id,

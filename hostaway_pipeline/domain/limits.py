@@ -15,7 +15,7 @@ class RateLimit:
     @classmethod
     def parse(cls, text: str) -> Self:
         """`200/10` is 200 requests in any 10 seconds. Raises ValueError."""
-        match = re.fullmatch(r"\s*([1-9]\d{0,6})\s*/\s*(\d+(?:\.\d+)?)\s*", text)
+        match = re.fullmatch(r"\s*([1-9]\d{0,6})\s*/\s*(\d{1,6}(?:\.\d{1,6})?)\s*", text)
         if match is None or float(match[2]) <= 0:
             raise ValueError(f"{text!r} is not of the form REQUESTS/SECONDS, such as 200/10")
         return cls(int(match[1]), float(match[2]))

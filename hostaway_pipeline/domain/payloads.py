@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from hostaway_pipeline.domain.values import as_bool
+
 Payload = Mapping[str, Any]
 
 # Card data, door codes and sign-in hashes. Free text about the door may quote its code.
@@ -51,7 +53,7 @@ def _may_be_unstorable(text: str) -> bool:
 def _content(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {key: _content(part) for key, part in value.items() if key not in VOLATILE_KEYS}
-        if "isPublic" in kept and not kept["isPublic"]:
+        if "isPublic" in kept and not as_bool(kept["isPublic"]):
             kept.pop("url", None)  # a private attachment is signed anew at every read
         return kept
     if isinstance(value, list):

@@ -46,8 +46,13 @@ def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_shar
     missing = frozenset(alive - seen)
     if not missing or max_share >= 1:
         return Tombstones(missing, len(missing))
-    allowed = math.ceil(len(alive) * max_share)
+    allowed = most_deletions(len(alive), max_share)
     if len(missing) == len(alive) or len(missing) > allowed:
         reason = f"{len(missing)} of {len(alive)} rows are missing from the answer; at most {allowed} may go at once"
         return Tombstones(missing=len(missing), held_back=reason)
     return Tombstones(missing, len(missing))
+
+
+def most_deletions(alive: int, max_share: float) -> int:
+    """How many of so many rows may go at once; rounded up, but not by the noise of binary fractions."""
+    return alive if max_share >= 1 else math.ceil(round(alive * max_share, 6))

@@ -118,7 +118,7 @@ def stored_key_id(stored: str) -> str | None:
 def _decoded_key(key_id: str, text: str) -> bytes:
     try:
         key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
-    except binascii.Error:
+    except ValueError:  # not ASCII, or not base64
         key = b""
     if len(key) != KEY_BYTES:
         raise KeyringError(f"HOSTAWAY_ENCRYPTION_KEYS: key {key_id!r} is not base64 of {KEY_BYTES} bytes")

@@ -1,6 +1,5 @@
 """Messages: one read per conversation, newest first, several at a time; what is read is stored as it comes."""
 
-import math
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from itertools import islice
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import MESSAGES, Row
-from hostaway_pipeline.domain.sweeps import Tally
+from hostaway_pipeline.domain.sweeps import Tally, most_deletions
 from hostaway_pipeline.errors import InvalidCredentials, NotFound, PermanentApiError
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.conversations import Read, Unread
@@ -48,7 +47,7 @@ class MessageReader:
         self._progress.expect(MESSAGES.name, len(conversations))
         counts = Counts(deleted=self._tables.delete_messages_of_deleted_conversations())
         alive = len(self._tables.alive_ids(MESSAGES))
-        may_delete = alive if max_delete_share >= 1 else math.ceil(alive * max_delete_share)
+        may_delete = most_deletions(alive, max_delete_share)
         for threads in self._read_all(conversations):
             counts += self._apply(threads, may_delete - counts.deleted, synced_at)
             self._progress.advance(MESSAGES.name, len(threads))

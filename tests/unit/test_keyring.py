@@ -203,7 +203,6 @@ def test_a_malformed_key_is_named_by_its_id_and_never_shown(key):
     assert not key or key not in said
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="BUG: b64decode raises a bare ValueError for non-ASCII text")
 def test_a_key_with_letters_beyond_ascii_is_malformed_like_any_other():
     assert "key 'k1'" in refusal("k1:" + "ключ" * 11)
 

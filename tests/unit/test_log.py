@@ -146,7 +146,6 @@ def test_the_rest_of_a_text_stays():
     )
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a full stop behind the last digit is taken for a decimal point")
 def test_a_card_number_may_end_a_sentence():
     assert "378282246310005" not in scrub("paid with 378282246310005.")
 
@@ -162,7 +161,6 @@ def test_a_card_number_may_end_a_sentence():
     ],
     ids=["repr of a dict", "webhook_password", "refresh_token", "with a space", "encryption keys"],
 )
-@pytest.mark.xfail(strict=True, reason='BUG: quotes other than " and names with a prefix are not recognised')
 def test_a_secret_is_recognised_in_its_other_forms_too(text):
     assert "8b13f4" not in scrub(text)
 
@@ -217,7 +215,6 @@ def test_ordinary_text_stays(text):
     ],
     ids=["uuid", "two dates", "64-bit id", "a channel's reservation id"],
 )
-@pytest.mark.xfail(strict=True, reason="BUG: any 13 digits are taken for a card number")
 def test_digits_that_are_no_card_number_stay(text):
     """Card numbers pass the Luhn check and stand between word boundaries."""
     assert scrub(text) == text
