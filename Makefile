@@ -23,7 +23,7 @@ lint: $(READY)  ## format, lint, types, import rules, Dagster definitions
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/dagster definitions validate -m hostaway_pipeline.definitions
+	DAGSTER_HOME=$$(mktemp -d) $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
 bench: $(READY)  ## measure against floors of the same run and rewrite bench/RESULTS.md
 	$(BIN)/python -m bench
