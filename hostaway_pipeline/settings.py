@@ -4,6 +4,7 @@ What belongs elsewhere: what the settings are turned into (wiring.py).
 """
 
 import socket
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,13 @@ def _postgres_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _share(text: str) -> float:
+    try:
+        return float(Fraction(text.replace(" ", "")))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("must be a number from 0 to 1, such as 1/30") from None
+
+
 def _http_url(value: str) -> str:
     if not value.startswith(("https://", "http://")):
         raise ValueError("must start with https:// (or http:// for a sandbox)")
@@ -28,6 +36,7 @@ def _http_url(value: str) -> str:
 
 Limit = Annotated[RateLimit, NoDecode, BeforeValidator(lambda v: RateLimit.parse(v) if isinstance(v, str) else v)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+Share = Annotated[float, NoDecode, BeforeValidator(lambda v: _share(v) if isinstance(v, str) else v)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -66,6 +75,13 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="Largest share of an account's rows that one sync may mark as deleted without being told to.",
+    )
+    reread_share: Share = Field(
+        1 / 30,
+        ge=0,
+        le=1,
+        description="Part of the conversations whose markers stand still that is read again per day, such as 1/30; "
+        "finds edits that move no marker. 0: none.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 

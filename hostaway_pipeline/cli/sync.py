@@ -1,18 +1,25 @@
-"""`hostaway sync`: one account, here and now, without Dagster."""
+"""`hostaway sync`: accounts, here and now, without Dagster."""
 
 from typing import Annotated, Any
 
 import typer
 
-from hostaway_pipeline.cli.accounts import AccountId
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
 from hostaway_pipeline.cli.session import services
-from hostaway_pipeline.sync.pull import PullRequest, Report, pull
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.sync.many import pull_many
+from hostaway_pipeline.sync.pull import Mode, PullRequest, Report, pull
+from hostaway_pipeline.wiring import Services
 
 
-def sync(
-    account_id: AccountId,
+def sync(  # noqa: PLR0917 (options, which typer passes by name)
+    account_ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Account ids.", min=1)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All active accounts.")] = False,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="full: all messages · reconcile: those that moved · refresh: what changed, no deletions"),
+    ] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no progress.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write no row.")] = False,
     allow_mass_delete: Annotated[
@@ -20,21 +27,51 @@ def sync(
     ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another sync of this account.", min=0)] = 0,
 ) -> None:
-    """Read one account completely: listings, reservations, conversations, messages."""
+    """Bring the copy of one or more accounts up to date: listings, reservations, conversations, messages."""
+    if bool(account_ids) == every:
+        raise AccountError("name the accounts to sync, or say --all")
     with services() as opened:
         share = 1.0 if allow_mass_delete else opened.settings.max_delete_share
-        request = PullRequest(account_id, max_delete_share=share, dry_run=dry_run, wait_seconds=wait)
-        with watched(silent=as_json) as progress:
-            report = pull(opened, request, progress)
+        requests = [
+            PullRequest(
+                account_id,
+                mode=mode,
+                max_delete_share=share,
+                reread_share=opened.settings.reread_share,
+                dry_run=dry_run,
+                wait_seconds=wait,
+            )
+            for account_id in account_ids or [account.account_id for account in opened.accounts.active()]
+        ]
+        if len(requests) == 1 and not every:
+            _one(opened, requests[0], as_json=as_json)
+        else:
+            _many(opened, requests, as_json=as_json)
+
+
+def _one(opened: Services, request: PullRequest, *, as_json: bool) -> None:
+    with watched(silent=as_json) as progress:
+        report = pull(opened, request, progress)
     if as_json:
         say_json(as_dict(report))
     elif report.error is None:
-        show(report, dry_run=dry_run)
-    for entity, reason in report.problems.items():
-        complain(f"account {account_id}, {entity}: {reason}")
-    if report.error is not None:
-        raise report.error
+        show(report, dry_run=request.dry_run)
+    _complain(report)
     if report.status != "succeeded":
+        raise typer.Exit(1)
+
+
+def _many(opened: Services, requests: list[PullRequest], *, as_json: bool) -> None:
+    reports = []
+    for report in pull_many(opened, requests):
+        reports.append(report)
+        if not as_json:
+            say(f"account {report.account_id}: {report.status}, {report.api_calls} calls, {report.seconds:.1f} s")
+        _complain(report)
+    failed = [report for report in reports if report.status != "succeeded"]
+    if as_json:
+        say_json({"accounts": [as_dict(report) for report in reports], "failed": len(failed)})
+    if failed:
         raise typer.Exit(1)
 
 
@@ -59,3 +96,12 @@ def as_dict(report: Report) -> dict[str, Any]:
     if report.error is not None:
         shown["error"] = str(report.error)
     return shown
+
+
+def _complain(report: Report) -> None:
+    for entity, reason in report.problems.items():
+        complain(f"account {report.account_id}, {entity}: {reason}")
+    if report.error is not None:
+        text = str(report.error)
+        owner = f"account {report.account_id}"
+        complain(text if text.startswith(owner) else f"{owner}: {text}")

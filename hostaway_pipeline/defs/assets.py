@@ -1,5 +1,7 @@
 """The four assets. Each is one call of `sync.pull` for the partition's account; HTTP and SQL are below it."""
 
+from typing import cast
+
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -19,7 +21,7 @@ from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
-from hostaway_pipeline.sync.pull import PullRequest, pull
+from hostaway_pipeline.sync.pull import Mode, PullRequest, pull
 
 PREFIX = "hostaway"
 GROUP = "hostaway"
@@ -31,6 +33,12 @@ TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
 class SyncConfig(Config):
     """Run configuration of an asset."""
 
+    mode: str = Field(
+        "reconcile",
+        description="full: the messages of every conversation; reconcile: of those that moved, plus a daily share; "
+        "refresh: what changed at the head, without looking for deletions.",
+        pattern="^(full|reconcile|refresh)$",
+    )
     allow_mass_delete: bool = Field(
         False, description="Mark any number of rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them back."
     )
@@ -61,6 +69,8 @@ def build_asset(entity: str) -> AssetsDefinition:
             request = PullRequest(
                 account_id=int(context.partition_key),
                 entities=(entity,),
+                mode=cast(Mode, config.mode),
+                reread_share=services.settings.reread_share,
                 max_delete_share=share,
                 source="dagster",
                 dagster_run_id=context.run.run_id,

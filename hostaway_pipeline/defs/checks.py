@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 from dagster import (
     AssetCheckExecutionContext,
-    AssetCheckKey,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
@@ -14,7 +13,7 @@ from dagster import (
 from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.wiring import Finding, Health
+from hostaway_pipeline.wiring import Finding, Health, Services
 
 _SHOWN = 20
 Question = Callable[[Health, str], list[Finding]]
@@ -52,17 +51,18 @@ SPECS = [
 def entity_checks(context: AssetCheckExecutionContext, hostaway: HostawayResource) -> Iterator[AssetCheckResult]:
     with hostaway.services() as services:
         for key in sorted(context.selected_asset_check_keys):
-            entity = key.asset_key.path[-1]
-            _, ask = questions(entity)[key.name]
-            yield _result(key, ask(services.health, entity))
+            yield check_result(services, key.asset_key.path[-1], key.name)
 
 
-def _result(key: AssetCheckKey, findings: list[Finding]) -> AssetCheckResult:
+def check_result(services: Services, entity: str, name: str) -> AssetCheckResult:
+    """Ask one question about one entity of all active accounts."""
+    _, ask = questions(entity)[name]
+    findings = ask(services.health, entity)
     lines = [f"account {finding.account_id}: {finding.what}" for finding in findings[:_SHOWN]]
     return AssetCheckResult(
         passed=not findings,
-        asset_key=key.asset_key,
-        check_name=key.name,
+        asset_key=entity_key(entity),
+        check_name=name,
         severity=AssetCheckSeverity.ERROR,
         description="; ".join(lines) or None,
         metadata={"accounts_affected": len(findings)},

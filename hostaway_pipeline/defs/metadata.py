@@ -34,7 +34,7 @@ def run_metadata(report: Report, entity: str) -> dict[str, int | float]:
     counts = report.entities[entity].as_dict()
     return {
         **{f"rows_{name}": number for name, number in counts.items()},
-        "dagster/row_count": report.sweeps[entity].seen_count,
+        **({"dagster/row_count": report.sweeps[entity].seen_count} if entity in report.sweeps else {}),
         "api_calls": report.api_calls,
         "http_429": report.http_429,
         "seconds": report.seconds,

@@ -49,10 +49,24 @@ class AccountTables:
             sweeps.record_sweep(connection, self.account_id, record)
             return marked
 
-    def conversations_to_read(self, read_before: datetime | None) -> list[Unread]:
+    def known_until(self, entity: Entity) -> datetime | None:
         with self._database.transaction() as connection:
-            stored = conversations.to_read(connection, self.account_id, read_before=read_before)
-        return list(({conversation.id: conversation for conversation in stored} | self._unwritten).values())
+            return sweeps.known_until(connection, entity, self.account_id)
+
+    def advance_known_until(self, entity: Entity, until: datetime) -> None:
+        if self.dry_run:
+            return
+        with self._database.transaction() as connection:
+            sweeps.advance_known_until(connection, entity, self.account_id, until)
+
+    def conversations_to_read(self, *, read_before: datetime | None, reread_share: float) -> list[Unread]:
+        with self._database.transaction() as connection:
+            stored = conversations.to_read(
+                connection, self.account_id, read_before=read_before, reread_share=reread_share
+            )
+            read = conversations.read_markers(connection, self.account_id) if self.dry_run else {}
+        would_be = (c for c in self._unwritten.values() if read_before or read.get(c.id) != c.markers)
+        return list(({c.id: c for c in stored} | {c.id: c for c in would_be}).values())
 
     def alive_messages(self, conversation_ids: Collection[int]) -> dict[int, set[int]]:
         with self._database.transaction() as connection:

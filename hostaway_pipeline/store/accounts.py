@@ -1,7 +1,7 @@
 """The accounts that are synced. Their secrets pass through the keyring on the way in and out."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,16 @@ class Account:
     next_due_at: datetime | None
     last_sync_at: datetime | None
     created_at: datetime
+    failures: int
+    paused_until: datetime | None
+
+    def require_unpaused(self, now: datetime) -> None:
+        """Raises AccountError while the circuit breaker is open."""
+        if self.paused_until is not None and now < self.paused_until:
+            raise AccountError(
+                f"account {self.account_id} failed {self.failures} times in a row and is paused until "
+                f"{self.paused_until:%Y-%m-%d %H:%M:%S} UTC; `hostaway sync {self.account_id}` tries it now"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class Accounts:
             "client_secret": self._keyring.encrypt(secret, secret_place("client_secret", account_id)),
             "next_due_at": func.now() if is_due else None,
             "is_active": True,
+            "failures": 0,
+            "paused_until": None,
         }
         given = {"name": name, "customer_id": customer_id}
         values |= {key: value for key, value in given.items() if value is not None}
@@ -154,6 +166,16 @@ class Accounts:
             if connection.execute(change).rowcount == 0:
                 raise AccountError(f"account {account_id} is not known")
 
+    def mark_failed(self, account_id: int, *, pause: timedelta | None) -> None:
+        """Count a failure in a row, and leave the account alone for a while."""
+        until = None if pause is None else func.now() + pause
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(failures=accounts.c.failures + 1, paused_until=until)
+            )
+
     def mark_synced(self, account_id: int) -> None:
         """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one."""
         finished = (
@@ -166,5 +188,5 @@ class Accounts:
             connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
-                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at))
+                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at), failures=0, paused_until=None)
             )

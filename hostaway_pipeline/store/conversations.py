@@ -18,6 +18,11 @@ class Unread:
     id: int
     message_sent_at: datetime | None
     message_received_at: datetime | None
+    is_reread: bool = False  # no marker moved: its turn in the daily share
+
+    @property
+    def markers(self) -> tuple[datetime | None, datetime | None]:
+        return self.message_sent_at, self.message_received_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,20 @@ class Read:
     count: int
 
 
-def to_read(connection: Connection, account_id: int, *, read_before: datetime | None) -> list[Unread]:
-    """`read_before` None: only those whose markers moved, or that never were read."""
-    values = {"account_id": account_id, "read_before": read_before}
+def to_read(
+    connection: Connection, account_id: int, *, read_before: datetime | None, reread_share: float
+) -> list[Unread]:
+    """`read_before` None: only those whose markers moved or that never were read, and a daily share of the others."""
+    values = {"account_id": account_id, "read_before": read_before, "reread_share": reread_share}
     cursor = driver(connection).cursor()
     return [Unread(*row) for row in cursor.execute(query("conversations_to_read"), values)]
+
+
+def read_markers(connection: Connection, account_id: int) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """The markers of each conversation at its last complete read; only conversations that had one."""
+    columns = (conversations.c.id, conversations.c.messages_read_sent_at, conversations.c.messages_read_received_at)
+    chosen = (conversations.c.account_id == account_id) & conversations.c.messages_synced_at.is_not(None)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(select(*columns).where(chosen))}
 
 
 def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], synced_at: datetime) -> None:
@@ -43,6 +57,7 @@ def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], sy
         "sent_at": [read.conversation.message_sent_at for read in reads],
         "received_at": [read.conversation.message_received_at for read in reads],
         "counts": [read.count for read in reads],
+        "is_reread": [read.conversation.is_reread for read in reads],
     }
     driver(connection).cursor().execute(query("mark_read"), values)
 

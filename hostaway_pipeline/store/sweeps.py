@@ -23,6 +23,7 @@ class SweepRecord:
     seen_count: int
     held_back: int
     reason: str | None
+    known_until: datetime | None = None  # Hostaway's newest change among the rows seen
 
 
 def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
@@ -53,6 +54,18 @@ def delete_messages_of_deleted_conversations(connection: Connection, account_id:
     )
     values = {"deleted_at": func.now(), "updated_at": func.now()}
     return connection.execute(update(messages).where(gone).values(values)).rowcount
+
+
+def known_until(connection: Connection, entity: Entity, account_id: int) -> datetime | None:
+    """Up to where by Hostaway's clock the last complete read has seen every change; None: there was none yet."""
+    chosen = (sweeps.c.account_id == account_id) & (sweeps.c.entity == entity.name) & sweeps.c.is_complete
+    return connection.execute(select(sweeps.c.known_until).where(chosen)).scalar_one_or_none()
+
+
+def advance_known_until(connection: Connection, entity: Entity, account_id: int, until: datetime) -> None:
+    chosen = (sweeps.c.account_id == account_id) & (sweeps.c.entity == entity.name)
+    newer = func.greatest(sweeps.c.known_until, until)
+    connection.execute(update(sweeps).where(chosen).values(known_until=newer))
 
 
 def record_sweep(connection: Connection, account_id: int, record: SweepRecord) -> None:

@@ -68,6 +68,8 @@ accounts = Table(
     Column("webhook_id", BigInteger),
     Column("webhook_login", Text),
     Column("webhook_password", Text, comment="Encrypted"),
+    Column("failures", Integer, nullable=False, server_default="0", comment="Failed syncs in a row"),
+    Column("paused_until", Instant, comment="Circuit breaker: no sync by itself before then"),
     Column("next_due_at", Instant, comment="When the next sync is due; null: only when asked for"),
     Column("last_sync_at", Instant, comment="Since when the whole copy is known to be complete"),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
@@ -120,6 +122,7 @@ conversations = _entity(
 )
 for _column in (
     Column("messages_synced_at", Instant, comment="Start of the last complete read of the messages"),
+    Column("messages_reread_at", Instant, comment="Last read without a moved marker"),
     Column("messages_read_sent_at", Instant, comment="Marker message_sent_at as it stood at that read"),
     Column("messages_read_received_at", Instant, comment="Marker message_received_at as it stood at that read"),
     Column("messages_read_count", Integer, comment="Messages that Hostaway counted at that read"),
@@ -182,6 +185,7 @@ sweeps = Table(
     Column("table_count", BigInteger, nullable=False, comment="Live rows in the table once the sweep was done"),
     Column("held_back", BigInteger, nullable=False, comment="Rows that look deleted but were not marked"),
     Column("reason", Text, comment="Why the sweep is not complete or rows were held back"),
+    Column("known_until", Instant, comment="Hostaway's newest change that a complete read has seen"),
     comment="The newest sweep of each list: what the asset checks read",
 )
 
@@ -191,6 +195,8 @@ rate_scopes = Table(
     Column("scope", Text, primary_key=True, comment="account:<id> or ip:<egress>"),
     Column("slots", ARRAY(Instant), nullable=False, comment="The newest permissions given, oldest first"),
     Column("paused_until", Instant, comment="Set by a 429"),
+    Column("pace", Integer, comment="Learned from 429s: requests per window; null: as set"),
+    Column("pace_changed_at", Instant, comment="When the pace fell or rose last"),
     comment="The rate limiter of all processes",
 )
 

@@ -53,7 +53,7 @@ class MessageReader:
             self._progress.advance(MESSAGES.name, len(threads))
         record = self._record(started_at)
         self._tables.finish_sweep(MESSAGES, record, ())
-        return Outcome(counts, record)
+        return Outcome(MESSAGES.name, counts, record)
 
     def _read_all(self, conversations: list[Unread]) -> Iterator[list[Thread]]:
         """Batches of whatever has arrived since the last batch, so that the database keeps up by itself."""

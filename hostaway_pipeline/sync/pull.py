@@ -6,21 +6,28 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.domain.breaker import pause_after
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, MESSAGES, RESERVATIONS
-from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError
+from hostaway_pipeline.errors import ApiError, DatabaseUnavailable, PermanentApiError, PipelineError
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.sweeps import SweepRecord
 from hostaway_pipeline.store.sync_runs import StartedRun, SyncRuns
+from hostaway_pipeline.sync.head import read_head
 from hostaway_pipeline.sync.messages import MessageReader
 from hostaway_pipeline.sync.progress import Progress, Silent
 from hostaway_pipeline.sync.sweep import Outcome, Sweep
 
+# full: every list and every conversation's messages · reconcile: every list, and the messages of conversations that
+# moved, plus a daily share of the others · refresh: what changed at the head, without looking for deletions
+Mode = Literal["full", "reconcile", "refresh"]
 _LISTS = (LISTINGS, RESERVATIONS, CONVERSATIONS)
+_PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
 
 
 class Services(Protocol):
@@ -32,7 +39,7 @@ class Services(Protocol):
     @property
     def sync_runs(self) -> SyncRuns: ...
 
-    def client(self, account_id: int) -> HostawayClient: ...
+    def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient: ...
 
     def tables(self, account: Account, *, dry_run: bool) -> AccountTables: ...
 
@@ -41,15 +48,21 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What to sync and how. `max_delete_share` 1 means that any number of rows may be marked as deleted."""
+    """What to sync and how. `max_delete_share` 1 means that any number of rows may be marked as deleted.
+
+    `respect_pause`: do not even try an account that its circuit breaker has paused; a person who asks may.
+    """
 
     account_id: int
     max_delete_share: float
+    mode: Mode = "full"
+    reread_share: float = 0.0
     entities: tuple[str, ...] = tuple(ENTITIES)
     source: str = "cli"
     dagster_run_id: str | None = None
     dry_run: bool = False
     wait_seconds: float = 0
+    respect_pause: bool = False
 
 
 @dataclass(slots=True)
@@ -70,27 +83,32 @@ class Report:
         return {name: sweep.reason for name, sweep in self.sweeps.items() if sweep.reason is not None}
 
     def add(self, outcome: Outcome) -> None:
-        self.entities[outcome.record.entity] = outcome.counts
-        self.sweeps[outcome.record.entity] = outcome.record
+        self.entities[outcome.entity] = outcome.counts
+        if outcome.record is not None:
+            self.sweeps[outcome.entity] = outcome.record
 
 
 def pull(services: Services, request: PullRequest, progress: Progress | None = None) -> Report:
     """Sync one account and say what happened; what was merged before a failure stays and is not read again.
 
-    Raises AccountError for an unknown account, SyncInProgress when its lock is taken, DatabaseUnavailable when even
-    the start cannot be recorded. Any later PipelineError ends up in the report.
+    Raises AccountError for an account that is unknown or paused, SyncInProgress when its lock is taken,
+    DatabaseUnavailable when even the start cannot be recorded. Any later PipelineError ends up in the report.
     """
     started = time.monotonic()
     account = services.accounts.get(request.account_id)
+    if request.respect_pause:
+        account.require_unpaused(datetime.now(UTC))
     report = Report(account.account_id)
     with (
         services.account_lock(account.account_id, request.wait_seconds),
         services.client(account.account_id) as client,
     ):
         run = _started(services, request)
-        tables = services.tables(account, dry_run=request.dry_run)
+        work = _Work(client, services.tables(account, dry_run=request.dry_run), request, run, progress or Silent())
         try:
-            _read_everything(client, tables, request=request, run=run, report=report, progress=progress or Silent())
+            if account.failures:
+                _probe(services, account.account_id, report)
+            work.read_into(report)
             report.status = "incomplete" if report.problems else "succeeded"
         except PipelineError as error:
             report.status, report.error = "failed", error
@@ -99,10 +117,21 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             raise
         finally:
             report.seconds = round(time.monotonic() - started, 3)
-            report.api_calls, report.http_429 = client.stats.api_calls, client.stats.http_429
+            report.api_calls += client.stats.api_calls
+            report.http_429 += client.stats.http_429
             if not request.dry_run:
-                _record(services, run, report)
+                _record(services, account, run, report)
     return report
+
+
+def _probe(services: Services, account_id: int, report: Report) -> None:
+    """After a failure one call, without retries, tells whether the account is back: a dead one costs just that."""
+    with services.client(account_id, _PROBE) as client:
+        try:
+            client.page(f"/{LISTINGS.name}", {"limit": 1})
+        finally:
+            report.api_calls += client.stats.api_calls
+            report.http_429 += client.stats.http_429
 
 
 def _started(services: Services, request: PullRequest) -> StartedRun:
@@ -111,14 +140,14 @@ def _started(services: Services, request: PullRequest) -> StartedRun:
         return StartedRun(id=0, started_at=now, baseline_at=now)
     return services.sync_runs.start(
         request.account_id,
-        mode="full",
+        mode=request.mode,
         source=request.source,
         dagster_run_id=request.dagster_run_id,
         entities=request.entities,
     )
 
 
-def _record(services: Services, run: StartedRun, report: Report) -> None:
+def _record(services: Services, account: Account, run: StartedRun, report: Report) -> None:
     with suppress(DatabaseUnavailable):  # then the next start of this account marks the run as interrupted
         services.sync_runs.finish(
             run.id,
@@ -128,37 +157,60 @@ def _record(services: Services, run: StartedRun, report: Report) -> None:
             entities={name: counts.as_dict() for name, counts in report.entities.items()},
             error=str(report.error) if report.error else "; ".join(report.problems.values()) or None,
         )
-        if report.error is None:
-            services.accounts.mark_synced(report.account_id)
+        if isinstance(report.error, ApiError):
+            is_permanent = isinstance(report.error, PermanentApiError)
+            pause = pause_after(account.failures + 1, is_permanent=is_permanent)
+            services.accounts.mark_failed(account.account_id, pause=pause)
+        elif report.error is None and report.status != "interrupted":
+            services.accounts.mark_synced(account.account_id)
 
 
-def _read_everything(
-    client: HostawayClient,
-    tables: AccountTables,
-    *,
-    request: PullRequest,
-    run: StartedRun,
-    report: Report,
-    progress: Progress,
-) -> None:
-    """The three lists side by side, then the messages: which conversations to read follows from their list."""
-    lists = [entity for entity in _LISTS if entity.name in request.entities]
-    share = request.max_delete_share
-    with ThreadPoolExecutor(client.concurrency, "request") as pool:
-        sweeps = [Sweep(entity, client, tables, pool, progress) for entity in lists]
-        for outcome in _side_by_side([lambda s=s: s.run(max_delete_share=share) for s in sweeps]):  # type: ignore[misc]
-            report.add(outcome)
-        if MESSAGES.name in request.entities:
-            reader = MessageReader(client, tables, pool, progress)
-            unread = tables.conversations_to_read(run.baseline_at)
-            report.add(reader.run(unread, synced_at=run.started_at, max_delete_share=share))
+@dataclass(slots=True)
+class _Work:
+    """The reads of one sync: the lists side by side, then the messages that follow from the conversations."""
+
+    client: HostawayClient
+    tables: AccountTables
+    request: PullRequest
+    run: StartedRun
+    progress: Progress
+
+    def read_into(self, report: Report) -> None:
+        """What was read before a failure is in the report all the same."""
+        with ThreadPoolExecutor(self.client.concurrency, "request") as pool:
+            for outcome in _side_by_side(self._list_reads(pool)):
+                report.add(outcome)
+            if MESSAGES.name in self.request.entities:
+                report.add(self._messages(pool))
+
+    def _list_reads(self, pool: Executor) -> list[Callable[[], Outcome]]:
+        wanted = [entity for entity in _LISTS if entity.name in self.request.entities]
+        share = self.request.max_delete_share
+        if self.request.mode == "refresh":
+            wanted = [entity for entity in wanted if entity is not LISTINGS]
+        reads: list[Callable[[], Outcome]] = []
+        for entity in wanted:
+            if self.request.mode == "refresh" and entity is RESERVATIONS:
+                reads.append(lambda: read_head(self.client, self.tables, self.progress))
+            else:
+                sweep = Sweep(entity, self.client, self.tables, pool, self.progress)
+                reads.append(lambda sweep=sweep: sweep.run(max_delete_share=share))  # type: ignore[misc]
+        return reads
+
+    def _messages(self, pool: Executor) -> Outcome:
+        is_full, is_reconcile = self.request.mode == "full", self.request.mode == "reconcile"
+        unread = self.tables.conversations_to_read(
+            read_before=self.run.baseline_at if is_full else None,
+            reread_share=self.request.reread_share if is_reconcile else 0.0,
+        )
+        reader = MessageReader(self.client, self.tables, pool, self.progress)
+        return reader.run(unread, synced_at=self.run.started_at, max_delete_share=self.request.max_delete_share)
 
 
 def _side_by_side(calls: list[Callable[[], Outcome]]) -> list[Outcome]:
     """Each in a thread of its own; the first failure is raised once all have ended."""
     if len(calls) <= 1:
         return [call() for call in calls]
-    executor: Executor
     with ThreadPoolExecutor(len(calls), "sweep") as executor:
         futures = [executor.submit(call) for call in calls]
     return [future.result() for future in futures]

@@ -28,8 +28,9 @@ _PAGE_LIMIT = {
 class Outcome:
     """What happened to one entity. `record.reason` says what is wrong, if anything is."""
 
+    entity: str
     counts: Counts
-    record: SweepRecord
+    record: SweepRecord | None = None  # None: not a sweep, nothing can be said about deletions
 
 
 class Sweep:
@@ -50,6 +51,7 @@ class Sweep:
         self._progress = progress
         self._counts = Counts()
         self._seen_in_all: set[int] = set()
+        self._newest_seen: datetime | None = None
 
     def run(self, *, max_delete_share: float) -> Outcome:
         started_at = datetime.now(UTC)
@@ -66,9 +68,10 @@ class Sweep:
             seen_count=len(tally.seen),
             held_back=plan.missing - len(plan.ids),
             reason=plan.held_back or _incompleteness(tally),
+            known_until=self._newest_seen,
         )
         deleted = self._tables.finish_sweep(self._entity, record, plan.ids)
-        return Outcome(self._total(deleted), record)
+        return Outcome(self._entity.name, self._total(deleted), record)
 
     def _until_complete(self) -> Tally:
         tally = Tally()
@@ -101,6 +104,7 @@ class Sweep:
         self._counts += self._tables.merge(self._entity, rows)
         ids = {row.id for row in rows}
         self._seen_in_all |= ids
+        self._newest_seen = newest(self._newest_seen, *(row.source_updated_at for row in rows))
         return tally.add(ids, page.count)
 
     def _confirmed(self, plan: Tombstones) -> Tombstones:

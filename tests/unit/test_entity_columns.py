@@ -27,7 +27,13 @@ OURS = {
     "updated_at",
     "deleted_at",
 }
-READ_STATE = {"messages_synced_at", "messages_read_sent_at", "messages_read_received_at", "messages_read_count"}
+READ_STATE = {
+    "messages_synced_at",
+    "messages_reread_at",
+    "messages_read_sent_at",
+    "messages_read_received_at",
+    "messages_read_count",
+}
 COLUMNS = [(entity.name, column) for entity in ENTITIES.values() for column in entity.columns]
 
 

@@ -1,13 +1,28 @@
 -- conversations_to_read: whose messages must be read, newest first, so that a crash leaves the old ones for later.
 --
 -- A conversation is read when its messages never were, when a marker differs from the one at its last complete read,
--- or (full sync) when that read is older than the sync.
-SELECT id, message_sent_at, message_received_at
-FROM hostaway.conversations
-WHERE account_id = %(account_id)s
-  AND deleted_at IS NULL
-  AND (messages_synced_at IS NULL
-       OR messages_synced_at < %(read_before)s
-       OR message_sent_at IS DISTINCT FROM messages_read_sent_at
-       OR message_received_at IS DISTINCT FROM messages_read_received_at)
-ORDER BY greatest(message_sent_at, message_received_at) DESC NULLS LAST, id
+-- or (full sync) when that read is older than the sync. Edits of old messages may move no marker: so a share of the
+-- others is read again each day, longest unread first, however often this is asked; what was read within a day
+-- is not worth it.
+WITH alive AS (
+    SELECT id, message_sent_at, message_received_at, messages_synced_at, messages_reread_at,
+           messages_synced_at IS NULL
+               OR messages_synced_at < %(read_before)s
+               OR message_sent_at IS DISTINCT FROM messages_read_sent_at
+               OR message_received_at IS DISTINCT FROM messages_read_received_at AS must_be_read
+    FROM hostaway.conversations
+    WHERE account_id = %(account_id)s AND deleted_at IS NULL
+),
+slice AS (
+    SELECT id
+    FROM alive
+    WHERE must_be_read IS NOT TRUE AND messages_synced_at < now() - interval '1 day'
+    ORDER BY messages_synced_at, id
+    LIMIT (SELECT greatest(0, ceil(count(*) * %(reread_share)s)
+                              - count(*) FILTER (WHERE messages_reread_at > now() - interval '1 day'))::bigint
+           FROM alive)
+)
+SELECT id, message_sent_at, message_received_at, must_be_read IS NOT TRUE AS is_reread
+FROM alive
+WHERE must_be_read OR id IN (SELECT id FROM slice)
+ORDER BY is_reread, greatest(message_sent_at, message_received_at) DESC NULLS LAST, id

@@ -1,0 +1,24 @@
+"""Several accounts: each by itself, some at a time. One account's failure never stops another's."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.sync.pull import PullRequest, Report, Services, pull
+
+# Beyond a few accounts the outgoing IP's limit is what all of them wait for.
+AT_ONCE = 4
+
+
+def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[Report]:
+    """Reports in the order in which the accounts end; an account that could not even start has one, too."""
+    with ThreadPoolExecutor(AT_ONCE, "account") as pool:
+        for done in as_completed([pool.submit(_one, services, request) for request in requests]):
+            yield done.result()
+
+
+def _one(services: Services, request: PullRequest) -> Report:
+    try:
+        return pull(services, request)
+    except PipelineError as error:
+        return Report(request.account_id, status="failed", error=error)
