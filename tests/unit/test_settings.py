@@ -128,6 +128,7 @@ def test_values_are_read(load):
         HOSTAWAY_EGRESS="office",
         HOSTAWAY_CONCURRENCY="8",
         HOSTAWAY_MAX_DELETE_SHARE="1",
+        HOSTAWAY_REREAD_SHARE="1/4",
         HOSTAWAY_LOG_LEVEL="DEBUG",
     )
     read = dict(settings)
@@ -143,6 +144,7 @@ def test_values_are_read(load):
         "egress": "office",
         "concurrency": 8,
         "max_delete_share": 1.0,
+        "reread_share": 0.25,
         "log_level": "DEBUG",
     }
 
