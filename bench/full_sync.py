@@ -1,10 +1,10 @@
-"""A full sync of a filled account under Hostaway's enforced limits, against the floor that the limit itself sets."""
+"""A full sync of a filled account: against the floor that the enforced limit sets, and without that limit."""
 
 from bench.figures import Figure, at_most, table
 from bench.stand import stand
 
 ACCOUNT = 59808
-CASE = "full sync of 59808:7:787, 200 ms latency, 200/10 s enforced"
+CASE = "full sync of 59808:7:787, 200 ms latency"
 
 
 def limit_floor(calls: int) -> float:
@@ -20,11 +20,17 @@ def run() -> list[Figure]:
         seen = made.counters()
     calls, seconds = full.report["api_calls"], full.report["seconds"]
     floor = limit_floor(calls)
-    said = f"the limit: {floor:.1f} s for {calls} calls"
+    said = f"the limit itself: {floor:.1f} s for {calls} calls"
+    limited = full.report["http_429"] + seen["http_429"]
+    with stand([f"{ACCOUNT}:7:787"], server=("none", "none")) as made:
+        made.add_account(ACCOUNT)
+        free = made.sync(ACCOUNT).report["seconds"]
+    trips = 0.2 * (4 + calls / 32)
     return [
-        at_most(f"{CASE}: calls", calls, 800, "", "the system this replaces: 812"),
-        at_most(f"{CASE}: answers 429 (client and server)", full.report["http_429"] + seen["http_429"], 0, "", "none"),
-        at_most(f"{CASE}: {seconds:.1f} s, ratio to the floor", seconds / floor, 1.25, "×", said),
+        at_most(f"{CASE}, 200/10 s enforced: calls", calls, 800, "", "the system this replaces: 812"),
+        at_most(f"{CASE}, 200/10 s enforced: answers 429", limited, 0, "", "none"),
+        at_most(f"{CASE}, 200/10 s enforced: {seconds:.1f} s, to the floor", seconds / floor, 1.15, "×", said),
+        at_most(f"{CASE}, limits out of the way", free, 15, " s", f"round trips at 32 a time: {trips:.1f} s"),
     ]
 
 

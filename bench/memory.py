@@ -8,7 +8,7 @@ MOST_MB = 300
 
 def measure(spec: str) -> Measured:
     account_id = int(spec.split(":", maxsplit=1)[0])
-    with stand([spec], latency=0.0, limit="none") as made:
+    with stand([spec], latency=0.0, server=("none", "none")) as made:
         made.add_account(account_id)
         return made.sync(account_id)
 

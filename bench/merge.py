@@ -3,6 +3,7 @@
 Rows are ready for the table in both cases; what it costs to make them from payloads is measured beside.
 """
 
+import json
 import random
 import resource
 import subprocess
@@ -24,6 +25,7 @@ from hostaway_pipeline.store.migrate import migrate
 
 ROWS, PAGE, ROUNDS = 100_000, 500, 3
 ACCOUNT, CUSTOMER = 1, UUID(int=1)
+FILLER = {f"field{n}": random.Random(n).randbytes(9).hex() for n in range(38)}
 
 
 def payload(number: int, version: int) -> dict[str, object]:
@@ -43,7 +45,7 @@ def payload(number: int, version: int) -> dict[str, object]:
         "currency": "EUR",
         "updatedOn": f"2026-06-{version:02} 10:00:00",
         "version": version,
-        **{f"field{n}": random.Random(number * 100 + n).randbytes(9).hex() for n in range(38)},
+        **FILLER,
     }
 
 
@@ -109,9 +111,7 @@ def measure(rows: int) -> dict[str, float]:
 def in_fresh_process(rows: int) -> dict[str, float]:
     """Peak memory is a process's: each size gets one."""
     code = f"import json; from bench.merge import measure; print(json.dumps(measure({rows})))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    import json  # noqa: PLC0415
-
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout))
 
 

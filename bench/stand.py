@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded import EmbeddedPostgres
@@ -48,11 +48,14 @@ class Stand:
         command = [*_HOSTAWAY, "db", "psql", "-At", "-c", statement]
         return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
 
+    def started(self, account_id: int, *options: str) -> "subprocess.Popen[bytes]":
+        command = [*_HOSTAWAY, "sync", str(account_id), "--json", *options]
+        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE)
+
     def sync(self, account_id: int, *options: str) -> Measured:
         """Raises when the sync does not succeed: a figure of a failed run says nothing."""
-        command = [*_HOSTAWAY, "sync", str(account_id), "--json", *options]
         began = time.monotonic()
-        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE)
+        process = self.started(account_id, *options)
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -64,25 +67,40 @@ class Stand:
         return Measured(json.loads(output), seconds, usage.ru_maxrss / unit)
 
     def counters(self) -> dict[str, Any]:
-        with urlopen(f"{self._root}/_sandbox/counters") as response:
-            return dict(json.load(response))
+        return dict(self.control("counters"))
+
+    def control(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A control route of the sandbox; with a body it is posted."""
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        with urlopen(Request(f"{self._root}/_sandbox/{path}", data=content, headers=headers)) as response:
+            return json.load(response)
 
     def reset_counters(self) -> None:
-        with urlopen(f"{self._root}/_sandbox/reset", data=b"") as response:
-            response.read()
+        self.control("reset", {})
 
 
 @contextmanager
-def stand(accounts: Sequence[str], *, latency: float = 0.2, limit: str = "200/10", **settings: str) -> Iterator[Stand]:
-    """A fresh stand. `limit` is what the sandbox enforces, and what the client is configured for unless told."""
+def stand(
+    accounts: Sequence[str],
+    *,
+    latency: float = 0.2,
+    server: tuple[str, str] = ("200/10", "200/10"),
+    client: tuple[str, str] | None = None,
+) -> Iterator[Stand]:
+    """A fresh stand. `server` and `client`: limits per IP and per account, `none` for no limit; alike unless told."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder:
         home = Path(folder)
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
-        environment |= {"HOSTAWAY_HOME": str(home), "HOSTAWAY_API_URL": f"http://127.0.0.1:{port}/v1"}
-        client = "1000000/1" if limit == "none" else limit
-        environment |= {"HOSTAWAY_RATE_LIMIT_IP": client, "HOSTAWAY_RATE_LIMIT_ACCOUNT": client} | settings
-        arguments = ["--port", str(port), "--latency", str(latency), "--limit-ip", limit, "--limit-account", limit]
+        ip, account = ("1000000/1" if limit == "none" else limit for limit in client or server)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")} | {
+            "HOSTAWAY_HOME": str(home),
+            "HOSTAWAY_API_URL": f"http://127.0.0.1:{port}/v1",
+            "HOSTAWAY_RATE_LIMIT_IP": ip,
+            "HOSTAWAY_RATE_LIMIT_ACCOUNT": account,
+        }
+        arguments = ["--port", str(port), "--latency", str(latency)]
+        arguments += ["--limit-ip", server[0], "--limit-account", server[1]]
         specs = [part for spec in accounts for part in ("--account", spec)]
         with EmbeddedPostgres(home):
             sandbox = subprocess.Popen([*_HOSTAWAY, "sandbox", *arguments, *specs], stdout=subprocess.DEVNULL)

@@ -51,6 +51,7 @@ def _examine() -> list[Finding]:
         if findings[-1].is_right:
             findings.append(_tried("keys", lambda: _keys(opened)))
             findings.append(_tried("accounts", lambda: f"{len(opened.accounts.active())} active"))
+            findings.append(_tried("pace", lambda: _pace(opened)))
     findings.append(_tried("hostaway", lambda: _reach(settings.api_url)))
     return findings
 
@@ -72,6 +73,18 @@ def _schema(services: Services) -> str:
 def _keys(services: Services) -> str:
     services.secrets.check()
     return f"{', '.join(services.keyring.ids)}; {services.keyring.active_id} is active"
+
+
+def _pace(services: Services) -> str:
+    """The learned pace and the budget in use; only scopes that were used lately or are slower than configured."""
+    told = [
+        f"{state.scope} {state.used} of {state.allowed}/{state.configured.seconds:g} s"
+        + (f" (learned; configured {state.configured})" if state.allowed < state.configured.requests else "")
+        + (f", paused until {state.paused_until:%H:%M:%S} UTC" if state.paused_until else "")
+        for state in services.slots.states()
+        if state.used or state.allowed < state.configured.requests
+    ]
+    return "; ".join(told) or "no request lately, no lower limit learned"
 
 
 def _reach(url: str) -> str:

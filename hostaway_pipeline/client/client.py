@@ -94,13 +94,13 @@ class HostawayClient:
     def _with_retries(self, send: Callable[[], T]) -> T:
         waits, limited = self._policy.waits(), 0
         while True:
-            self._limiter.acquire(self.account_id)
+            slot = self._limiter.acquire(self.account_id)
             self.stats.sent()
             try:
                 return send()
             except RateLimited as error:
                 self.stats.limited()
-                self._limiter.pause(self.account_id, error.retry_at)
+                self._limiter.refused(self.account_id, slot, error.retry_at)
                 limited += 1
                 if limited >= self._policy.attempts_when_limited:
                     raise

@@ -15,8 +15,8 @@ class TokenStore(Protocol):
 
 
 class RateLimiter(Protocol):
-    def acquire(self, account_id: int) -> None:
-        """Return when one request of this account may be sent, by the account's limit and the IP's."""
+    def acquire(self, account_id: int) -> datetime:
+        """Return when one request of this account may be sent, by its limit and the IP's; returns the slot."""
 
-    def pause(self, account_id: int, until: datetime | None) -> None:
-        """The server answered 429: nobody sends before `until` (None: it named no time)."""
+    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+        """The request of this slot was answered 429: nobody sends before `until` (None: it named no time)."""

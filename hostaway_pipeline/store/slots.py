@@ -3,7 +3,9 @@
 Satisfies client.ports.RateLimiter for any number of threads and processes. No connection is held while sleeping.
 """
 
+import math
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +16,21 @@ from hostaway_pipeline.store.database import Database, query
 MARGIN_SECONDS = 0.3
 # A sleeper that wakes up later than this has lost its turn: a late request would crowd the next window.
 _LATEST_START = 0.2
+# A learned pace rises after so long without a 429; each try at a server that is really slower costs one pause.
+_QUIET_SECONDS = 300
+# What Hostaway published until 2026-08: no 429 can tell that less is allowed.
+_SLOWEST_IP, _SLOWEST_ACCOUNT = RateLimit(15, 10), RateLimit(20, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """`used` requests of `allowed` in the newest window; `allowed` is the learned pace where that is lower."""
+
+    scope: str
+    used: int
+    allowed: int
+    configured: RateLimit
+    paused_until: datetime | None
 
 
 class PostgresSlots:
@@ -21,45 +38,71 @@ class PostgresSlots:
 
     def __init__(self, database: Database, *, egress: str, ip: RateLimit, account: RateLimit) -> None:
         self._database = database
-        self._egress = egress
+        self._ip_scope = f"ip:{egress}"
         self._ip = ip
         self._account = account
 
-    def acquire(self, account_id: int) -> None:
-        """Wait for the account's slot first, then for the IP's.
+    def acquire(self, account_id: int) -> datetime:
+        """Wait for the account's slot first, then for the IP's; returns the moment of sending, by the database's clock.
 
         In this order an account at its limit holds no permission of the IP that others could use.
         """
-        account = f"account:{account_id}"
+        account = _account_scope(account_id)
         while True:
             planned, wait = self._take(account, self._account)
             _sleep(wait)
             actual, wait = self._take(self._ip_scope, self._ip)
-            if wait > 0:
+            if actual > planned:
                 self._run("move_slot", {"scope": account, "planned": planned, "actual": actual})
             if _sleep(wait) <= _LATEST_START:
-                return
+                return actual
 
-    def pause(self, account_id: int, until: datetime | None) -> None:
-        """Which of the two limits was hit does not show in a 429, so both scopes wait."""
-        scopes = [f"account:{account_id}", self._ip_scope]
-        window = max(self._ip.seconds, self._account.seconds)
-        self._run("pause_scopes", {"scopes": scopes, "until": until, "window": window})
+    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+        """A request that was sent at this slot was answered 429: all wait, and the pace falls to what it tells."""
+        limits = (self._account, self._ip)
+        slowest = (_SLOWEST_ACCOUNT, _SLOWEST_IP)
+        self._run(
+            "slow_down",
+            {
+                "scopes": [_account_scope(account_id), self._ip_scope],
+                "limits": [limit.requests for limit in limits],
+                "floors": [_floor(limit, least) for limit, least in zip(limits, slowest, strict=True)],
+                "window": max(limit.seconds for limit in limits) + MARGIN_SECONDS,
+                "sent_at": sent_at,
+                "until": until,
+            },
+        )
 
-    @property
-    def _ip_scope(self) -> str:
-        return f"ip:{self._egress}"
+    def states(self) -> list[ScopeState]:
+        """Every scope that was used within its window, busiest first."""
+        found: list[ScopeState] = []
+        with self._database.unsynced() as cursor:
+            for limit, pattern in ((self._ip, self._ip_scope), (self._account, "account:%")):
+                values = {"pattern": pattern, "window": limit.seconds, "limit": limit.requests}
+                rows = cursor.execute(query("scope_states"), values).fetchall()
+                found += [ScopeState(scope, used, allowed, limit, until) for scope, used, allowed, until in rows]
+        return found
 
     def _take(self, scope: str, limit: RateLimit) -> tuple[datetime, float]:
         window = limit.seconds + MARGIN_SECONDS
-        found = self._run("take_slot", {"scope": scope, "limit": limit.requests, "window": window})
-        return found[0], found[1]
+        values = {"scope": scope, "limit": limit.requests, "window": window, "quiet": _QUIET_SECONDS}
+        slot_at, wait = self._run("take_slot", values)
+        return slot_at, wait
 
     def _run(self, name: str, values: dict[str, Any]) -> Any:
         # Losing the last permissions in a server crash costs nothing, waiting for the disk at each would.
         with self._database.unsynced() as cursor:
             cursor.execute(query(name), values)
             return cursor.fetchone() if cursor.description else None
+
+
+def _account_scope(account_id: int) -> str:
+    return f"account:{account_id}"
+
+
+def _floor(limit: RateLimit, slowest: RateLimit) -> int:
+    """The slowest limit, for this limit's window."""
+    return min(limit.requests, math.ceil(slowest.requests * limit.seconds / slowest.seconds))
 
 
 def _sleep(seconds: float) -> float:

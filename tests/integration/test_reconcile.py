@@ -78,8 +78,11 @@ def test_a_share_of_the_unmoved_is_read_again_each_day_however_often_it_runs(
 def test_the_longest_unread_come_first(filled: tuple[SandboxServer, Services], database_url: str) -> None:
     _, services = filled
     age_reads(database_url, "3 days")
-    oldest = rows(database_url, "UPDATE hostaway.conversations SET messages_synced_at = now() - interval '9 days' "
-                  "WHERE id IN (SELECT id FROM hostaway.conversations ORDER BY id DESC LIMIT 5) RETURNING id")  # fmt: skip
+    oldest = rows(
+        database_url,
+        "UPDATE hostaway.conversations SET messages_synced_at = now() - interval '9 days' "
+        "WHERE id IN (SELECT id FROM hostaway.conversations ORDER BY id DESC LIMIT 5) RETURNING id",
+    )
     synced(services, 59808, mode="reconcile", reread_share=5 / 148)
     reread = rows(database_url, "SELECT id FROM hostaway.conversations WHERE messages_reread_at IS NOT NULL")
     assert {row["id"] for row in reread} >= {row["id"] for row in oldest}

@@ -69,7 +69,7 @@ def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> 
 def test_a_pause_holds_everybody_back(database: Database) -> None:
     slots = PostgresSlots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
     until = datetime.now(UTC) + timedelta(seconds=1.5)
-    slots.pause(1, until)
+    slots.refused(1, slots.acquire(1), until)
     take(slots, 2, 1)
     assert datetime.now(UTC) >= until
 
@@ -134,3 +134,46 @@ def test_a_lower_limit_than_configured_is_survived(
     add_account(services, 59808)
     report = synced(services, 59808)
     assert report.http_429 > 0
+
+
+def test_a_refused_request_tells_how_many_are_allowed(database: Database, database_url: str) -> None:
+    """The 61st request of a window was refused, so at most 60 are allowed: no need to feel the way down."""
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    given = [slots.acquire(1) for _ in range(61)]
+    slots.refused(1, given[-1], datetime.now(UTC))
+    paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
+    assert paces == [{"scope": "account:1", "pace": 60}, {"scope": "ip:a", "pace": 60}]
+
+
+def test_the_pace_never_falls_below_what_hostaway_once_published(database: Database, database_url: str) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots.refused(1, slots.acquire(1), datetime.now(UTC))
+    paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
+    assert [pace["pace"] for pace in paces] == [20, 15]
+
+
+def test_the_account_is_not_blamed_for_the_ips_limit(database: Database, database_url: str) -> None:
+    """Of 100 requests in the window two were this account's: it is the IP that is full."""
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    for number in range(100):
+        sent = slots.acquire(number % 50)
+    slots.refused(49, sent, datetime.now(UTC))
+    paces = {row["scope"]: row["pace"] for row in rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes")}
+    assert (paces["account:49"], paces["ip:a"]) == (None, 99)
+
+
+def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url: str) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots.acquire(1)
+
+    def pace_after_quiet(pace: int) -> int | None:
+        rows(database_url, "UPDATE hostaway.rate_scopes SET pace = %s, pace_changed_at = now() - interval '6 minutes' "
+             "RETURNING 1", pace)  # fmt: skip
+        slots.acquire(1)
+        found = rows(database_url, "SELECT pace FROM hostaway.rate_scopes WHERE scope = 'ip:a'")[0]["pace"]
+        assert found is None or isinstance(found, int)
+        return found
+
+    assert pace_after_quiet(100) == 105
+    assert pace_after_quiet(15) == 16
+    assert pace_after_quiet(199) is None, "the configured limit again: nothing learned is left"

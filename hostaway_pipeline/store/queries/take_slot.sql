@@ -3,14 +3,28 @@
 -- One row per scope holds the newest permissions, oldest first. The next one is the later of now and the permission
 -- `limit` places back plus the window, by the database's clock. The row lock of the upsert is the queue: callers are
 -- served in the order in which they came, and nothing else need be locked.
+--
+-- The limit is the learned pace where there is one. Every quiet spell lets it rise by a twentieth, until it is the
+-- configured limit again.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
-ON CONFLICT (scope) DO UPDATE SET slots =
-    scope.slots[greatest(1, cardinality(scope.slots) - %(limit)s + 2):] || greatest(
+ON CONFLICT (scope) DO UPDATE SET
+    slots = scope.slots[greatest(1, cardinality(scope.slots) - %(limit)s + 2):] || greatest(
         clock_timestamp(),
         scope.paused_until,
         scope.slots[cardinality(scope.slots)],
-        scope.slots[cardinality(scope.slots) - %(limit)s + 1] + %(window)s * interval '1 second'
-    )
+        scope.slots[cardinality(scope.slots) - least(%(limit)s, coalesce(scope.pace, %(limit)s)) + 1]
+            + %(window)s * interval '1 second'
+    ),
+    pace = CASE
+        WHEN scope.pace_changed_at < clock_timestamp() - %(quiet)s * interval '1 second'
+        THEN nullif(least(%(limit)s, scope.pace + ceil(scope.pace * 0.05)::int), %(limit)s)
+        ELSE scope.pace
+    END,
+    pace_changed_at = CASE
+        WHEN scope.pace IS NOT NULL AND scope.pace_changed_at < clock_timestamp() - %(quiet)s * interval '1 second'
+        THEN clock_timestamp()
+        ELSE scope.pace_changed_at
+    END
 RETURNING slots[cardinality(slots)] AS slot_at,
           extract(epoch FROM slots[cardinality(slots)] - clock_timestamp())::float8 AS wait_seconds

@@ -1,0 +1,78 @@
+"""Several processes under one enforced limit, and a server that is slower than the settings say."""
+
+import json
+import time
+
+from bench.figures import Figure, at_least, at_most, table
+from bench.stand import Stand, stand
+
+WINDOW = 10.0
+
+
+def arrivals(made: Stand) -> list[float]:
+    """Seconds of the accepted requests, by the sandbox's clock, in order."""
+    return sorted(at for at, _, _, status in made.control("arrivals") if status != 429)
+
+
+def busiest(instants: list[float]) -> int:
+    """The most requests in any window."""
+    most = first = 0
+    for last, instant in enumerate(instants):
+        while instants[first] <= instant - WINDOW:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def share_used(instants: list[float], limit: int) -> float:
+    """How much of the limit was used between the first request and the last one."""
+    return len(instants) / (limit * ((instants[-1] - instants[0]) / WINDOW + 1))
+
+
+def four_processes() -> list[Figure]:
+    ids = (1, 2, 3, 4)
+    with stand([f"{n}:3:30" for n in ids], server=("15/10", "20/10")) as made:
+        for account_id in ids:
+            made.add_account(account_id)
+        time.sleep(WINDOW)  # the accounts' own requests leave the window
+        made.reset_counters()
+        began = time.monotonic()
+        processes = {account_id: made.started(account_id) for account_id in ids}
+        rates, limited = {}, 0
+        for process in processes.values():
+            output, _ = process.communicate()
+            report = json.loads(output)
+            rates[report["account_id"]] = report["api_calls"] / report["seconds"]
+            limited += report["http_429"]
+        seconds = time.monotonic() - began
+        instants = arrivals(made)
+    case = f"15/10 s per IP, 20/10 s per account, 4 processes, {seconds:.0f} s"
+    return [
+        at_most(f"{case}: answers 429", limited, 0, "", "none"),
+        at_most(f"{case}: most in any 10 s at the server", busiest(instants), 15, "", "the limit: 15"),
+        at_least(f"{case}: share of the limit used", share_used(instants, 15), 0.95, "×", "the limit: 1"),
+        at_least(f"{case}: slowest to fastest process", min(rates.values()) / max(rates.values()), 0.5, "×", "1"),
+    ]
+
+
+def slower_than_configured() -> list[Figure]:
+    with stand(["1:3:150"], server=("15/10", "20/10"), client=("200/10", "200/10")) as made:
+        made.add_account(1)
+        time.sleep(WINDOW)
+        made.reset_counters()
+        report = made.sync(1).report
+        instants = arrivals(made)
+    settled = [instant for instant in instants if instant >= instants[0] + 60]
+    case = "default settings against a server that enforces 15/20"
+    calls = f"{report['api_calls']} calls, {report['http_429']} answers 429"
+    return [
+        at_least(f"{case}: share of its limit after a minute", share_used(settled, 15), 0.85, "×", f"1 ({calls})"),
+    ]
+
+
+def run() -> list[Figure]:
+    return four_processes() + slower_than_configured()
+
+
+if __name__ == "__main__":
+    print(table(run()))
