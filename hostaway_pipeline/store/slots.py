@@ -18,6 +18,8 @@ MARGIN_SECONDS = 0.3
 _LATEST_START = 0.2
 # A learned pace rises after so long without a 429; each try at a server that is really slower costs one pause.
 _QUIET_SECONDS = 300
+# So long after interactive work this share of a limit is kept free for more of it.
+_INTERACTIVE_SECONDS, _INTERACTIVE_SHARE = 60, 0.1
 # What Hostaway published until 2026-08: no 429 can tell that less is allowed.
 _SLOWEST_IP, _SLOWEST_ACCOUNT = RateLimit(15, 10), RateLimit(20, 10)
 
@@ -34,13 +36,19 @@ class ScopeState:
 
 
 class PostgresSlots:
-    """`ip` and `account` are the limits that Hostaway enforces; the margin is kept on top of their windows."""
+    """`ip` and `account` are the limits that Hostaway enforces; the margin is kept on top of their windows.
 
-    def __init__(self, database: Database, *, egress: str, ip: RateLimit, account: RateLimit) -> None:
+    `interactive`: somebody waits for the answer, so its requests go ahead of what waits in the background.
+    """
+
+    def __init__(
+        self, database: Database, *, egress: str, ip: RateLimit, account: RateLimit, interactive: bool = False
+    ) -> None:
         self._database = database
         self._ip_scope = f"ip:{egress}"
         self._ip = ip
         self._account = account
+        self._statement = "take_interactive_slot" if interactive else "take_slot"
 
     def acquire(self, account_id: int) -> datetime:
         """Wait for the account's slot first, then for the IP's; returns the moment of sending, by the database's clock.
@@ -85,8 +93,15 @@ class PostgresSlots:
 
     def _take(self, scope: str, limit: RateLimit) -> tuple[datetime, float]:
         window = limit.seconds + MARGIN_SECONDS
-        values = {"scope": scope, "limit": limit.requests, "window": window, "quiet": _QUIET_SECONDS}
-        slot_at, wait = self._run("take_slot", values)
+        values = {
+            "scope": scope,
+            "limit": limit.requests,
+            "window": window,
+            "quiet": _QUIET_SECONDS,
+            "interactive_for": _INTERACTIVE_SECONDS,
+            "reserve": math.ceil(limit.requests * _INTERACTIVE_SHARE),
+        }
+        slot_at, wait = self._run(self._statement, values)
         return slot_at, wait
 
     def _run(self, name: str, values: dict[str, Any]) -> Any:

@@ -195,6 +195,8 @@ rate_scopes = Table(
     Column("scope", Text, primary_key=True, comment="account:<id> or ip:<egress>"),
     Column("slots", ARRAY(Instant), nullable=False, comment="The newest permissions given, oldest first"),
     Column("paused_until", Instant, comment="Set by a 429"),
+    Column("interactive_at", Instant, comment="When somebody last did interactive work"),
+    Column("interactive_slot", Instant, comment="The newest permission given to interactive work"),
     Column("pace", Integer, comment="Learned from 429s: requests per window; null: as set"),
     Column("pace_changed_at", Instant, comment="When the pace fell or rose last"),
     comment="The rate limiter of all processes",

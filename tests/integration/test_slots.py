@@ -177,3 +177,39 @@ def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url:
     assert pace_after_quiet(100) == 105
     assert pace_after_quiet(15) == 16
     assert pace_after_quiet(199) is None, "the configured limit again: nothing learned is left"
+
+
+def test_interactive_work_goes_ahead_of_what_waits_in_the_background(database: Database) -> None:
+    """Sixty requests wait for the second window; somebody who waits for an answer gets the first free place."""
+    limits = {"egress": "a", "ip": RateLimit(20, 2), "account": RateLimit(20, 2)}
+    background = PostgresSlots(database, **limits)  # type: ignore[arg-type]
+    interactive = PostgresSlots(database, interactive=True, **limits)  # type: ignore[arg-type]
+    taken: list[float] = []
+    crowd = threading.Thread(target=lambda: taken.extend(take(background, 1, 80, threads=40)))
+    crowd.start()
+    time.sleep(1.0)
+    waits = []
+    for _ in range(4):
+        began = time.monotonic()
+        interactive.acquire(1)
+        waits.append(time.monotonic() - began)
+        taken.append(time.monotonic())
+    crowd.join()
+
+    assert max(waits) < 3, "a window at most, however many wait in the background"
+    assert busiest_window(taken, 2) <= 20
+
+
+def test_interactive_work_on_an_idle_scope_does_not_wait(database: Database) -> None:
+    slots = PostgresSlots(database, egress="a", ip=RateLimit(5, 10), account=RateLimit(5, 10), interactive=True)
+    began = time.monotonic()
+    for _ in range(5):
+        slots.acquire(1)
+    assert time.monotonic() - began < 3
+
+
+def test_the_background_leaves_a_share_free_while_somebody_works(database: Database) -> None:
+    limits = {"egress": "a", "ip": RateLimit(20, 5), "account": RateLimit(20, 5)}
+    PostgresSlots(database, interactive=True, **limits).acquire(1)  # type: ignore[arg-type]
+    taken = take(PostgresSlots(database, **limits), 1, 30, threads=30)  # type: ignore[arg-type]
+    assert busiest_window(taken, 5) <= 18

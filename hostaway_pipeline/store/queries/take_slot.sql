@@ -1,11 +1,11 @@
--- take_slot: the next moment at which one more request of this scope may be sent.
+-- take_slot: the next moment at which one more background request of this scope may be sent.
 --
 -- One row per scope holds the newest permissions, oldest first. The next one is the later of now and the permission
 -- `limit` places back plus the window, by the database's clock. The row lock of the upsert is the queue: callers are
 -- served in the order in which they came, and nothing else need be locked.
 --
--- The limit is the learned pace where there is one. Every quiet spell lets it rise by a twentieth, until it is the
--- configured limit again.
+-- The limit is the learned pace where there is one; every quiet spell lets it rise by a twentieth, until it is the
+-- configured limit again. While somebody does interactive work, a share of it is left alone.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
 ON CONFLICT (scope) DO UPDATE SET
@@ -13,8 +13,12 @@ ON CONFLICT (scope) DO UPDATE SET
         clock_timestamp(),
         scope.paused_until,
         scope.slots[cardinality(scope.slots)],
-        scope.slots[cardinality(scope.slots) - least(%(limit)s, coalesce(scope.pace, %(limit)s)) + 1]
-            + %(window)s * interval '1 second'
+        scope.slots[
+            cardinality(scope.slots) + 1 - greatest(1, least(%(limit)s, coalesce(scope.pace, %(limit)s)) - CASE
+                WHEN scope.interactive_at > clock_timestamp() - %(interactive_for)s * interval '1 second'
+                THEN %(reserve)s ELSE 0
+            END)
+        ] + %(window)s * interval '1 second'
     ),
     pace = CASE
         WHEN scope.pace_changed_at < clock_timestamp() - %(quiet)s * interval '1 second'

@@ -17,6 +17,11 @@ INSTANT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     _add("rate_scopes", sa.Column("pace", sa.Integer, comment="Learned from 429s: requests per window; null: as set"))
     _add("rate_scopes", sa.Column("pace_changed_at", INSTANT, comment="When the pace fell or rose last"))
+    _add("rate_scopes", sa.Column("interactive_at", INSTANT, comment="When somebody last did interactive work"))
+    _add(
+        "rate_scopes",
+        sa.Column("interactive_slot", INSTANT, comment="The newest permission given to interactive work"),
+    )
     _add("sweeps", sa.Column("known_until", INSTANT, comment="Hostaway's newest change that a complete read has seen"))
     _add("conversations", sa.Column("messages_reread_at", INSTANT, comment="Last read without a moved marker"))
     _add(
@@ -32,6 +37,8 @@ def downgrade() -> None:
         ("accounts", "failures"),
         ("conversations", "messages_reread_at"),
         ("sweeps", "known_until"),
+        ("rate_scopes", "interactive_slot"),
+        ("rate_scopes", "interactive_at"),
         ("rate_scopes", "pace_changed_at"),
         ("rate_scopes", "pace"),
     ):

@@ -1,0 +1,207 @@
+"""Nothing is lost at any crash: of the sync, of Postgres, of its disk. Processes are killed, not asked."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.errors import DatabaseUnavailable
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.locks import account_lock
+from hostaway_pipeline.store.migrate import migrate
+from hostaway_pipeline.sync.pull import Report
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, make_settings, sync, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+MESSAGES = "/v1/conversations/{id}/messages"
+
+
+def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_little(
+    open_sandbox: OpenSandbox,
+    open_services: OpenServices,
+    cli_environment: Callable[[SandboxServer], dict[str, str]],
+    database_url: str,
+) -> None:
+    kills, concurrency = 20, 4
+    sandbox = open_sandbox("59808:5:400", latency=0.05)
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    environment = os.environ | cli_environment(sandbox) | {"HOSTAWAY_CONCURRENCY": str(concurrency)}
+    environment |= {"HOSTAWAY_RATE_LIMIT_IP": "100000/1", "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1"}
+    moments = random.Random(7)
+    # Reconcile, since a full sync that happened to end before its kill would be followed by one that reads all again.
+    command = [sys.executable, "-m", "hostaway_pipeline", "sync", "59808", "--wait", "10", "--mode", "reconcile"]
+    for _ in range(kills):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.5, 3.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    synced(services, 59808, mode="reconcile", wait_seconds=10)
+
+    assert_equal_to_source(database_url, sandbox, 59808)
+    conversations = len(list(sandbox.world.account(59808).truth("conversations")))
+    second_pages = 5
+    # Of each killed sync at most what was under way or in the last batch is read again.
+    assert sandbox.counters.calls()[MESSAGES] <= conversations + second_pages + kills * 3 * concurrency
+    with account_lock(services.database, 59808):
+        pass
+
+
+@pytest.fixture
+def own_server(embedded_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A Postgres that a test may kill without hurting the others."""
+    with EmbeddedPostgres(embedded_folder / "own") as server:
+        server.ensure_database("hostaway")
+        yield server
+
+
+@pytest.fixture
+def own_services(
+    own_server: EmbeddedPostgres, open_sandbox: OpenSandbox
+) -> Iterator[tuple[SandboxServer, Services, str]]:
+    sandbox = open_sandbox("59808:5:300", latency=0.05)
+    url = own_server.url("hostaway")
+    services = Services(make_settings(url, sandbox.url, concurrency=4), url)
+    migrate(services.database)
+    services.secrets.check()
+    add_account(services, 59808)
+    yield sandbox, services, url
+    services.close()
+
+
+def kill_postmaster(server_home: Path) -> None:
+    pid = int((server_home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    process = psutil.Process(pid)
+    process.kill()
+    process.wait(20)
+
+
+def in_background(services: Services) -> tuple[threading.Thread, list[Report | BaseException]]:
+    ended: list[Report | BaseException] = []
+
+    def run() -> None:
+        try:
+            ended.append(sync(services, 59808))
+        except BaseException as error:  # noqa: BLE001 (what ended the sync is what the test looks at)
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, ended
+
+
+def wait_for_messages(sandbox: SandboxServer, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while sandbox.counters.calls().get(MESSAGES, 0) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_postgres_killed_and_started_in_mid_sync(
+    own_server: EmbeddedPostgres, own_services: tuple[SandboxServer, Services, str], embedded_folder: Path
+) -> None:
+    sandbox, services, url = own_services
+    thread, ended = in_background(services)
+    wait_for_messages(sandbox, 50)
+    kill_postmaster(embedded_folder / "own")
+    thread.join(60)
+
+    error = ended[0].error if isinstance(ended[0], Report) else ended[0]
+    assert isinstance(error, DatabaseUnavailable)
+    assert "Postgres cannot be reached or went away" in str(error)
+
+    own_server.stop()
+    own_server.start()
+    before = sandbox.counters.calls()[MESSAGES]
+    synced(services, 59808, wait_seconds=10)
+    assert_equal_to_source(url, sandbox, 59808)
+    conversations = len(list(sandbox.world.account(59808).truth("conversations")))
+    assert sandbox.counters.calls()[MESSAGES] - before < conversations, "what was read before is not read again"
+
+
+@pytest.fixture
+def small_disk(embedded_folder: Path) -> Iterator[Path]:
+    """A file system of its own that can be full without hurting anybody."""
+    folder = embedded_folder / "disk"
+    folder.mkdir(exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small file system needs root")
+def test_a_full_disk_is_named_and_the_sync_goes_on_once_there_is_room(
+    small_disk: Path, open_sandbox: OpenSandbox
+) -> None:
+    sandbox = open_sandbox("59808:5:400")
+    with EmbeddedPostgres(small_disk / "home") as server:
+        server.ensure_database("hostaway")
+        url = server.url("hostaway")
+        services = Services(make_settings(url, sandbox.url), url)
+        migrate(services.database)
+        services.secrets.check()
+        add_account(services, 59808)
+        synced(services, 59808, entities=("listings",))
+        ballast = small_disk / "ballast"
+        with ballast.open("wb") as file:
+            free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+            file.write(b"\0" * (free - 300_000))
+
+        try:
+            error: BaseException | None = sync(services, 59808).error
+        except DatabaseUnavailable as raised:
+            error = raised
+        assert isinstance(error, DatabaseUnavailable)
+        assert "disk is full" in str(error) or "went away" in str(error)
+
+        ballast.unlink()
+        server.stop()  # a full WAL disk ends the server: its operator starts it again
+        server.start()
+        synced(services, 59808, wait_seconds=10)
+        assert_equal_to_source(url, sandbox, 59808)
+        services.close()
+
+
+def test_fifty_accounts_one_with_a_wrong_secret_and_one_with_a_dead_api(
+    open_sandbox: OpenSandbox,
+    open_services: OpenServices,
+    cli_environment: Callable[[SandboxServer], dict[str, str]],
+    database_url: str,
+) -> None:
+    wrong, dead = 7, 23
+    sandbox = open_sandbox(*(f"{n}:2:5" for n in range(1, 51)), token_delay=0.0)
+    services = open_services(sandbox)
+    for account_id in range(1, 51):
+        add_account(services, account_id, secret="wrong" if account_id == wrong else None)
+    sandbox.faults.update(dead_accounts={dead})
+
+    command = [sys.executable, "-m", "hostaway_pipeline", "sync", "--all", "--json"]
+    environment = os.environ | cli_environment(sandbox)
+    environment |= {"HOSTAWAY_RATE_LIMIT_IP": "100000/1", "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+    assert done.returncode == 1
+    statuses = {report["account_id"]: report["status"] for report in json.loads(done.stdout)["accounts"]}
+    assert {account for account, status in statuses.items() if status != "succeeded"} == {wrong, dead}
+    lines = sorted(done.stderr.strip().splitlines())
+    assert len(lines) == 2
+    assert "account 23: " in lines[0]
+    assert "HTTP 503" in lines[0]
+    assert "account 7: Hostaway does not accept this client secret" in lines[1]
+    for account_id in statuses.keys() - {wrong, dead}:
+        assert_equal_to_source(database_url, sandbox, account_id)
