@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import full_sync, limits, memory, merge, reconcile
+from bench import charts, full_sync, limits, memory, merge, reconcile
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -31,6 +31,7 @@ def main() -> None:
         print(table(figures), flush=True)
         everything += figures
         parts += [f"## {title}\n", table(figures), ""]
+    parts += ["## Pictures\n", *(f"![{p.stem}](images/{p.name})" for p in sorted(charts.IMAGES.glob("*.svg"))), ""]
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
     if not all(figure.holds for figure in everything):
         sys.exit("some figures fall short; see bench/RESULTS.md")

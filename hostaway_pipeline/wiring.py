@@ -36,6 +36,8 @@ __all__ = [
 DATABASE = "hostaway"
 DAGSTER_DATABASE = "dagster"
 KEY_FILE = "encryption.keys"
+# Requests need none while they are under way; sweeps, merges and locks of a few accounts do.
+_CONNECTIONS = 16
 
 
 class Services:
@@ -43,7 +45,7 @@ class Services:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
-        self.database = Database(database_url, pool_size=settings.concurrency)
+        self.database = Database(database_url, pool_size=_CONNECTIONS)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -129,12 +131,15 @@ class Services:
         return path
 
 
-def open_services(settings: Settings, *, start_embedded: bool = True) -> Services:
-    """Services on the configured database, or on the embedded one, which is started and joined."""
-    return Services(settings, database_url(settings, DATABASE, start_embedded=start_embedded))
+def open_services(settings: Settings, *, create: bool = True) -> Services:
+    """Services on the configured database, or on the embedded one, which is started and joined.
+
+    `create`: make the embedded database if need be; who comes after the first command need not ask.
+    """
+    return Services(settings, database_url(settings, DATABASE, create=create))
 
 
-def database_url(settings: Settings, name: str, *, start_embedded: bool = True) -> str:
+def database_url(settings: Settings, name: str, *, create: bool = True) -> str:
     """The URL of one of our two databases, without a driver in its scheme."""
     configured = settings.database_url if name == DATABASE else settings.dagster_database_url
     if configured is not None:
@@ -142,8 +147,8 @@ def database_url(settings: Settings, name: str, *, start_embedded: bool = True) 
     if settings.database_url is not None:
         return sibling_url(settings.database_url.get_secret_value(), name)
     server = embedded_postgres(settings.home.absolute())
-    if start_embedded:
-        server.start()
+    server.start()
+    if create:
         server.ensure_database(name)
     return server.url(name)
 

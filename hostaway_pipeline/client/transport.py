@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from hostaway_pipeline.client.retry import retry_at
+from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.errors import (
     AccessDenied,
     ApiError,
@@ -132,9 +133,9 @@ def _message(response: requests.Response) -> str:
 
 
 def _text(body: Mapping[str, Any]) -> str | None:
-    """A failure's text stands in `result` or in `message`."""
+    """A failure's text stands in `result` or in `message`. It goes into logs and events, so without what is private."""
     texts = (body.get("message"), body.get("result"))
-    return next((text[:_LONGEST_MESSAGE] for text in texts if isinstance(text, str) and text), None)
+    return next((scrub(text[:_LONGEST_MESSAGE]) for text in texts if isinstance(text, str) and text), None)
 
 
 def _cause(error: requests.RequestException) -> str:

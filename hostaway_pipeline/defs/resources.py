@@ -17,7 +17,7 @@ class HostawayResource(ConfigurableResource):  # type: ignore[type-arg]
     def services(self) -> Iterator[Services]:
         settings = load_settings()
         configure_logging(settings.log_level)
-        services = open_services(settings)
+        services = open_services(settings, create=False)
         try:
             services.check()
             yield services
