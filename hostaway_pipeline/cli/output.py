@@ -1,5 +1,6 @@
 """How the command speaks: answers on stdout, errors and progress on stderr, one JSON object with --json."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-stdout = Console(highlight=False)
+# Nobody looks at a pipe through a window of 80 columns.
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 stderr = Console(stderr=True, highlight=False)
 
 
