@@ -58,7 +58,7 @@ def test_every_link_and_picture_is_there(page: str) -> None:
 def test_the_readmes_queries_use_columns_that_exist() -> None:
     columns = {f"{table.name}": set(table.columns.keys()) for table in metadata.tables.values()}
     for query in re.findall(r"```sql\n(.*?)```", TEXTS["README.md"], re.DOTALL):
-        aliases = dict((alias, table) for table, alias in re.findall(r"hostaway\.(\w+) AS (\w+)", query))
+        aliases = {alias: table for table, alias in re.findall(r"hostaway\.(\w+) AS (\w+)", query)}
         for alias, column in re.findall(r"\b(\w+)\.(\w+)\b", query):
             if alias in aliases:
                 assert column in columns[aliases[alias]], f"{alias}.{column}"
