@@ -70,6 +70,7 @@ class Settings(BaseSettings):
         "Unset: the host's name.",
     )
     concurrency: int = Field(32, ge=1, le=128, description="Requests under way at once within one account.")
+    read_timeout: float = Field(30.0, gt=0, description="Seconds to wait for Hostaway's answer before trying again.")
     max_delete_share: float = Field(
         0.2,
         ge=0,

@@ -95,6 +95,7 @@ class Services:
             limiter=limiter,
             concurrency=self.settings.concurrency,
             policy=policy,
+            read_seconds=self.settings.read_timeout,
         )
 
     def tables(self, account: Account, *, dry_run: bool) -> AccountTables:

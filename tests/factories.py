@@ -6,7 +6,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.domain.payloads import storable
+from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, storable
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
@@ -74,33 +74,35 @@ def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
     }
 
 
-def expected_payloads(sandbox: SandboxServer, account_id: int, entity: str) -> dict[int, Any]:
-    """What must be stored of the sandbox's own data: everything but secrets; signed URLs as they come."""
-    return {truth["id"]: comparable(storable(truth)) for truth in sandbox.world.account(account_id).truth(entity)}
+def expected(sandbox: SandboxServer, account_id: int, entity: str) -> dict[int, Any]:
+    """What must be stored of the sandbox's own data: content without secrets, and the newest change it tells of."""
+    truths = list(sandbox.world.account(account_id).truth(entity))
+    return {t["id"]: (content(storable(t)), ENTITIES[entity].source_updated(t)) for t in truths}
 
 
-def stored_payloads(url: str, account_id: int, entity: str) -> dict[int, Any]:
-    query = f"SELECT id, raw_payload FROM hostaway.{entity} WHERE account_id = %s AND deleted_at IS NULL"
-    return {row["id"]: comparable(row["raw_payload"]) for row in rows(url, query, account_id)}
+def stored(url: str, account_id: int, entity: str) -> dict[int, Any]:
+    query = f"SELECT * FROM hostaway.{entity} WHERE account_id = %s AND deleted_at IS NULL"
+    found = rows(url, query, account_id)
+    return {row["id"]: (content(row["raw_payload"]), row["source_updated_at"]) for row in found}
 
 
-def comparable(payload: Any) -> Any:
-    """A private attachment is signed anew at every read: its signature is no content."""
+def content(payload: Any) -> Any:
+    """Without what moves by itself: volatile keys, and the signature of a private attachment."""
     if isinstance(payload, dict):
-        kept = {key: comparable(value) for key, value in payload.items()}
+        kept = {key: content(value) for key, value in payload.items() if key not in VOLATILE_KEYS}
         if "isPublic" in kept and not kept["isPublic"] and kept.get("url"):
             kept["url"] = kept["url"].split("?")[0]
         return kept
-    return [comparable(part) for part in payload] if isinstance(payload, list) else payload
+    return [content(part) for part in payload] if isinstance(payload, list) else payload
 
 
 def assert_equal_to_source(url: str, sandbox: SandboxServer, account_id: int) -> None:
     """Row by row and payload by payload, for all four entities."""
     for entity in ENTITIES:
-        stored, expected = stored_payloads(url, account_id, entity), expected_payloads(sandbox, account_id, entity)
-        assert stored.keys() == expected.keys(), entity
-        for object_id, payload in expected.items():
-            assert stored[object_id] == payload, f"{entity} {object_id}"
+        found, wanted = stored(url, account_id, entity), expected(sandbox, account_id, entity)
+        assert found.keys() == wanted.keys(), entity
+        for object_id, payload in wanted.items():
+            assert found[object_id] == payload, f"{entity} {object_id}"
 
 
 def snapshot(url: str) -> dict[str, list[dict[str, Any]]]:

@@ -35,6 +35,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
     return [
         control("/_sandbox/counters", controls.counters),
         control("/_sandbox/reset", controls.reset, "POST"),
+        control("/_sandbox/arrivals", controls.arrivals),
         control("/_sandbox/faults", controls.faults),
         control("/_sandbox/faults", controls.set_faults, "POST"),
         control("/_sandbox/accounts", controls.accounts),
@@ -68,6 +69,10 @@ class Controls:
 
     def counters(self, request: Request, body: Any) -> Any:
         return self.sandbox.counters.snapshot()
+
+    def arrivals(self, request: Request, body: Any) -> Any:
+        """Every answered request: monotonic seconds, account, path template, status."""
+        return [[one.at, one.account_id, one.path, one.status] for one in self.sandbox.counters.arrivals()]
 
     def reset(self, request: Request, body: Any) -> Any:
         """Counters to zero; the rate limits forget what they saw."""

@@ -13,7 +13,11 @@ from hostaway_pipeline.sandbox import envelope
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.counters import Arrival
 from hostaway_pipeline.sandbox.envelope import ApiFailure
+from hostaway_pipeline.sandbox.limits import Refusal
 from hostaway_pipeline.sandbox.world import Sandbox
+
+LONGEST_HANG = 60.0
+LISTS = {"/v1/listings", "/v1/reservations", "/v1/conversations", "/v1/conversations/{id}/messages"}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -45,6 +49,14 @@ Handler = Callable[[Call, Account], Response]
 OpenHandler = Callable[[Call], Response]
 
 
+async def until_gone(request: Request) -> None:
+    """Never answer; let the server stop all the same."""
+    deadline = time.monotonic() + LONGEST_HANG
+    while time.monotonic() < deadline and not await request.is_disconnected():
+        await asyncio.sleep(0.1)
+    raise ClientDisconnect
+
+
 class Gate:
     """Wraps handlers into endpoints that behave like Hostaway's front."""
 
@@ -59,7 +71,9 @@ class Gate:
                 return envelope.denied()
             account = self.sandbox.world.account(call.account_id)
             with account.lock:
-                return handler(call, account)
+                response = handler(call, account)
+                self._drift(call, account)
+                return response
 
         return self._endpoint(path, answer, self._owner_of_token, is_send=is_send)
 
@@ -82,6 +96,8 @@ class Gate:
                 response = self._answer(call, handler, ip, arrived_at, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
+                if self.sandbox.faults.hangs():
+                    await until_gone(request)
             except ClientDisconnect:
                 status = 499
                 return Response(status_code=status)
@@ -93,20 +109,38 @@ class Gate:
         return endpoint
 
     def _answer(self, call: Call, handler: OpenHandler, ip: str, arrived_at: float, is_send: bool) -> Response:
-        faults, limits = self.sandbox.faults, self.sandbox.limits
-        if status := faults.error_status():
-            return envelope.gateway_error(status)
-        if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
-            return envelope.too_many_requests(refusal, limits.retry_after_style)
-        if faults.body == "html":
-            return Response(envelope.GATEWAY_PAGE, media_type="text/html")
+        if refused := self._refused(call, ip, arrived_at, is_send):
+            return refused
+        faults = self.sandbox.faults
         try:
             response = handler(call)
         except ApiFailure as failed:
             return envelope.failure(failed, call.path)
         except KeyError:
             return envelope.failure(ApiFailure(404, "The requested resource was not found"), call.path)
+        if faults.is_cut():
+            return envelope.cut_off(response)
         return envelope.cut_in_half(response) if faults.is_garbled() else response
+
+    def _refused(self, call: Call, ip: str, arrived_at: float, is_send: bool) -> Response | None:
+        """What stands in front of the handlers answers, or nothing does."""
+        faults, limits = self.sandbox.faults, self.sandbox.limits
+        if status := faults.error_status(call.account_id):
+            return envelope.gateway_error(status)
+        if seconds := faults.storm_left(arrived_at):
+            return envelope.too_many_requests(Refusal(0, seconds, time.time() + seconds), limits.retry_after_style)
+        if faults.revokes_now():
+            self.sandbox.tokens.revoke_all(call.account_id)
+        if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
+            return envelope.too_many_requests(refusal, limits.retry_after_style)
+        if faults.body == "html":
+            return Response(envelope.GATEWAY_PAGE, media_type="text/html")
+        return None
+
+    def _drift(self, call: Call, account: Account) -> None:
+        faults = self.sandbox.faults
+        if faults.drift_every and call.request.method == "GET" and call.path in LISTS:
+            self.sandbox.drift.list_answered(account, every=faults.drift_every, limit=faults.drift_limit)
 
     async def _hold(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()

@@ -29,6 +29,7 @@ class SandboxServer:
         self.limits = self.sandbox.limits
         self.counters = self.sandbox.counters
         self.faults = self.sandbox.faults
+        self.drift = self.sandbox.drift
         self._host, self._port = host, port
         self._server = http_server(self.sandbox)
         self._thread: threading.Thread | None = None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.config import SandboxConfig
 from hostaway_pipeline.sandbox.counters import Counters
+from hostaway_pipeline.sandbox.drift import Drift
 from hostaway_pipeline.sandbox.faults import Faults
 from hostaway_pipeline.sandbox.limits import Limits
 from hostaway_pipeline.sandbox.stamps import Clock, seconds_of
@@ -39,6 +40,7 @@ class Sandbox:
         self.limits = Limits(config)
         self.counters = Counters()
         self.faults = Faults()
+        self.drift = Drift(config.seed)
 
 
 @contextmanager

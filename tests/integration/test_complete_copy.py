@@ -185,7 +185,7 @@ def test_a_dry_run_says_what_a_sync_would_do_and_writes_nothing(
     assert dry.entities == real.entities
 
 
-@pytest.mark.parametrize("latency", [0.05])
+@pytest.mark.parametrize("latency", [0.3])
 def test_the_requests_of_one_account_overlap(
     open_sandbox: OpenSandbox, open_services: OpenServices, latency: float
 ) -> None:
@@ -196,4 +196,4 @@ def test_the_requests_of_one_account_overlap(
 
     synced(services, 59808)
 
-    assert sandbox.counters.max_in_flight >= services.settings.concurrency / 2
+    assert sandbox.counters.max_in_flight >= 8

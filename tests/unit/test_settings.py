@@ -129,6 +129,7 @@ def test_values_are_read(load):
         HOSTAWAY_CONCURRENCY="8",
         HOSTAWAY_MAX_DELETE_SHARE="1",
         HOSTAWAY_REREAD_SHARE="1/4",
+        HOSTAWAY_READ_TIMEOUT="2.5",
         HOSTAWAY_LOG_LEVEL="DEBUG",
     )
     read = dict(settings)
@@ -145,6 +146,7 @@ def test_values_are_read(load):
         "concurrency": 8,
         "max_delete_share": 1.0,
         "reread_share": 0.25,
+        "read_timeout": 2.5,
         "log_level": "DEBUG",
     }
 
