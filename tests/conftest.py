@@ -4,7 +4,9 @@
 """
 
 import itertools
+import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,16 +17,35 @@ from hostaway_pipeline.embedded import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.wiring import Services
 from tests.factories import ENCRYPTION_KEYS, make_settings
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(time.time_ns())
+
+
+class GivenPostgres:
+    """Another server, to run the tests on another version: TEST_POSTGRES_URL names it and a user who may do all."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def url(self, database: str) -> str:
+        return sibling_url(self._url, database)
+
+    def ensure_database(self, name: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield GivenPostgres(given)
+        return
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder, EmbeddedPostgres(Path(folder)) as server:
         yield server
 
@@ -37,7 +58,7 @@ def embedded_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
+def template(postgres: EmbeddedPostgres | GivenPostgres) -> str:
     postgres.ensure_database("template_hostaway")
     database = Database(postgres.url("template_hostaway"))
     migrate(database)
@@ -46,7 +67,7 @@ def template(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-def new_database(postgres: EmbeddedPostgres, template: str) -> Callable[[], str]:
+def new_database(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Callable[[], str]:
     """Makes databases that are migrated and empty; returns their URLs."""
 
     def make() -> str:

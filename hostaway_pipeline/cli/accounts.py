@@ -1,6 +1,7 @@
 """`hostaway accounts`: which accounts are synced. Secrets come in on stdin, never as an argument, and never go out."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -84,7 +85,8 @@ def _read_secret(from_stdin: bool) -> str:
 def _line(entry: AccountHealth) -> list[object]:
     account = entry.account
     since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
-    state = "active" if account.is_active else "removed"
+    is_paused = account.paused_until is not None and account.paused_until > datetime.now(UTC)
+    state = "removed" if not account.is_active else "paused" if is_paused else "active"
     last = entry.last_status or "none"
     return [str(account.account_id), account.name or "", state, *entry.rows.values(), since, last]
 
@@ -96,6 +98,7 @@ def _as_dict(entry: AccountHealth) -> dict[str, Any]:
         "customer_id": account.customer_id,
         "name": account.name,
         "is_active": account.is_active,
+        "paused_until": account.paused_until,
         "last_sync_at": account.last_sync_at,
         "rows": entry.rows,
         "last_status": entry.last_status,
