@@ -15,12 +15,9 @@ class Tally:
     seen: set[int] = field(default_factory=set)
     count: int | None = None  # the server's own count, from its newest page
 
-    def add(self, ids: AbstractSet[int], count: int | None) -> int:
-        """Returns how many of the ids are new to this pass."""
-        before = len(self.seen)
+    def add(self, ids: AbstractSet[int], count: int | None) -> None:
         self.seen |= ids
         self.count = count if count is not None else self.count
-        return len(self.seen) - before
 
     @property
     def is_complete(self) -> bool:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, Protocol
 
 from hostaway_pipeline.client.client import HostawayClient
@@ -191,10 +192,10 @@ class _Work:
         reads: list[Callable[[], Outcome]] = []
         for entity in wanted:
             if self.request.mode == "refresh" and entity is RESERVATIONS:
-                reads.append(lambda: read_head(self.client, self.tables, self.progress))
+                reads.append(partial(read_head, self.client, self.tables, self.progress))
             else:
                 sweep = Sweep(entity, self.client, self.tables, pool, self.progress)
-                reads.append(lambda sweep=sweep: sweep.run(max_delete_share=share))  # type: ignore[misc]
+                reads.append(partial(sweep.run, max_delete_share=share))
         return reads
 
     def _messages(self, pool: Executor) -> Outcome:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hostaway_pipeline.client.client import HostawayClient, Page
 from hostaway_pipeline.client.paging import after_id, by_offset
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, RESERVATIONS, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, RESERVATIONS, Entity
 from hostaway_pipeline.domain.sweeps import Tally, Tombstones, plan_tombstones
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.account_tables import AccountTables
@@ -59,7 +59,8 @@ class Sweep:
         tally = self._until_complete()
         plan = plan_tombstones(alive, tally.seen, max_share=max_delete_share) if tally.is_complete else Tombstones()
         if plan.ids:
-            plan = self._confirmed(plan)
+            tally = self._until_complete()
+            plan = _confirmed(plan, tally)
         record = SweepRecord(
             entity=self._entity.name,
             started_at=started_at,
@@ -85,8 +86,10 @@ class Sweep:
         tally, head = Tally(), None
         for page in self._pages():
             self._progress.expect(self._entity.name, page.count)
-            head = head or self._newest(page)
-            self._progress.advance(self._entity.name, self._take(page, tally))
+            before = len(tally.seen)
+            updated = self._take(page, tally)
+            head = head or newest(*updated)
+            self._progress.advance(self._entity.name, len(tally.seen) - before)
         if self._entity is RESERVATIONS and not tally.is_complete:
             self._reread_head(tally, head)
         return tally
@@ -94,41 +97,26 @@ class Sweep:
     def _reread_head(self, tally: Tally, head: datetime | None) -> None:
         """Under `updatedOn DESC` a row that is updated or added during the pass jumps to the front, behind us."""
         for page in self._pages():
-            self._take(page, tally)
-            updated = [row.source_updated_at for row in self._rows(page)]
+            updated = self._take(page, tally)
             if head is None or any(instant is None or instant <= head for instant in updated):
                 return
 
-    def _take(self, page: Page, tally: Tally) -> int:
-        rows = self._rows(page)
+    def _take(self, page: Page, tally: Tally) -> list[datetime | None]:
+        """Merge and count a page; returns when Hostaway says that its rows changed."""
+        rows = [row for payload in page.rows if (row := self._entity.row(payload)) is not None]
         self._counts += self._tables.merge(self._entity, rows)
         ids = {row.id for row in rows}
         self._seen_in_all |= ids
-        self._newest_seen = newest(self._newest_seen, *(row.source_updated_at for row in rows))
-        return tally.add(ids, page.count)
-
-    def _confirmed(self, plan: Tombstones) -> Tombstones:
-        """A second complete pass must miss them too: an update and a deletion during one pass can hide each other."""
-        tally = self._until_complete()
-        if not tally.is_complete:
-            return Tombstones(
-                missing=plan.missing,
-                held_back="rows are missing, and the list changed while it was read again",
-            )
-        ids = plan.ids - tally.seen
-        return replace(plan, ids=ids, missing=len(ids))
+        tally.add(ids, page.count)
+        updated = [row.source_updated_at for row in rows]
+        self._newest_seen = newest(self._newest_seen, *updated)
+        return updated
 
     def _total(self, deleted: int) -> Counts:
         """Each row once, however many passes read it."""
         fetched = len(self._seen_in_all)
         written = self._counts.inserted + self._counts.updated
         return replace(self._counts, fetched=fetched, unchanged=max(0, fetched - written), deleted=deleted)
-
-    def _rows(self, page: Page) -> list[Row]:
-        return [row for payload in page.rows if (row := self._entity.row(payload)) is not None]
-
-    def _newest(self, page: Page) -> datetime | None:
-        return newest(*(row.source_updated_at for row in self._rows(page)))
 
     def _pages(self) -> Iterator[Page]:
         if self._entity is RESERVATIONS:
@@ -145,6 +133,15 @@ class Sweep:
 
     def _page(self, params: dict[str, int]) -> Page:
         return self._client.page(f"/{self._entity.name}", params)
+
+
+def _confirmed(plan: Tombstones, second: Tally) -> Tombstones:
+    """A second complete pass must miss the rows too: an update and a deletion in one pass can hide each other."""
+    if not second.is_complete:
+        held_back = "rows are missing, and the list changed while it was read again"
+        return Tombstones(missing=plan.missing, held_back=held_back)
+    ids = plan.ids - second.seen
+    return replace(plan, ids=ids, missing=len(ids))
 
 
 def _incompleteness(tally: Tally) -> str | None:

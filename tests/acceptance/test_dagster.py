@@ -1,6 +1,6 @@
 """Dagster's side: assets, checks and the sensor, run in this process on a real instance, database and sandbox."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ from hostaway_pipeline.errors import (
 )
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
-from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source, sync
+from tests.factories import add_account, assert_equal_to_source, sync
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
@@ -51,19 +51,9 @@ def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
     return opened
 
 
-@pytest.fixture
-def instance(
-    sandbox: SandboxServer, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DagsterInstance]:
-    """An ephemeral instance; the environment is what Dagster's processes are given."""
-    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
-    monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
-    monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
-    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_IP", "100000/1")
-    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")
-    with DagsterInstance.ephemeral() as opened:
-        opened.add_dynamic_partitions("accounts", ["1", "2"])
-        yield opened
+@pytest.fixture(autouse=True)
+def partitions(instance: DagsterInstance) -> None:
+    instance.add_dynamic_partitions("accounts", ["1", "2"])
 
 
 def run(instance: DagsterInstance, account_id: int, **config: Any) -> ExecuteInProcessResult:

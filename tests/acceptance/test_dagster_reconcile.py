@@ -1,6 +1,6 @@
 """The job `reconcile`: many accounts in one run, each under its own partition, none in the way of another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult, build_schedule_context
@@ -10,7 +10,7 @@ from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.schedules import nightly_reconcile
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
-from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source
+from tests.factories import add_account, assert_equal_to_source
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
@@ -27,17 +27,6 @@ def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
     for account_id in (1, 2, 3):
         add_account(opened, account_id, secret="wrong" if account_id == 2 else None)
     return opened
-
-
-@pytest.fixture
-def instance(
-    sandbox: SandboxServer, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DagsterInstance]:
-    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
-    monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
-    monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
-    with DagsterInstance.ephemeral() as opened:
-        yield opened
 
 
 def run(instance: DagsterInstance, *accounts: int) -> ExecuteInProcessResult:

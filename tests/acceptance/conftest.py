@@ -1,0 +1,24 @@
+"""Dagster in this process: an ephemeral instance, and the environment that its processes are given."""
+
+from collections.abc import Iterator
+
+import pytest
+from dagster import DagsterInstance
+
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import ENCRYPTION_KEYS
+
+
+@pytest.fixture
+def instance(
+    sandbox: SandboxServer, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DagsterInstance]:
+    """For tests that have a sandbox and services with accounts in them."""
+    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
+    monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_IP", "100000/1")
+    monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")
+    with DagsterInstance.ephemeral() as opened:
+        yield opened
