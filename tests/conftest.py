@@ -20,7 +20,7 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.wiring import Services
-from tests.factories import ENCRYPTION_KEYS, make_settings
+from tests.factories import ENCRYPTION_KEYS, SANDBOXES, make_settings
 
 _numbers = itertools.count(time.time_ns())
 
@@ -93,11 +93,11 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
-    """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits are off unless given."""
+    """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits and the token's first second are off."""
     running: list[SandboxServer] = []
 
     def start(*specs: str, **options: object) -> SandboxServer:
-        chosen: dict[str, object] = {"ip_limit": None, "account_limit": None, "token_delay": 1.0, **options}
+        chosen: dict[str, object] = {"ip_limit": None, "account_limit": None, "token_delay": 0.0, **options}
         accounts = tuple(SandboxAccount.parse(spec) for spec in specs or ("59808:3:30",))
         server = SandboxServer(SandboxConfig(accounts=accounts, **chosen))  # type: ignore[arg-type]
         server.__enter__()
@@ -117,6 +117,7 @@ def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
     def make(sandbox: SandboxServer, **changes: object) -> Services:
         services = Services(make_settings(database_url, sandbox.url, **changes), database_url)
         services.secrets.check()
+        SANDBOXES[sandbox.url] = sandbox
         opened.append(services)
         return services
 

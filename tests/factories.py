@@ -1,5 +1,6 @@
 """Small makers that tests share: settings, accounts, payloads, and reading tables back."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -7,6 +8,7 @@ from psycopg.rows import dict_row
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, storable
+from hostaway_pipeline.domain.tokens import Token
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
@@ -14,6 +16,7 @@ from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 from hostaway_pipeline.wiring import Services
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
+SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at
 
 
 def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:
@@ -28,10 +31,14 @@ def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:
     return Settings(_env_file=None, **(values | changes))
 
 
-def add_account(services: Services, account_id: int, secret: str | None = None) -> None:
-    services.accounts.add(
-        account_id, secret or f"sandbox-secret-{account_id}", name=None, customer_id=None, is_due=False
-    )
+def add_account(services: Services, account_id: int, secret: str | None = None, *, with_token: bool = True) -> None:
+    """An account with the right secret, unless told, and with a token: fetching one costs each test a second."""
+    right = f"sandbox-secret-{account_id}"
+    services.accounts.add(account_id, secret or right, name=None, customer_id=None, is_due=False)
+    sandbox = SANDBOXES.get(services.settings.api_url)
+    if sandbox is not None and secret is None and with_token:
+        token = Token(sandbox.tokens.issue(account_id), datetime.now(UTC) + timedelta(days=1))
+        services.tokens.save(account_id, token)
 
 
 def sync(services: Services, account_id: int, **options: Any) -> Report:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hostaway_pipeline.sandbox import generate, generate_threads
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.lookup import NotFound, found
 from hostaway_pipeline.sandbox.objects import Conversation, Message, Row
 from hostaway_pipeline.sandbox.order import UpdatedOrder
 from hostaway_pipeline.sandbox.stamps import Clock
@@ -14,7 +15,7 @@ from hostaway_pipeline.sandbox.templates import RESERVATION, Payload
 
 
 class Account:
-    """Thread-safe: whoever reads more than one thing holds `lock`. Unknown ids raise KeyError."""
+    """Thread-safe: whoever reads more than one thing holds `lock`. Unknown ids raise NotFound."""
 
     def __init__(self, config: SandboxConfig, spec: SandboxAccount, clock: Clock) -> None:
         self.id = spec.account_id
@@ -46,8 +47,10 @@ class Account:
         return self._threads.get(reservation_id, [])
 
     def message(self, conversation_id: int, message_id: int) -> Message:
-        messages = self.conversations[conversation_id].messages
-        return next(filter(lambda message: message.id == message_id, messages), None) or self._missing(message_id)
+        for message in found(self.conversations, conversation_id).messages:
+            if message.id == message_id:
+                return message
+        raise NotFound(message_id)
 
     def truth(self, kind: str) -> Iterator[Payload]:
         """Every object of a kind as a complete sweep must find it; attachment urls without signature."""
@@ -62,12 +65,12 @@ class Account:
                 for conversation in self.conversations.values():
                     yield from (message.payload() for message in conversation.visible())
             case _:
-                raise KeyError(kind)
+                raise NotFound(kind)
 
     def update_reservation(self, reservation_id: int, **changes: Any) -> Payload:
         """Change some keys; `updatedOn` moves, `latestActivityOn` does not."""
         with self.lock:
-            row = self.reservations[reservation_id]
+            row = found(self.reservations, reservation_id)
             self.order.remove((row.own["updatedOn"], reservation_id))
             row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
             self.order.add((row.own["updatedOn"], reservation_id))
@@ -116,36 +119,40 @@ class Account:
     def delete_reservation(self, reservation_id: int) -> None:
         """Its conversations stay."""
         with self.lock:
-            row = self._removed[reservation_id] = self.reservations.pop(reservation_id)
+            row = self._removed[reservation_id] = found(self.reservations, reservation_id)
+            del self.reservations[reservation_id]
             self.order.remove((row.own["updatedOn"], reservation_id))
 
     def restore_reservation(self, reservation_id: int) -> None:
         with self.lock:
-            row = self.reservations[reservation_id] = self._removed.pop(reservation_id)
+            row = self.reservations[reservation_id] = found(self._removed, reservation_id)
+            del self._removed[reservation_id]
             self.order.add((row.own["updatedOn"], reservation_id))
 
     def update_listing(self, listing_id: int, **changes: Any) -> Payload:
         """Listings carry no `updatedOn`; `latestActivityOn` moves."""
         with self.lock:
-            row = self.listings[listing_id]
+            row = found(self.listings, listing_id)
             row.own |= {"latestActivityOn": self.clock.after(row.own["latestActivityOn"])} | changes
             return row.payload()
 
     def delete_listing(self, listing_id: int) -> None:
         with self.lock:
-            self._removed[listing_id] = self.listings.pop(listing_id)
+            self._removed[listing_id] = found(self.listings, listing_id)
+            del self.listings[listing_id]
 
     def restore_listing(self, listing_id: int) -> None:
         """It comes back as it was."""
         with self.lock:
-            self.listings[listing_id] = self._removed.pop(listing_id)
+            self.listings[listing_id] = found(self._removed, listing_id)
+            del self._removed[listing_id]
 
     def add_conversation(self, reservation_id: int | None = None, recipient: str = "New Guest") -> Payload:
         """Without a message yet: both markers are null."""
         with self.lock:
             listing_id = None
             if reservation_id is not None:
-                listing_id = self.reservations[reservation_id].own["listingMapId"]
+                listing_id = found(self.reservations, reservation_id).own["listingMapId"]
             new_id = self._next_id("conversations")
             conversation = Conversation(new_id, self.id, listing_id, reservation_id, recipient)
             self.conversations[new_id] = conversation
@@ -156,7 +163,8 @@ class Account:
     def delete_conversation(self, conversation_id: int) -> None:
         """Its messages go with it."""
         with self.lock:
-            conversation = self.conversations.pop(conversation_id)
+            conversation = found(self.conversations, conversation_id)
+            del self.conversations[conversation_id]
             if conversation.reservation_id is not None:
                 self._threads[conversation.reservation_id].remove(conversation)
 
@@ -173,7 +181,7 @@ class Account:
     ) -> Payload:
         """A sent message moves its conversation's marker past the earlier one."""
         with self.lock:
-            conversation = self.conversations[conversation_id]
+            conversation = found(self.conversations, conversation_id)
             date = self.clock.after(max(filter(None, (conversation.sent_on, conversation.received_on)), default=None))
             message = Message(
                 self._next_id("messages"),
@@ -208,10 +216,6 @@ class Account:
     def _next_id(self, kind: str) -> int:
         self._made[kind] += 1
         return generate.object_id(kind, self._made[kind] - 1, self._id_offset)
-
-    @staticmethod
-    def _missing(object_id: int) -> Message:
-        raise KeyError(object_id)
 
 
 def move_marker(conversation: Conversation, is_incoming: bool, date: str) -> None:

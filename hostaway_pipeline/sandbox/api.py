@@ -1,5 +1,6 @@
 """The Hostaway routes: which object or list each path answers with. Access, limits and faults: gate.py."""
 
+import logging
 import secrets
 import time
 from collections.abc import Iterable
@@ -7,6 +8,7 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,12 +16,15 @@ from hostaway_pipeline.sandbox import control, pages
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.envelope import ApiFailure, invalid_client, json_response, page_of, success
 from hostaway_pipeline.sandbox.gate import Call, Gate, Handler
+from hostaway_pipeline.sandbox.lookup import NotFound, found
 from hostaway_pipeline.sandbox.objects import Conversation
 from hostaway_pipeline.sandbox.pages import Pager, flag
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
 from hostaway_pipeline.sandbox.world import Sandbox
 
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+log = logging.getLogger(__name__)
 
 
 def create_app(sandbox: Sandbox) -> Starlette:
@@ -46,12 +51,19 @@ def create_app(sandbox: Sandbox) -> Starlette:
             Route(tokens, gate.open(tokens, answers.revoke_token), methods=["DELETE"]),
             *control.routes(sandbox),
             Route("/v1/{rest:path}", gate.guarded("/v1/*", answers.nothing), methods=EVERY_METHOD),
-        ]
+        ],
+        exception_handlers={Exception: our_mistake},
     )
 
 
+async def our_mistake(request: Request, mistake: Exception) -> Response:
+    """A bug of the sandbox must not pass for an answer of Hostaway's."""
+    log.error("the sandbox failed at %s", request.url.path, exc_info=mistake)
+    return json_response({"error": f"the sandbox failed: {mistake!r}"}, 500)
+
+
 class Answers:
-    """One method per path. Handlers run under the account's lock; a KeyError becomes a 404."""
+    """One method per path. Handlers run under the account's lock; NotFound becomes a 404."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -94,11 +106,11 @@ class Answers:
     def conversations_of_reservation(self, call: Call, account: Account) -> Response:
         reservation_id = call.id("id")
         if reservation_id not in account.reservations:
-            raise KeyError(reservation_id)
+            raise NotFound(reservation_id)
         return self._conversation_page(call, account, account.threads_of(reservation_id))
 
     def messages(self, call: Call, account: Account) -> Response:
-        conversation = account.conversations[call.id("id")]
+        conversation = found(account.conversations, call.id("id"))
         query = call.request.query_params
         scheduled_too = flag(query, "includeScheduledMessages", False)
         messages = conversation.messages if scheduled_too else conversation.visible()
@@ -106,17 +118,18 @@ class Answers:
         return page_of(page, [message.payload(sign) for message in messages[page.start : page.stop]])
 
     def listing(self, call: Call, account: Account) -> Response:
-        return success(account.listings[call.id("id")].payload())
+        return success(found(account.listings, call.id("id")).payload())
 
     def reservation(self, call: Call, account: Account) -> Response:
         reservation_id = call.id("id")
         if reservation_id in account.locked_reservations:
             raise ApiFailure(403, "The reservation is locked")
-        return success(account.reservations[reservation_id].payload())
+        return success(found(account.reservations, reservation_id).payload())
 
     def conversation(self, call: Call, account: Account) -> Response:
         with_resources = flag(call.request.query_params, "includeResources", False)
-        return success(conversation_payload(account, account.conversations[call.id("id")], with_resources))
+        conversation = found(account.conversations, call.id("id"))
+        return success(conversation_payload(account, conversation, with_resources))
 
     def message(self, call: Call, account: Account) -> Response:
         return success(account.message(call.id("id"), call.id("mid")).payload(sign))

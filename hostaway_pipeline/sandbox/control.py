@@ -9,7 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.counters import WINDOW
 from hostaway_pipeline.sandbox.envelope import json_response
+from hostaway_pipeline.sandbox.lookup import NotFound, found
 from hostaway_pipeline.sandbox.world import Sandbox
 
 Control = Callable[[Request, Any], Any]
@@ -38,6 +40,8 @@ def routes(sandbox: Sandbox) -> list[Route]:
         control("/_sandbox/arrivals", controls.arrivals),
         control("/_sandbox/faults", controls.faults),
         control("/_sandbox/faults", controls.set_faults, "POST"),
+        control("/_sandbox/limits", controls.limits),
+        control("/_sandbox/limits", controls.set_limits, "POST"),
         control("/_sandbox/accounts", controls.accounts),
         control(f"{account}/reservations", controls.add_reservation, "POST"),
         control(f"{account}/{{entity}}", controls.truth),
@@ -52,8 +56,8 @@ def control(path: str, answer: Control, method: str = "GET") -> Route:
         body = await request.body()
         try:
             return json_response(answer(request, orjson.loads(body) if body else {}))
-        except KeyError as missing:
-            return json_response({"error": f"not found: {missing}"}, 404)
+        except NotFound as missing:
+            return json_response({"error": str(missing)}, 404)
         except (ValueError, TypeError) as nonsense:
             return json_response({"error": str(nonsense)}, 400)
 
@@ -68,10 +72,11 @@ class Controls:
         self.sandbox = sandbox
 
     def counters(self, request: Request, body: Any) -> Any:
-        return self.sandbox.counters.snapshot()
+        """`?seconds=2`: the window of `peak`."""
+        return self.sandbox.counters.snapshot(float(request.query_params.get("seconds", WINDOW)))
 
     def arrivals(self, request: Request, body: Any) -> Any:
-        """Every answered request: monotonic seconds, account, path template, status."""
+        """Every finished request: monotonic seconds, account, path template, status."""
         return [[one.at, one.account_id, one.path, one.status] for one in self.sandbox.counters.arrivals()]
 
     def reset(self, request: Request, body: Any) -> Any:
@@ -87,8 +92,21 @@ class Controls:
         self.sandbox.faults.update(**body)
         return self.sandbox.faults.switches()
 
+    def limits(self, request: Request, body: Any) -> Any:
+        return self.sandbox.limits.settings()
+
+    def set_limits(self, request: Request, body: dict[str, Any]) -> Any:
+        """Hostaway lowers them without telling anyone."""
+        self.sandbox.limits.update(**body)
+        return self.sandbox.limits.settings()
+
     def accounts(self, request: Request, body: Any) -> Any:
-        return [sizes(account) for account in self.sandbox.world.accounts.values()]
+        """How much each holds, and how often it changed by itself."""
+        changes_of = self.sandbox.drift.changes_of
+        return [
+            sizes(account) | {"drift_changes": changes_of(account.id)}
+            for account in self.sandbox.world.accounts.values()
+        ]
 
     def truth(self, request: Request, body: Any) -> Any:
         """All objects of a kind; `?fields=id,updatedOn` keeps a large answer small."""
@@ -106,7 +124,8 @@ class Controls:
     def change(self, request: Request, body: dict[str, Any]) -> Any:
         where = request.path_params
         account = self.sandbox.world.account(where["id"])
-        return CHANGES[where["entity"], where["change"]](account, where["object_id"], body) or {}
+        change = found(CHANGES, (where["entity"], where["change"]))
+        return change(account, where["object_id"], body) or {}
 
 
 def sizes(account: Account) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+WINDOW = 10.0
+
+Owner = TypeVar("Owner", int, str)
 
 
 class Arrival(NamedTuple):
-    """One /v1 request; `at` is monotonic seconds; refused ones (429) are not accepted."""
+    """One /v1 request; `at` is monotonic seconds; refused ones (429) are not accepted; 499 was never answered."""
 
     at: float
     ip: str
@@ -45,9 +49,9 @@ class Counters:
             self.max_in_flight = self._in_flight
 
     def arrivals(self) -> list[Arrival]:
-        """Every answered request since the last reset, in order of arrival."""
+        """Every finished request since the last reset, in order of arrival."""
         with self._lock:
-            return sorted(self._arrivals)
+            return sorted(self._arrivals, key=lambda arrival: arrival.at)
 
     @property
     def total(self) -> int:
@@ -66,30 +70,54 @@ class Counters:
     def by_account(self) -> Counter[int]:
         return Counter(arrival.account_id for arrival in self.arrivals() if arrival.account_id is not None)
 
-    def peak(self, ip: str | None = None, account_id: int | None = None, *, seconds: float = 10.0) -> int:
+    def accepted_between(self, start: float, end: float) -> Counter[int]:
+        """Accepted arrivals per account at start <= monotonic seconds < end."""
+        accepted = (arrival for arrival in self.arrivals() if arrival.accepted and start <= arrival.at < end)
+        return Counter(arrival.account_id for arrival in accepted if arrival.account_id is not None)
+
+    def peak(self, ip: str | None = None, account_id: int | None = None, *, seconds: float = WINDOW) -> int:
         """The most accepted arrivals in any sliding window; of one IP (default: the busiest) or one account."""
         if account_id is not None:
-            return busiest((a.at for a in self.arrivals() if a.accepted and a.account_id == account_id), seconds)
-        times: defaultdict[str, list[float]] = defaultdict(list)
-        for arrival in self.arrivals():
-            if arrival.accepted and ip in (None, arrival.ip):
-                times[arrival.ip].append(arrival.at)
-        return max((busiest(of_one, seconds) for of_one in times.values()), default=0)
+            return self.account_peaks(seconds).get(account_id, 0)
+        peaks = self.ip_peaks(seconds)
+        return max(peaks.values(), default=0) if ip is None else peaks.get(ip, 0)
 
-    def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON types."""
-        accounts = self.by_account()
-        ips = {arrival.ip for arrival in self.arrivals()}
+    def account_peak(self, *, seconds: float = WINDOW) -> int:
+        """The peak of the busiest account."""
+        return max(self.account_peaks(seconds).values(), default=0)
+
+    def ip_peaks(self, seconds: float = WINDOW) -> dict[str, int]:
+        return peaks_by(((one.ip, one.at) for one in self.arrivals() if one.accepted), seconds)
+
+    def account_peaks(self, seconds: float = WINDOW) -> dict[int, int]:
+        accepted = (one for one in self.arrivals() if one.accepted)
+        return peaks_by(((one.account_id, one.at) for one in accepted if one.account_id is not None), seconds)
+
+    def snapshot(self, seconds: float = WINDOW) -> dict[str, Any]:
+        """Everything as JSON types; `peak` is of the busiest IP and account in any window of `seconds`."""
         return {
             "total": self.total,
             "calls": dict(self.calls()),
             "statuses": {str(status): calls for status, calls in self.by_status().items()},
-            "accounts": {str(account_id): calls for account_id, calls in accounts.items()},
+            "accounts": {str(account_id): calls for account_id, calls in self.by_account().items()},
             "http_429": self.http_429,
             "max_in_flight": self.max_in_flight,
-            "peak_10s": {ip: self.peak(ip) for ip in sorted(ips)},
-            "peak_10s_accounts": {str(account_id): self.peak(account_id=account_id) for account_id in accounts},
+            "peak_10s": self.ip_peaks(),
+            "peak_10s_accounts": {str(account_id): peak for account_id, peak in self.account_peaks().items()},
+            "peak": {
+                "seconds": seconds,
+                "ip": self.peak(seconds=seconds),
+                "account": self.account_peak(seconds=seconds),
+            },
         }
+
+
+def peaks_by(arrivals: Iterable[tuple[Owner, float]], seconds: float) -> dict[Owner, int]:
+    """The busiest window of each owner; arrivals are in order of time."""
+    times: defaultdict[Owner, list[float]] = defaultdict(list)
+    for owner, at in arrivals:
+        times[owner].append(at)
+    return {owner: busiest(of_one, seconds) for owner, of_one in times.items()}
 
 
 def busiest(times: Iterable[float], seconds: float) -> int:

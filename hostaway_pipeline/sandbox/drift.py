@@ -2,56 +2,78 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Literal
 
 from hostaway_pipeline.sandbox.account import Account
 
+Pool = Literal["reservations", "conversations"]
+Change = Callable[[Account, int, str], object]
+
+
+def greet(account: Account, reservation_id: int, text: str) -> None:
+    conversation = account.add_conversation(reservation_id)
+    account.add_message(conversation["id"], text, True)
+
+
+ROTATION: tuple[tuple[Pool | None, Change], ...] = (
+    ("reservations", lambda account, key, text: account.update_reservation(key, guestName=text)),
+    (None, lambda account, _, text: account.add_reservation(guestName=text)),
+    ("conversations", lambda account, key, text: account.add_message(key, text, True)),
+    ("reservations", lambda account, key, _: account.touch_reservation(key)),
+    ("reservations", lambda account, key, _: account.delete_reservation(key)),
+    ("reservations", greet),
+    ("conversations", lambda account, key, _: account.delete_conversation(key)),
+)
+"""The changes in their order, each with where its victim is drawn from."""
+
 
 class Drift:
-    """A seeded rotation of changes, one per `every` answered lists, until `limit` changes were made."""
+    """Every account goes through the rotation for itself: requests for others do not move its changes."""
 
     def __init__(self, seed: int) -> None:
-        self._rng = Random(seed)  # noqa: S311
+        self._seed = seed
+        self._accounts: dict[int, AccountDrift] = {}
+
+    @property
+    def changes(self) -> int:
+        """How many were made, in all accounts."""
+        return sum(drift.changes for drift in list(self._accounts.values()))
+
+    def changes_of(self, account_id: int) -> int:
+        return self._accounts[account_id].changes if account_id in self._accounts else 0
+
+    def list_answered(self, account: Account, *, every: int) -> bool:
+        """Called under the account's lock after a list was answered; tells whether the account changed."""
+        if account.id not in self._accounts:
+            self._accounts[account.id] = AccountDrift(Random(f"{self._seed} {account.id}"))  # noqa: S311
+        return self._accounts[account.id].list_answered(account, every)
+
+
+class AccountDrift:
+    """One account's place in the rotation."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
         self._lists = 0
+        self._turn = 0
         self.changes = 0
 
-    def list_answered(self, account: Account, *, every: int, limit: int) -> None:
-        """Called under the account's lock, after a list was answered."""
+    def list_answered(self, account: Account, every: int) -> bool:
         self._lists += 1
-        if every and self.changes < limit and self._lists % every == 0:
-            kinds = (
-                self._update,
-                self._add,
-                self._message,
-                self._touch,
-                self._delete,
-                self._new_conversation,
-                self._delete_conversation,
-            )
-            change: Callable[[Account], object] = kinds[self.changes % len(kinds)]
-            change(account)
-            self.changes += 1
+        if self._lists < every:
+            return False
+        self._lists = 0
+        victim, change = self._next(account)
+        self.changes += 1
+        change(account, victim, f"Drifted {self.changes}")
+        return True
 
-    def _some(self, ids: list[int]) -> int:
-        return self._rng.choice(sorted(ids))
-
-    def _update(self, account: Account) -> None:
-        account.update_reservation(self._some(list(account.reservations)), guestName=f"Drifted {self.changes}")
-
-    def _add(self, account: Account) -> None:
-        account.add_reservation(guestName=f"Added {self.changes}")
-
-    def _message(self, account: Account) -> None:
-        account.add_message(self._some(list(account.conversations)), f"drifted {self.changes}", True)
-
-    def _touch(self, account: Account) -> None:
-        account.touch_reservation(self._some(list(account.reservations)))
-
-    def _delete(self, account: Account) -> None:
-        account.delete_reservation(self._some(list(account.reservations)))
-
-    def _new_conversation(self, account: Account) -> None:
-        conversation = account.add_conversation()
-        account.add_message(conversation["id"], f"hello {self.changes}", True)
-
-    def _delete_conversation(self, account: Account) -> None:
-        account.delete_conversation(self._some(list(account.conversations)))
+    def _next(self, account: Account) -> tuple[int, Change]:
+        """A change that has nothing to act on is passed over; one that adds never is."""
+        while True:
+            pool, change = ROTATION[self._turn % len(ROTATION)]
+            self._turn += 1
+            if pool is None:
+                return 0, change
+            if ids := list(getattr(account, pool)):
+                return self._rng.choice(ids), change

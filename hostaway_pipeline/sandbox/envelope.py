@@ -7,6 +7,7 @@ from zlib import crc32
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from hostaway_pipeline.sandbox.config import RetryAfterStyle
 from hostaway_pipeline.sandbox.limits import Refusal
@@ -23,6 +24,15 @@ class ApiFailure(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
+
+
+class CutOff(Response):
+    """Half of what Content-Length promises: the server closes a connection whose answer it cannot complete."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -87,10 +97,7 @@ def gateway_error(status: int) -> Response:
 
 
 def cut_off(response: Response) -> Response:
-    """Less than Content-Length promises: the server closes the connection in the middle of the body."""
-    body = bytes(response.body)
-    headers = {"content-length": str(len(body))}
-    return Response(body[: len(body) // 2], response.status_code, headers, media_type="application/json")
+    return CutOff(bytes(response.body), response.status_code, media_type="application/json")
 
 
 def cut_in_half(response: Response) -> Response:

@@ -1,104 +1,129 @@
 """Faults that can be switched on while the sandbox runs. A new kind is one field here and one line where it bites."""
 
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, fields
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 GATEWAY_STATUSES = (500, 502, 503, 504)
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+Number = Annotated[int, Field(ge=0)]
 
-@dataclass
-class Faults:
-    """All off by default. Shares are between 0 and 1 and drawn from `seed`."""
+
+class Faults(BaseModel):
+    """All off by default; to assign is to switch, and nonsense is a ValueError.
+
+    Every share draws from a sequence of its own, made from `seed`: one fault does not move another.
+    """
+
+    model_config = ConfigDict(validate_assignment=True, extra="forbid")
 
     down: bool = False
     """503 to everything."""
+    dead_accounts: set[int] = Field(default_factory=set)
+    """503 to every request of these accounts, requests for tokens included."""
+    error_share: Share = 0.0
+    """Share of requests answered with a 5xx."""
+    storm_seconds: Seconds = 0.0
+    """For so long from the moment this is set, requests are refused with 429 whatever the limits say."""
+    storm_share: Share = 1.0
+    """Share of requests that a storm refuses."""
+    revoke_after: Number | None = None
+    """After so many more answered requests, once, all tokens of the account that asks next are revoked."""
+    revoke_account: int | None = None
+    """`revoke_after` counts and revokes this account only."""
     body: Literal["json", "html", "truncated"] = "json"
     """What a 200 carries."""
     listings_answer: Literal["full", "empty", "half"] = "full"
     """A listing list that is too short; its `count` agrees with it."""
-    error_share: float = 0.0
-    """Share of requests answered with a 5xx."""
-    garbled_share: float = 0.0
-    """Share of answers whose body is cut in half."""
-    page_cap: int | None = None
-    """Lowers the page cap of every list."""
-    hang_share: float = 0.0
-    """Share of requests that are never answered."""
-    cut_share: float = 0.0
+    garbled_share: Share = 0.0
+    """Share of answers whose body is cut in half, with a Content-Length that agrees."""
+    cut_share: Share = 0.0
     """Share of answers whose connection is cut in the middle of the body."""
-    storm_seconds: float = 0.0
-    """For so long from the moment this is set, every request is refused with 429."""
-    revoke_after: int | None = None
-    """After so many more requests, once, all tokens of the account that asks are revoked."""
-    dead_accounts: Collection[int] = frozenset()
-    """503 to every request of these accounts."""
-    drift_every: int = 0
-    """After so many answered lists the account changes by itself, up to `drift_limit` times."""
-    drift_limit: int = 0
+    hang_share: Share = 0.0
+    """Share of accepted requests that are never answered, though they may have taken effect."""
+    page_cap: Annotated[int, Field(ge=1)] | None = None
+    """Lowers the page cap of every list, without a word."""
+    drift_every: Number = 0
+    """After so many answered lists an account changes by itself."""
+    drift_limit: Number | None = None
+    """How many changes are left until the data stands still; None: it never does."""
     seed: int = 1
 
-    def __post_init__(self) -> None:
-        self._rng = Random(self.seed)  # noqa: S311
-        self._storm_until = 0.0
+    _sequences: dict[str, Random] = PrivateAttr(default_factory=dict)
+    _storm_until: float = PrivateAttr(default=0.0)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "storm_seconds":
+            self._storm_until = time.monotonic() + self.storm_seconds
+        elif name == "seed":
+            self._sequences.clear()
 
     def update(self, **changes: Any) -> None:
-        """Change some switches; raises ValueError for one that does not exist."""
-        if unknown := changes.keys() - self.switches().keys():
-            raise ValueError(f"no such fault: {', '.join(sorted(unknown))}")
+        """Change some switches, or none: raises ValueError for a name or a value that does not exist."""
+        type(self).model_validate(self.switches() | changes)
         for name, value in changes.items():
-            setattr(self, name, frozenset(value) if name == "dead_accounts" else value)
-        if "storm_seconds" in changes:
-            self._storm_until = time.monotonic() + self.storm_seconds
-        if "seed" in changes:
-            self._rng.seed(self.seed)
+            setattr(self, name, value)
 
     def clear(self) -> None:
         """Everything works again."""
-        self.update(**{switch.name: switch.default for switch in fields(self)})
+        self.update(**type(self)().switches())
 
     def switches(self) -> dict[str, Any]:
         """By name, as JSON types."""
-        values = {switch.name: getattr(self, switch.name) for switch in fields(self)}
-        return values | {"dead_accounts": sorted(self.dead_accounts)}
+        return self.model_dump() | {"dead_accounts": sorted(self.dead_accounts)}
 
     def error_status(self, account_id: int | None) -> int | None:
         """The 5xx this request gets instead of an answer."""
         if self.down or account_id in self.dead_accounts:
             return 503
-        if self.error_share and self._rng.random() < self.error_share:
-            return self._rng.choice(GATEWAY_STATUSES)
-        return None
-
-    def is_garbled(self) -> bool:
-        """Whether this answer's body is cut in half."""
-        if self.body == "truncated":
-            return True
-        return bool(self.garbled_share) and self._rng.random() < self.garbled_share
-
-    def hangs(self) -> bool:
-        return bool(self.hang_share) and self._rng.random() < self.hang_share
-
-    def is_cut(self) -> bool:
-        return bool(self.cut_share) and self._rng.random() < self.cut_share
+        return self._sequence("error_status").choice(GATEWAY_STATUSES) if self._hits("error_share") else None
 
     def storm_left(self, now: float) -> float:
-        """Seconds until the storm of 429s is over; `now` is monotonic."""
-        return max(0.0, self._storm_until - now)
+        """Seconds until the storm that refuses this request is over, or 0; `now` is monotonic."""
+        left = self._storm_until - now
+        return left if left > 0 and self._hits("storm_share") else 0.0
 
-    def revokes_now(self) -> bool:
-        """Whether the countdown ends with this request."""
-        if self.revoke_after is None:
+    def revokes_now(self, account_id: int) -> bool:
+        """Whether the countdown has ended before this request."""
+        if self.revoke_after is None or self.revoke_account not in (None, account_id):
             return False
-        self.revoke_after -= 1
-        if self.revoke_after > 0:
-            return False
-        self.revoke_after = None
-        return True
+        is_over = self.revoke_after == 0
+        self.revoke_after = None if is_over else self.revoke_after - 1
+        return is_over
+
+    def hangs(self) -> bool:
+        return self._hits("hang_share")
+
+    def is_cut(self) -> bool:
+        return self._hits("cut_share")
+
+    def is_garbled(self) -> bool:
+        return self.body == "truncated" or self._hits("garbled_share")
 
     def shorten(self, ids: list[int]) -> list[int]:
         """What a faulty answer leaves of the listings."""
         kept = {"full": len(ids), "half": len(ids) // 2, "empty": 0}[self.listings_answer]
         return ids[:kept]
+
+    def drifts(self) -> bool:
+        """Whether the data is still to change by itself."""
+        return self.drift_every > 0 and self.drift_limit != 0
+
+    def drifted(self) -> None:
+        """One change less is left."""
+        if self.drift_limit:
+            self.drift_limit -= 1
+
+    def _hits(self, switch: str) -> bool:
+        share: float = getattr(self, switch)
+        return share > 0 and self._sequence(switch).random() < share
+
+    def _sequence(self, name: str) -> Random:
+        if name not in self._sequences:
+            self._sequences[name] = Random(f"{self.seed} {name}")  # noqa: S311
+        return self._sequences[name]

@@ -14,10 +14,17 @@ from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.counters import Arrival
 from hostaway_pipeline.sandbox.envelope import ApiFailure
 from hostaway_pipeline.sandbox.limits import Refusal
+from hostaway_pipeline.sandbox.lookup import NotFound
 from hostaway_pipeline.sandbox.world import Sandbox
 
 LONGEST_HANG = 60.0
-LISTS = {"/v1/listings", "/v1/reservations", "/v1/conversations", "/v1/conversations/{id}/messages"}
+LISTS = {
+    "/v1/listings",
+    "/v1/reservations",
+    "/v1/conversations",
+    "/v1/conversations/{id}/messages",
+    "/v1/reservations/{id}/conversations",
+}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,14 +56,6 @@ Handler = Callable[[Call, Account], Response]
 OpenHandler = Callable[[Call], Response]
 
 
-async def until_gone(request: Request) -> None:
-    """Never answer; let the server stop all the same."""
-    deadline = time.monotonic() + LONGEST_HANG
-    while time.monotonic() < deadline and not await request.is_disconnected():
-        await asyncio.sleep(0.1)
-    raise ClientDisconnect
-
-
 class Gate:
     """Wraps handlers into endpoints that behave like Hostaway's front."""
 
@@ -69,7 +68,10 @@ class Gate:
         def answer(call: Call) -> Response:
             if call.account_id is None or not self.sandbox.tokens.is_usable(call.bearer):
                 return envelope.denied()
-            account = self.sandbox.world.account(call.account_id)
+            if self.sandbox.faults.revokes_now(call.account_id):
+                self.sandbox.tokens.revoke_all(call.account_id)
+                return envelope.denied()
+            account = self.sandbox.world.accounts[call.account_id]
             with account.lock:
                 response = handler(call, account)
                 self._drift(call, account)
@@ -93,11 +95,14 @@ class Gate:
             try:
                 call.body = b"" if request.method == "GET" else await request.body()
                 call.account_id = whose(call)
-                response = self._answer(call, handler, ip, arrived_at, is_send)
+                refused = self._refused(call, ip, arrived_at, is_send)
+                response = refused or self._answer(call, handler)
                 status = response.status_code
                 await self._hold(arrived_at)
-                if self.sandbox.faults.hangs():
-                    await until_gone(request)
+                if refused is None and self.sandbox.faults.hangs():
+                    status = 499
+                    await self._hang(request)
+                    return envelope.cut_off(response)
             except ClientDisconnect:
                 status = 499
                 return Response(status_code=status)
@@ -108,15 +113,15 @@ class Gate:
 
         return endpoint
 
-    def _answer(self, call: Call, handler: OpenHandler, ip: str, arrived_at: float, is_send: bool) -> Response:
-        if refused := self._refused(call, ip, arrived_at, is_send):
-            return refused
+    def _answer(self, call: Call, handler: OpenHandler) -> Response:
         faults = self.sandbox.faults
+        if faults.body == "html":
+            return Response(envelope.GATEWAY_PAGE, media_type="text/html")
         try:
             response = handler(call)
         except ApiFailure as failed:
             return envelope.failure(failed, call.path)
-        except KeyError:
+        except NotFound:
             return envelope.failure(ApiFailure(404, "The requested resource was not found"), call.path)
         if faults.is_cut():
             return envelope.cut_off(response)
@@ -128,24 +133,28 @@ class Gate:
         if status := faults.error_status(call.account_id):
             return envelope.gateway_error(status)
         if seconds := faults.storm_left(arrived_at):
-            return envelope.too_many_requests(Refusal(0, seconds, time.time() + seconds), limits.retry_after_style)
-        if faults.revokes_now():
-            self.sandbox.tokens.revoke_all(call.account_id)
+            storm = Refusal(limits.ip.limit or 0, seconds, time.time() + seconds)
+            return envelope.too_many_requests(storm, limits.retry_after_style)
         if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
             return envelope.too_many_requests(refusal, limits.retry_after_style)
-        if faults.body == "html":
-            return Response(envelope.GATEWAY_PAGE, media_type="text/html")
         return None
 
     def _drift(self, call: Call, account: Account) -> None:
         faults = self.sandbox.faults
-        if faults.drift_every and call.request.method == "GET" and call.path in LISTS:
-            self.sandbox.drift.list_answered(account, every=faults.drift_every, limit=faults.drift_limit)
+        is_list = call.request.method == "GET" and call.path in LISTS
+        if is_list and faults.drifts() and self.sandbox.drift.list_answered(account, every=faults.drift_every):
+            faults.drifted()
 
     async def _hold(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()
         if remaining > 0:
             await asyncio.sleep(remaining)
+
+    async def _hang(self, request: Request) -> None:
+        """Until the client has gone, the sandbox stops, or nobody can be waiting any more."""
+        deadline = time.monotonic() + LONGEST_HANG
+        while time.monotonic() < deadline and not self.sandbox.is_closing and not await request.is_disconnected():
+            await asyncio.sleep(0.05)
 
     def _owner_of_token(self, call: Call) -> int | None:
         return self.sandbox.tokens.owner(call.bearer)

@@ -3,8 +3,28 @@
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from hostaway_pipeline.sandbox.config import SandboxConfig
+from pydantic import BaseModel, ConfigDict, Field
+
+from hostaway_pipeline.sandbox.config import RetryAfterStyle, SandboxConfig
+
+Requests = Annotated[int, Field(ge=0)] | None
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class LimitSettings(BaseModel):
+    """What can be changed at run time; None switches a limit off."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ip: Requests
+    account: Requests
+    window: Seconds
+    """Of both: Hostaway's are as long as each other."""
+    sends: Requests
+    send_window: Seconds
+    retry_after_style: RetryAfterStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,25 @@ class Limits:
         for window, key in windows:
             window.add(key, now)
         return None
+
+    def settings(self) -> dict[str, Any]:
+        """As they are now, by the names of LimitSettings."""
+        return {
+            "ip": self.ip.limit,
+            "account": self.account.limit,
+            "window": self.ip.seconds,
+            "sends": self.sends.limit,
+            "send_window": self.sends.seconds,
+            "retry_after_style": self.retry_after_style,
+        }
+
+    def update(self, **changes: Any) -> None:
+        """Change some settings, keeping what the windows have seen; raises ValueError before any of them changes."""
+        settings = LimitSettings.model_validate(self.settings() | changes)
+        self.ip.limit, self.account.limit, self.sends.limit = settings.ip, settings.account, settings.sends
+        self.ip.seconds = self.account.seconds = settings.window
+        self.sends.seconds = settings.send_window
+        self.retry_after_style = settings.retry_after_style
 
     def clear(self) -> None:
         for window in (self.ip, self.account, self.sends):

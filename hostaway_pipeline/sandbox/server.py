@@ -58,6 +58,7 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
+        self.sandbox.is_closing = True
         self._server.should_exit = True
         if self._thread:
             self._thread.join(START_TIMEOUT)

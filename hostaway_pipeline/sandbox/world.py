@@ -10,6 +10,7 @@ from hostaway_pipeline.sandbox.counters import Counters
 from hostaway_pipeline.sandbox.drift import Drift
 from hostaway_pipeline.sandbox.faults import Faults
 from hostaway_pipeline.sandbox.limits import Limits
+from hostaway_pipeline.sandbox.lookup import found
 from hostaway_pipeline.sandbox.stamps import Clock, seconds_of
 from hostaway_pipeline.sandbox.tokens import Tokens
 
@@ -23,7 +24,8 @@ class World:
             self.accounts = {spec.account_id: Account(config, spec, self.clock) for spec in config.accounts}
 
     def account(self, account_id: int) -> Account:
-        return self.accounts[account_id]
+        """Raises NotFound."""
+        return found(self.accounts, account_id)
 
     def with_credentials(self, client_id: str, client_secret: str) -> Account | None:
         account = self.accounts.get(int(client_id)) if client_id.isdecimal() else None
@@ -41,6 +43,8 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.drift = Drift(config.seed)
+        self.is_closing = False
+        """Requests that hang are let go."""
 
 
 @contextmanager

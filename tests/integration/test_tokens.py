@@ -17,9 +17,9 @@ TOKEN_CALLS = "POST /v1/accessTokens"
 
 def test_one_token_serves_all_threads_and_later_syncs(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     """Hostaway asks clients not to create a token per call or per run."""
-    sandbox = open_sandbox("59808:2:20")
+    sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     services = open_services(sandbox)
-    add_account(services, 59808)
+    add_account(services, 59808, with_token=False)
     synced(services, 59808)
     synced(open_services(sandbox), 59808)
     assert sandbox.counters.calls()[TOKEN_CALLS] == 1
@@ -27,8 +27,8 @@ def test_one_token_serves_all_threads_and_later_syncs(open_sandbox: OpenSandbox,
 
 
 def test_callers_that_come_at_once_fetch_one_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    sandbox = open_sandbox("59808:2:20")
-    add_account(open_services(sandbox), 59808)
+    sandbox = open_sandbox("59808:2:20", token_delay=1.0)
+    add_account(open_services(sandbox), 59808, with_token=False)
     everybody = [open_services(sandbox) for _ in range(4)]  # as many processes would: nothing shared but Postgres
 
     def read(services: Services) -> int:
@@ -41,9 +41,9 @@ def test_callers_that_come_at_once_fetch_one_token(open_sandbox: OpenSandbox, op
 
 
 def test_a_revoked_token_is_replaced_once_in_mid_sync(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    sandbox = open_sandbox("59808:2:40")
+    sandbox = open_sandbox("59808:2:40", token_delay=1.0)
     services = open_services(sandbox)
-    add_account(services, 59808)
+    add_account(services, 59808, with_token=False)
     synced(services, 59808)
     sandbox.tokens.revoke_all(59808)
     synced(services, 59808)
@@ -54,9 +54,9 @@ def test_a_403_with_a_fresh_token_is_about_the_object(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """A locked reservation answers 403 however good the token: its conversations are skipped, the rest arrives."""
-    sandbox = open_sandbox("59808:2:20")
+    sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     services = open_services(sandbox)
-    add_account(services, 59808)
+    add_account(services, 59808, with_token=False)
     with services.client(59808) as client:
         locked = next(iter(sandbox.world.account(59808).truth("reservations")))["id"]
         sandbox.world.account(59808).locked_reservations.add(locked)
@@ -68,7 +68,7 @@ def test_a_403_with_a_fresh_token_is_about_the_object(
 def test_a_wrong_secret_fails_at_once_and_writes_no_row(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    sandbox = open_sandbox("59808:2:20")
+    sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     services = open_services(sandbox)
     add_account(services, 59808, secret="not the secret")
     report = sync(services, 59808)
@@ -82,9 +82,9 @@ def test_a_wrong_secret_fails_at_once_and_writes_no_row(
 def test_the_stored_token_is_encrypted(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    sandbox = open_sandbox("59808:2:5")
+    sandbox = open_sandbox("59808:2:5", token_delay=1.0)
     services = open_services(sandbox)
-    add_account(services, 59808)
+    add_account(services, 59808, with_token=False)
     synced(services, 59808)
     stored = rows(database_url, "SELECT client_secret, access_token FROM hostaway.accounts")[0]
     assert all(value.startswith("v1:test:") for value in stored.values())

@@ -90,6 +90,14 @@ def start(stopper: ThreadPoolExecutor) -> Iterator[Start]:
         stopper.submit(server.stop)
 
 
+@pytest.fixture
+def fresh(start: Start) -> Api:
+    """A sandbox whose counters have not seen the token request."""
+    api = start()
+    api.server.counters.reset()
+    return api
+
+
 def started(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:
     accounts = [SandboxAccount.parse(one) for one in spec.split()]
     return SandboxServer(SandboxConfig(accounts=accounts, **UNLIMITED | options))

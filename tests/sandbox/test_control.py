@@ -1,4 +1,4 @@
-"""Counters, faults and the routes that look behind the sandbox."""
+"""The routes that look behind the sandbox, simple faults, and how it starts and stops."""
 
 import socket
 import threading
@@ -9,63 +9,7 @@ import pytest
 import requests
 
 from hostaway_pipeline.sandbox.config import SandboxConfig
-from hostaway_pipeline.sandbox.counters import busiest
 from hostaway_pipeline.sandbox.server import SandboxServer, serve
-
-
-@pytest.fixture
-def fresh(start):
-    """A sandbox whose counters have not seen the token request."""
-    api = start()
-    api.server.counters.reset()
-    return api
-
-
-def test_calls_are_counted_per_path_template(fresh):
-    for conversation_id in list(fresh.account.conversations)[:3]:
-        fresh.get(f"/conversations/{conversation_id}/messages")
-    assert fresh.server.counters.calls() == {"/v1/conversations/{id}/messages": 3}
-
-
-def test_token_requests_are_counted_with_their_method(fresh):
-    fresh.ask_token()
-    assert fresh.server.counters.calls() == {"POST /v1/accessTokens": 1}
-
-
-def test_statuses_are_counted(fresh):
-    fresh.get("/listings/1")
-    fresh.get("/listings")
-    assert fresh.server.counters.by_status() == {404: 1, 200: 1}
-
-
-def test_calls_are_counted_per_account(fresh):
-    fresh.get("/listings")
-    assert fresh.server.counters.by_account() == {59808: 1}
-
-
-def test_the_peak_counts_accepted_arrivals(fresh):
-    fresh.server.limits.ip.limit = 5
-    for _ in range(8):
-        fresh.get("/listings")
-    assert (fresh.server.counters.peak(), fresh.server.counters.http_429) == (5, 3)
-
-
-def test_the_peak_slides():
-    assert busiest([0, 1, 9, 10, 10.5, 11, 30], 10.0) == 4
-
-
-def test_arrivals_are_in_order_of_time(fresh):
-    for _ in range(5):
-        fresh.get("/listings")
-    times = [arrival.at for arrival in fresh.server.counters.arrivals()]
-    assert times == sorted(times)
-
-
-def test_concurrent_requests_are_counted(start):
-    api = start(latency=0.2)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: requests.get(f"{api.server.url}/listings", timeout=5), range(4)))
-    assert api.server.counters.max_in_flight == 4
 
 
 def test_latency_delays_an_answer_and_blocks_no_other(start):
@@ -74,22 +18,6 @@ def test_latency_delays_an_answer_and_blocks_no_other(start):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: requests.get(f"{api.server.url}/listings", timeout=5), range(8)))
     assert 0.2 <= time.monotonic() - began < 0.8
-
-
-def test_counters_over_http(fresh):
-    fresh.get("/listings")
-    assert fresh.control("/counters").json()["calls"] == {"/v1/listings": 1}
-
-
-def test_control_routes_are_not_counted(fresh):
-    fresh.control("/accounts")
-    assert fresh.server.counters.total == 0
-
-
-def test_reset_over_http(fresh):
-    fresh.get("/listings")
-    fresh.control("/reset", {})
-    assert fresh.server.counters.total == 0
 
 
 def test_accounts_over_http(fresh):
@@ -120,6 +48,48 @@ def test_message_over_http(fresh):
     body = {"body": "from outside", "is_incoming": True}
     added = fresh.control(f"/accounts/59808/conversations/{conversation_id}/message", body).json()
     assert fresh.result(f"/conversations/{conversation_id}")["messageReceivedOn"] == added["date"]
+
+
+def break_a_reservation(api, key):
+    """A mistake of the sandbox: a row without one of its keys."""
+    reservation_id, row = next(iter(api.account.reservations.items()))
+    del row.own[key]
+    return reservation_id
+
+
+def test_a_mistake_of_ours_is_a_500_and_no_404(fresh):
+    break_a_reservation(fresh, "latestActivityOn")
+    answer = fresh.get("/reservations", latestActivityStart="2020-01-01")
+    assert (answer.status_code, fresh.server.counters.by_status()) == (500, {500: 1})
+
+
+def test_a_mistake_of_ours_in_a_control_route_is_a_500_too(fresh):
+    reservation_id = break_a_reservation(fresh, "updatedOn")
+    assert fresh.control(f"/accounts/59808/reservations/{reservation_id}/touch", {}).status_code == 500
+
+
+def test_a_mistake_of_ours_is_logged(fresh, caplog):
+    break_a_reservation(fresh, "latestActivityOn")
+    fresh.get("/reservations", latestActivityStart="2020-01-01")
+    assert "the sandbox failed at /v1/reservations" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/accounts/1/reservations",
+        "/accounts/59808/reservations/1/touch",
+        "/accounts/59808/reservations/1/delete",
+        "/accounts/59808/reservations/1/restore",
+        "/accounts/59808/reservations/1/explode",
+        "/accounts/59808/listings/1/update",
+        "/accounts/59808/listings/1/delete",
+        "/accounts/59808/listings/1/restore",
+        "/accounts/59808/conversations/1/delete",
+    ],
+)
+def test_changing_what_does_not_exist_is_404(fresh, path):
+    assert fresh.control(path, {}).status_code == 404
 
 
 def test_down_is_503(fresh):
@@ -158,18 +128,20 @@ def test_a_share_of_bodies_is_garbled(fresh):
     assert min(lengths) == max(lengths) // 2
 
 
-def test_page_caps_can_be_lowered(fresh):
-    fresh.server.faults.page_cap = 10
-    assert len(fresh.result("/reservations", limit=500)) == 10
-
-
 def test_faults_over_http(fresh):
     fresh.control("/faults", {"down": True})
     assert fresh.get("/listings").status_code == 503
 
 
-def test_an_unknown_fault_is_400(fresh):
-    assert fresh.control("/faults", {"sideways": True}).status_code == 400
+@pytest.mark.parametrize("nonsense", [{"sideways": True}, {"hang_share": 2}, {"body": "xml"}, {"page_cap": 0}])
+def test_nonsense_is_400_and_switches_nothing(fresh, nonsense):
+    answer = fresh.control("/faults", {"down": True} | nonsense)
+    assert (answer.status_code, fresh.server.faults.down) == (400, False)
+
+
+def test_faults_can_be_read_over_http(fresh):
+    fresh.server.faults.dead_accounts = {3, 2}
+    assert fresh.control("/faults").json() == fresh.server.faults.switches() | {"dead_accounts": [2, 3]}
 
 
 def test_clearing_faults_brings_it_back(fresh):

@@ -1,78 +1,240 @@
-"""Faults and drift: what goes wrong with a real API, switched on while the sandbox runs."""
+"""Faults: what goes wrong with a real API, switched on while the sandbox runs."""
 
+import socket
+import threading
 import time
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, IncompleteRead
 
 import pytest
 import requests
 
 from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
+from hostaway_pipeline.sandbox.faults import Faults
+
+LISTS = ("/listings", "/reservations", "/conversations")
 
 
 @pytest.fixture
-def sandbox():
-    config = SandboxConfig(accounts=(SandboxAccount(1, 3, 40), SandboxAccount(2, 3, 5)), token_delay=0.0, ip_limit=None)
-    with SandboxServer(config) as running:
-        yield running
+def api(start):
+    """Two accounts; the counters have not seen the token request."""
+    api = start("59808:3:40 2:3:5")
+    api.server.counters.reset()
+    return api
 
 
-def get(sandbox, path="/listings", account_id=1, **options):
-    token = sandbox.tokens.issue(account_id)
-    headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(sandbox.url + path, headers=headers, **{"timeout": 5} | options)
+def statuses(api, count, path="/listings"):
+    return [api.get(path).status_code for _ in range(count)]
 
 
-def test_a_dead_account_answers_503_and_the_others_live(sandbox):
-    sandbox.faults.update(dead_accounts={1})
-    assert get(sandbox, account_id=1).status_code == 503
-    assert get(sandbox, account_id=2).status_code == 200
+def is_answered(api):
+    try:
+        api.http.get(f"{api.server.url}/listings", timeout=0.25)
+    except requests.ReadTimeout:
+        return False
+    return True
 
 
-def test_a_hanging_request_is_never_answered(sandbox):
-    sandbox.faults.update(hang_share=1.0)
+def wait_until(holds):
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert holds()
+
+
+def test_a_dead_account_answers_503_and_the_others_live(api):
+    other = type(api)(api.server, 2)
+    api.server.faults.dead_accounts = {2}
+    assert (other.get("/listings").status_code, api.get("/listings").status_code) == (503, 200)
+
+
+def test_a_dead_account_gets_no_token(api):
+    api.control("/faults", {"dead_accounts": [59808]})
+    assert api.ask_token().status_code == 503
+
+
+def test_a_hanging_request_is_never_answered(api):
+    api.server.faults.hang_share = 1.0
+    assert not is_answered(api)
+
+
+def test_a_hanging_request_holds_up_no_other(api):
+    api.server.faults.hang_share = 1.0
+    waiting = threading.Thread(target=is_answered, args=(api,))
+    waiting.start()
+    wait_until(lambda: api.server.counters.max_in_flight == 1)
+    api.server.faults.hang_share = 0.0
+    assert type(api)(api.server).get("/listings").status_code == 200
+    waiting.join()
+
+
+def test_a_hanging_request_has_taken_effect(api):
+    """So a POST must not be sent again blindly."""
+    path = f"/conversations/{next(iter(api.account.conversations))}/messages"
+    before = len(api.sweep(path))
+    api.server.faults.hang_share = 1.0
     with pytest.raises(requests.ReadTimeout):
-        get(sandbox, timeout=0.5)
+        api.http.post(f"{api.server.url}{path}", json={"body": "hi"}, timeout=0.25)
+    api.server.faults.clear()
+    assert len(api.sweep(path)) == before + 1
 
 
-def test_a_cut_connection_ends_in_the_middle_of_the_body(sandbox):
-    sandbox.faults.update(cut_share=1.0)
+def test_a_hanging_request_ends_with_its_client(api):
+    api.server.faults.hang_share = 1.0
+    is_answered(api)
+    api.http.close()
+    wait_until(lambda: api.server.counters.by_status() == {499: 1})
+
+
+def test_a_hanging_request_does_not_keep_the_server_from_stopping():
+    with SandboxServer(SandboxConfig(accounts=(SandboxAccount(1, 1, 1),))) as server:
+        server.faults.hang_share = 1.0
+        with socket.create_connection(("127.0.0.1", int(server.root_url.rsplit(":", 1)[1]))) as client:
+            client.sendall(b"GET /v1/listings HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+            wait_until(lambda: server.counters.max_in_flight == 1)
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < 1
+
+
+def test_a_refused_request_does_not_hang(api):
+    """It was not accepted: it must not count as an arrival either."""
+    api.server.faults.hang_share = 1.0
+    api.server.limits.update(ip=0)
+    assert statuses(api, 1) == [429]
+
+
+def test_which_requests_hang_follows_from_the_seed(api):
+    def answered(seed):
+        api.server.faults.update(hang_share=0.3, seed=seed)
+        return [is_answered(api) for _ in range(8)]
+
+    first = answered(7)
+    assert (first, set(first)) == (answered(7), {True, False})
+
+
+def test_one_fault_does_not_move_another():
+    alone, together = Faults(cut_share=0.5), Faults(cut_share=0.5, hang_share=0.5, error_share=0.5)
+    cuts = [(together.error_status(1), together.hangs(), together.is_cut())[-1] for _ in range(50)]
+    assert cuts == [alone.is_cut() for _ in range(50)]
+
+
+def test_a_cut_connection_ends_in_the_middle_of_the_body(api):
+    whole = api.get("/reservations").content
+    api.server.faults.cut_share = 1.0
+    connection = HTTPConnection(api.server.root_url.removeprefix("http://"), timeout=5)
+    connection.request("GET", "/v1/reservations", headers=dict(api.http.headers))
+    answer = connection.getresponse()
+    with pytest.raises(IncompleteRead) as cut:
+        answer.read()
+    assert (answer.headers["Content-Length"], cut.value.partial) == (str(len(whole)), whole[: len(whole) // 2])
+    connection.close()
+
+
+def test_a_cut_connection_is_an_error_to_requests(api):
+    api.server.faults.cut_share = 1.0
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        _ = get(sandbox).content
+        api.get("/listings")
 
 
-def test_a_storm_refuses_everything_and_passes(sandbox):
-    sandbox.faults.update(storm_seconds=0.5)
-    refused = get(sandbox)
-    assert refused.status_code == 429
-    assert int(refused.headers["X-RateLimit-Retry-After"]) >= time.time() - 1
-    time.sleep(0.6)
-    assert get(sandbox).status_code == 200
-    assert sandbox.counters.http_429 == 1
+def test_a_storm_refuses_everything_and_passes(api):
+    api.server.faults.storm_seconds = 0.4
+    during = statuses(api, 3)
+    time.sleep(0.4)
+    assert (during, statuses(api, 2)) == ([429] * 3, [200] * 2)
 
 
-def test_tokens_are_revoked_once_in_mid_sync(sandbox):
-    sandbox.faults.update(revoke_after=3)
-    headers = {"Authorization": f"Bearer {sandbox.tokens.issue(1)}"}
-    statuses = [requests.get(sandbox.url + "/listings", headers=headers, timeout=5).status_code for _ in range(4)]
-    assert statuses == [200, 200, 403, 403]
-    assert get(sandbox).status_code == 200
+def test_a_storm_counts_as_429s(api):
+    api.server.faults.storm_seconds = 5.0
+    statuses(api, 3)
+    assert (api.server.counters.http_429, api.server.counters.peak()) == (3, 0)
 
 
-def test_the_data_drifts_while_it_is_read_and_then_stands_still(sandbox):
-    before = list(sandbox.world.account(1).truth("reservations"))
-    sandbox.faults.update(drift_every=1, drift_limit=7)
-    for _ in range(10):
-        get(sandbox, "/reservations")
-    assert sandbox.drift.changes == 7
-    assert list(sandbox.world.account(1).truth("reservations")) != before
+def test_a_storm_uses_up_no_limit(api):
+    api.server.limits.update(ip=3, window=60)
+    api.server.limits.clear()
+    api.server.faults.storm_seconds = 0.4
+    statuses(api, 5)
+    time.sleep(0.4)
+    assert statuses(api, 4) == [200, 200, 200, 429]
 
 
-def test_a_lowered_page_cap_holds_for_every_list(sandbox):
-    sandbox.faults.update(page_cap=2)
-    for path in ("/listings", "/reservations", "/conversations"):
-        assert len(get(sandbox, path, params={"limit": 100}).json()["result"]) == 2
+def test_a_storm_names_its_end(api):
+    api.server.faults.storm_seconds = 20.0
+    wait = int(api.get("/listings").headers["X-RateLimit-Retry-After"]) - time.time()
+    assert 19 < wait <= 21
 
 
-def test_arrivals_can_be_read_over_http(sandbox):
-    get(sandbox)
-    arrivals = requests.get(f"{sandbox.root_url}/_sandbox/arrivals", timeout=5).json()
-    assert [arrival[1:] for arrival in arrivals] == [[1, "/v1/listings", 200]]
+def test_a_storm_keeps_to_the_style_of_the_headers(api):
+    api.server.limits.update(retry_after_style="http-date")
+    api.server.faults.storm_seconds = 20.0
+    header = api.get("/listings").headers["Retry-After"]
+    assert 19 < parsedate_to_datetime(header).timestamp() - time.time() <= 21
+
+
+def test_a_storm_may_leave_some_requests_alone(api):
+    api.server.faults.update(storm_seconds=5.0, storm_share=0.5)
+    assert set(statuses(api, 20)) == {200, 429}
+
+
+def test_a_storm_ends_when_faults_are_cleared(api):
+    api.server.faults.storm_seconds = 60.0
+    api.server.faults.clear()
+    assert statuses(api, 1) == [200]
+
+
+def test_tokens_are_revoked_once_after_so_many_requests(api):
+    api.server.faults.revoke_after = 2
+    assert statuses(api, 4) == [200, 200, 403, 403]
+    assert statuses(type(api)(api.server), 4) == [200] * 4
+
+
+def test_all_tokens_of_the_account_are_revoked(api):
+    other_token = type(api)(api.server)
+    api.server.faults.revoke_after = 0
+    assert [one.get("/listings").status_code for one in (api, other_token)] == [403, 403]
+
+
+def test_tokens_of_other_accounts_stay(api):
+    other = type(api)(api.server, 2)
+    api.server.faults.revoke_after = 0
+    assert [one.get("/listings").status_code for one in (api, other)] == [403, 200]
+
+
+def test_the_account_whose_tokens_are_revoked_can_be_named(api):
+    other = type(api)(api.server, 2)
+    api.server.faults.update(revoke_after=1, revoke_account=2)
+    assert [one.get("/listings").status_code for one in (api, api, other, api, other)] == [200, 200, 200, 200, 403]
+
+
+def test_requests_without_a_good_token_revoke_nothing(api):
+    api.server.faults.revoke_after = 0
+    requests.get(f"{api.server.url}/listings", timeout=5)
+    api.ask_token()
+    assert api.server.faults.revoke_after == 0
+
+
+def test_page_caps_can_be_lowered(api):
+    api.server.faults.page_cap = 2
+    assert [len(api.result(path, limit=500)) for path in LISTS] == [2, 2, 2]
+
+
+def test_the_page_cap_of_messages_can_be_lowered(api):
+    thread = max(api.account.conversations.values(), key=lambda one: len(one.visible()))
+    api.server.faults.page_cap = 1
+    assert len(api.result(f"/conversations/{thread.id}/messages", limit=100)) == 1
+
+
+def test_a_page_cap_that_falls_in_mid_list_hides_no_row(api):
+    """Advancing by what came reads on; advancing by what was asked for would skip."""
+    rows = api.result("/reservations", limit=20)
+    api.control("/faults", {"page_cap": 7})
+    while page := api.get("/reservations", limit=20, offset=len(rows)).json()["result"]:
+        assert len(page) <= 7
+        rows += page
+    assert {row["id"] for row in rows} == set(api.account.reservations)
+
+
+def test_a_page_cap_raises_no_cap(api):
+    api.server.faults.page_cap = 5000
+    assert api.get("/conversations", limit=5000).json()["limit"] == 100

@@ -100,6 +100,65 @@ def test_limits_can_be_lowered_while_it_runs(start):
     assert api.get("/listings").status_code == 429
 
 
+def test_limits_can_be_changed_over_http(start):
+    """What is real may be lower than what is published."""
+    api = start()
+    api.control("/limits", {"ip": 3, "account": 20, "window": 5})
+    assert [api.get("/listings").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_a_limit_of_one_account_can_be_changed_over_http(start):
+    api = start("59808:3:40 2:5:10")
+    api.control("/limits", {"account": 1})
+    others = type(api)(api.server, 2)
+    assert [one.get("/listings").status_code for one in (api, api, others)] == [200, 429, 429]
+
+
+def test_a_changed_window_holds_for_what_was_already_seen(start):
+    api = start(ip_limit=2)
+    api.control("/limits", {"window": 0.5})
+    statuses = [api.get("/listings").status_code for _ in range(2)]
+    time.sleep(0.51)
+    assert [*statuses, api.get("/listings").status_code] == [200, 429, 200]
+
+
+def test_a_changed_limit_names_the_time_in_its_429(start):
+    api = start()
+    api.control("/limits", {"ip": 1, "window": 30})
+    wait = int(refused(api).headers["X-RateLimit-Retry-After"]) - time.time()
+    assert 29 < wait <= 31
+
+
+def test_the_style_of_the_retry_header_can_be_changed(start):
+    api = start()
+    api.control("/limits", {"ip": 1, "retry_after_style": "seconds"})
+    assert refused(api).headers["Retry-After"] == "10"
+
+
+def test_limits_can_be_switched_off_over_http(start):
+    api = start(ip_limit=2)
+    changed = api.control("/limits", {"ip": None}).json()
+    assert (changed["ip"], [api.get("/listings").status_code for _ in range(3)]) == (None, [200, 200, 200])
+
+
+def test_limits_can_be_read_over_http(start):
+    assert start(ip_limit=15, account_limit=20).control("/limits").json() == {
+        "ip": 15,
+        "account": 20,
+        "window": 10.0,
+        "sends": 30,
+        "send_window": 60.0,
+        "retry_after_style": "unix",
+    }
+
+
+@pytest.mark.parametrize("nonsense", [{"ip": -1}, {"window": 0}, {"hosts": 3}, {"account": "few"}])
+def test_nonsense_is_400_and_changes_no_limit(start, nonsense):
+    api = start(ip_limit=15)
+    answer = api.control("/limits", {"ip": 3} | nonsense)
+    assert (answer.status_code, api.control("/limits").json()["ip"]) == (400, 15)
+
+
 def test_sending_is_limited_by_the_minute(start):
     api = start(send_limit=2)
     path = f"/conversations/{next(iter(api.account.conversations))}/messages"
