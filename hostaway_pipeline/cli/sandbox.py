@@ -20,6 +20,10 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     latency: Annotated[float, typer.Option(help="Seconds between a request and its answer.", min=0)] = 0.0,
     limit_ip: Annotated[str, typer.Option(help="Requests per seconds and IP, or `none`.")] = "200/10",
     limit_account: Annotated[str, typer.Option(help="Requests per seconds and account, or `none`.")] = "200/10",
+    traffic: Annotated[float, typer.Option(help="Changes per second, as guests and hosts make them.", min=0)] = 0.0,
+    webhook_time_scale: Annotated[
+        float, typer.Option(help="Hostaway's seconds in one of ours: at 1200 an hour of retries takes 3 s.", min=0.001)
+    ] = 1.0,
 ) -> None:
     """Serve a Hostaway look-alike with made-up data; it enforces Hostaway's limits and token rules."""
     from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig  # noqa: PLC0415 (FastAPI is slow to load)
@@ -41,6 +45,8 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
         ip_limit=ip.requests if ip else None,
         account_limit=per_account.requests if per_account else None,
         window=windows.pop() if windows else 10.0,
+        traffic=traffic,
+        webhook_time_scale=webhook_time_scale,
     )
     for spec in accounts:
         say(f"account {spec.account_id}: {spec.listings} listings, {spec.reservations} reservations")

@@ -1,17 +1,18 @@
 """One account's objects in memory and every way they change. Paging and JSON bodies: pages.py and api.py."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import RLock
 from typing import Any
 
 from hostaway_pipeline.sandbox import generate, generate_threads
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.lookup import NotFound, found
-from hostaway_pipeline.sandbox.objects import Conversation, Message, Row
+from hostaway_pipeline.sandbox.objects import Conversation, Message, Row, sign
 from hostaway_pipeline.sandbox.order import UpdatedOrder
 from hostaway_pipeline.sandbox.stamps import Clock
 from hostaway_pipeline.sandbox.templates import RESERVATION, Payload
+from hostaway_pipeline.sandbox.webhooks import Event, Webhooks
 
 
 class Account:
@@ -28,6 +29,9 @@ class Account:
         self.order = UpdatedOrder((row.own["updatedOn"], key) for key, row in self.reservations.items())
         self.locked_reservations: set[int] = set()
         """Hostaway answers 403 for these, with any token."""
+        self.webhooks = Webhooks()
+        self.on_event: Callable[[Webhooks, Event], None] | None = None
+        """Told of every event, at once and under the lock; set by the sandbox that serves this account."""
         self._removed: dict[int, Row] = {}
         self._threads: defaultdict[int, list[Conversation]] = defaultdict(list)
         for conversation in self.conversations.values():
@@ -70,19 +74,14 @@ class Account:
     def update_reservation(self, reservation_id: int, **changes: Any) -> Payload:
         """Change some keys; `updatedOn` moves, `latestActivityOn` does not."""
         with self.lock:
-            row = found(self.reservations, reservation_id)
-            self.order.remove((row.own["updatedOn"], reservation_id))
-            row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
-            self.order.add((row.own["updatedOn"], reservation_id))
-            return row.payload()
+            return self.emit("reservation.updated", "reservation", self._move(reservation_id, changes).payload())
 
     def touch_reservation(self, reservation_id: int) -> Payload:
         """Most moves of `updatedOn` change nothing else."""
         with self.lock:
-            self.update_reservation(reservation_id)
-            own = self.reservations[reservation_id].own
-            own["latestActivityOn"] = own["updatedOn"]
-            return self.reservations[reservation_id].payload()
+            row = self._move(reservation_id, {})
+            row.own["latestActivityOn"] = row.own["updatedOn"]
+            return self.emit("reservation.updated", "reservation", row.payload())
 
     def add_reservation(self, **fields: Any) -> Payload:
         with self.lock:
@@ -114,7 +113,7 @@ class Account:
             }
             self.reservations[own["id"]] = Row(RESERVATION, own)
             self.order.add((own["updatedOn"], own["id"]))
-            return self.reservations[own["id"]].payload()
+            return self.emit("reservation.created", "reservation", self.reservations[own["id"]].payload())
 
     def delete_reservation(self, reservation_id: int) -> None:
         """Its conversations stay."""
@@ -198,6 +197,8 @@ class Account:
             conversation.messages.insert(message.id % (len(conversation.messages) + 1), message)
             if status == "sent":
                 move_marker(conversation, is_incoming, date)
+                if is_incoming:
+                    self.emit("message.received", "conversationMessage", message.payload(sign))
             return message.payload()
 
     def edit_message(self, conversation_id: int, message_id: int, body: str) -> Payload:
@@ -212,6 +213,19 @@ class Account:
         """No marker moves."""
         with self.lock:
             self.conversations[conversation_id].messages.remove(self.message(conversation_id, message_id))
+
+    def emit(self, event: str, kind: str, payload: Payload) -> Payload:
+        """Tell the webhooks of an event, with the object as it is now; hands the object on."""
+        if self.on_event:
+            self.on_event(self.webhooks, Event(event, kind, self.id, payload))
+        return payload
+
+    def _move(self, reservation_id: int, changes: Payload) -> Row:
+        row = found(self.reservations, reservation_id)
+        self.order.remove((row.own["updatedOn"], reservation_id))
+        row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
+        self.order.add((row.own["updatedOn"], reservation_id))
+        return row
 
     def _next_id(self, kind: str) -> int:
         self._made[kind] += 1

@@ -1,24 +1,20 @@
 """The Hostaway routes: which object or list each path answers with. Access, limits and faults: gate.py."""
 
 import logging
-import secrets
-import time
 from collections.abc import Iterable
-from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hostaway_pipeline.sandbox import control, pages
+from hostaway_pipeline.sandbox import control, pages, webhook_api
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.envelope import ApiFailure, invalid_client, json_response, page_of, success
 from hostaway_pipeline.sandbox.gate import Call, Gate, Handler
 from hostaway_pipeline.sandbox.lookup import NotFound, found
-from hostaway_pipeline.sandbox.objects import Conversation
-from hostaway_pipeline.sandbox.pages import Pager, flag
+from hostaway_pipeline.sandbox.objects import Conversation, sign
+from hostaway_pipeline.sandbox.pages import flag
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
 from hostaway_pipeline.sandbox.world import Sandbox
 
@@ -49,6 +45,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
             Route(messages, gate.guarded(messages, answers.send, is_send=True), methods=["POST"]),
             Route(tokens, gate.open(tokens, answers.issue_token), methods=["POST"]),
             Route(tokens, gate.open(tokens, answers.revoke_token), methods=["DELETE"]),
+            *webhook_api.routes(sandbox, gate),
             *control.routes(sandbox),
             Route("/v1/{rest:path}", gate.guarded("/v1/*", answers.nothing), methods=EVERY_METHOD),
         ],
@@ -73,13 +70,13 @@ class Answers:
         active = pages.is_active_within
         ids = [key for key, row in account.listings.items() if active(row.own["latestActivityOn"], query)]
         ids = self.sandbox.faults.shorten(ids)
-        page = self._pager(self.sandbox.config.listings_cap).page(query, len(ids))
+        page = self.sandbox.pager(self.sandbox.config.listings_cap).page(query, len(ids))
         without = () if flag(query, "includeResources", True) else LISTING_LISTS
         return page_of(page, [account.listings[key].payload(without) for key in ids[page.start : page.stop]])
 
     def reservations(self, call: Call, account: Account) -> Response:
         query = call.request.query_params
-        pager = self._pager(self.sandbox.config.reservations_cap)
+        pager = self.sandbox.pager(self.sandbox.config.reservations_cap)
         ascending = pages.is_ascending(query)
         without = () if flag(query, "includeResources", True) else RESERVATION_LISTS
         if "latestActivityStart" in query or "latestActivityEnd" in query:
@@ -114,7 +111,7 @@ class Answers:
         query = call.request.query_params
         scheduled_too = flag(query, "includeScheduledMessages", False)
         messages = conversation.messages if scheduled_too else conversation.visible()
-        page = self._pager(self.sandbox.config.messages_cap).page(query, len(messages))
+        page = self.sandbox.pager(self.sandbox.config.messages_cap).page(query, len(messages))
         return page_of(page, [message.payload(sign) for message in messages[page.start : page.stop]])
 
     def listing(self, call: Call, account: Account) -> Response:
@@ -136,7 +133,7 @@ class Answers:
 
     def send(self, call: Call, account: Account) -> Response:
         """Sends a message to the guest: no attachments, by email unless told otherwise."""
-        wish = sent_json(call.body)
+        wish = call.json
         if not isinstance(wish.get("body"), str) or not wish["body"]:
             raise ApiFailure(400, "body is required")
         channel = wish.get("communicationType") or "email"
@@ -169,13 +166,9 @@ class Answers:
     def _conversation_page(self, call: Call, account: Account, threads: list[Conversation]) -> Response:
         query = call.request.query_params
         with_resources = flag(query, "includeResources", False)
-        page = self._pager(self.sandbox.config.conversations_cap).page(query, len(threads))
+        page = self.sandbox.pager(self.sandbox.config.conversations_cap).page(query, len(threads))
         shown = threads[page.start : page.stop]
         return page_of(page, [conversation_payload(account, thread, with_resources) for thread in shown])
-
-    def _pager(self, cap: int) -> Pager:
-        lowered = self.sandbox.faults.page_cap or cap
-        return Pager(min(cap, lowered), self.sandbox.config.short_pages)
 
 
 def conversation_payload(account: Account, conversation: Conversation, with_resources: bool) -> Payload:
@@ -187,17 +180,3 @@ def conversation_payload(account: Account, conversation: Conversation, with_reso
         payload["conversationMessages"] = [latest.payload(sign)] if latest else []
         payload["Reservation"] = row.payload(RESERVATION_LISTS) if row else None
     return payload
-
-
-def sign(url: str) -> str:
-    """Private attachments get a new signature at every read, valid for 7 days."""
-    signed_at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return f"{url}?X-Amz-Date={signed_at}&X-Amz-Expires=604800&X-Amz-Signature={secrets.token_hex(32)}"
-
-
-def sent_json(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ApiFailure(400, "The body is not JSON") from error
-    return parsed if isinstance(parsed, dict) else {}

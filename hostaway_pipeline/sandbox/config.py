@@ -42,7 +42,7 @@ class SandboxAccount:
 
 @dataclass(slots=True)
 class SandboxConfig:
-    """Seconds and counts; a limit of None is switched off.
+    """Seconds and counts; a limit of None is switched off. Raises ValueError for a time scale that is not positive.
 
     Hostaway publishes 200 requests per sliding 10 s for an IP and for an account, and 30 sends a minute.
     """
@@ -70,3 +70,14 @@ class SandboxConfig:
     messages_cap: int = 100
     short_pages: bool = False
     latency: float = 0.0
+
+    require_public_urls: bool = False
+    """Webhooks must be https, with a domain name and without a port, as Hostaway wants them."""
+    webhook_time_scale: float = 1.0
+    """Hostaway's seconds in one of ours: at 1200, the hour of a delivery's retries takes 3 s."""
+    traffic: float = 0.0
+    """Changes per second, in all accounts together, while the server runs."""
+
+    def __post_init__(self) -> None:
+        if self.webhook_time_scale <= 0:
+            raise ValueError(f"not a time scale: {self.webhook_time_scale!r}")

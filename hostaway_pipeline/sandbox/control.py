@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -31,6 +32,16 @@ CHANGES: dict[tuple[str, str], Change] = {
 """What POST /_sandbox/accounts/{id}/{entity}/{object_id}/{change} can do; the JSON body gives the arguments."""
 
 
+class CustomEvent(BaseModel):
+    """What POST /_sandbox/accounts/{id}/events takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: str
+    object: str
+    data: dict[str, Any]
+
+
 def routes(sandbox: Sandbox) -> list[Route]:
     controls = Controls(sandbox)
     account = "/_sandbox/accounts/{id:int}"
@@ -42,7 +53,11 @@ def routes(sandbox: Sandbox) -> list[Route]:
         control("/_sandbox/faults", controls.set_faults, "POST"),
         control("/_sandbox/limits", controls.limits),
         control("/_sandbox/limits", controls.set_limits, "POST"),
+        control("/_sandbox/deliveries", controls.deliveries),
+        control("/_sandbox/traffic", controls.traffic),
+        control("/_sandbox/traffic", controls.set_traffic, "POST"),
         control("/_sandbox/accounts", controls.accounts),
+        control(f"{account}/events", controls.emit, "POST"),
         control(f"{account}/reservations", controls.add_reservation, "POST"),
         control(f"{account}/{{entity}}", controls.truth),
         control(f"{account}/{{entity}}/{{object_id:int}}/{{change}}", controls.change, "POST"),
@@ -80,8 +95,9 @@ class Controls:
         return [[one.at, one.account_id, one.path, one.status] for one in self.sandbox.counters.arrivals()]
 
     def reset(self, request: Request, body: Any) -> Any:
-        """Counters to zero; the rate limits forget what they saw."""
+        """Counters to zero, those of deliveries too; the rate limits forget what they saw."""
         self.sandbox.counters.reset()
+        self.sandbox.deliveries.reset()
         self.sandbox.limits.clear()
         return {}
 
@@ -99,6 +115,17 @@ class Controls:
         """Hostaway lowers them without telling anyone."""
         self.sandbox.limits.update(**body)
         return self.sandbox.limits.settings()
+
+    def deliveries(self, request: Request, body: Any) -> Any:
+        """What became of the events; all have arrived or failed when `pending` is 0."""
+        return self.sandbox.deliveries.counts()
+
+    def traffic(self, request: Request, body: Any) -> Any:
+        return {"per_second": self.sandbox.traffic.per_second, "changes": self.sandbox.traffic.changes}
+
+    def set_traffic(self, request: Request, body: dict[str, Any]) -> Any:
+        self.sandbox.traffic.per_second = body.get("per_second", self.sandbox.traffic.per_second)
+        return self.traffic(request, body)
 
     def accounts(self, request: Request, body: Any) -> Any:
         """How much each holds, and how often it changed by itself."""
@@ -120,6 +147,11 @@ class Controls:
 
     def add_reservation(self, request: Request, body: dict[str, Any]) -> Any:
         return self.sandbox.world.account(request.path_params["id"]).add_reservation(**body)
+
+    def emit(self, request: Request, body: dict[str, Any]) -> Any:
+        """An event of any kind, whether or not an object of the account changed."""
+        wish = CustomEvent.model_validate(body)
+        return self.sandbox.world.account(request.path_params["id"]).emit(wish.event, wish.object, wish.data)
 
     def change(self, request: Request, body: dict[str, Any]) -> Any:
         where = request.path_params

@@ -51,6 +51,18 @@ class Faults(BaseModel):
     """After so many answered lists an account changes by itself."""
     drift_limit: Number | None = None
     """How many changes are left until the data stands still; None: it never does."""
+    send_unclear: Literal["none", "cut", "hang", "500"] = "none"
+    """A message is stored, but the answer to sending it breaks off, never comes or is a 500."""
+    nested_envelope: bool = False
+    """Deliveries arrive as `{"payload": {…}}`."""
+    delivery_copies: Annotated[int, Field(ge=1)] = 1
+    """Each event is delivered so many times or fewer, once at least."""
+    delivery_shuffle_seconds: Seconds = 0.0
+    """Each copy of an event is held back for so long or less: later ones overtake it."""
+    delivery_drop_share: Share = 0.0
+    """Share of events that are never delivered, and not retried."""
+    delivery_drop_logged: bool = True
+    """What was dropped shows in the webhook's log, without an answer."""
     seed: int = 1
 
     _sequences: dict[str, Random] = PrivateAttr(default_factory=dict)
@@ -118,6 +130,19 @@ class Faults(BaseModel):
         """One change less is left."""
         if self.drift_limit:
             self.drift_limit -= 1
+
+    def drops(self) -> bool:
+        """Whether this event is lost on its way to a webhook."""
+        return self._hits("delivery_drop_share")
+
+    def delays(self) -> list[float]:
+        """Seconds for which each copy of an event is held back."""
+        most = self.delivery_copies
+        copies = self._sequence("delivery_copies").randint(1, most) if most > 1 else 1
+        if not self.delivery_shuffle_seconds:
+            return [0.0] * copies
+        draw = self._sequence("delivery_shuffle_seconds").uniform
+        return [draw(0, self.delivery_shuffle_seconds) for _ in range(copies)]
 
     def _hits(self, switch: str) -> bool:
         share: float = getattr(self, switch)

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -45,6 +47,15 @@ class Call:
     @property
     def form(self) -> dict[str, str]:
         return {name: values[-1] for name, values in parse_qs(self.body.decode("utf-8", "replace")).items()}
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Raises ApiFailure for what is no JSON; what is no object has no keys."""
+        try:
+            parsed = orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise ApiFailure(400, "The body is not JSON") from error
+        return parsed if isinstance(parsed, dict) else {}
 
     def id(self, name: str) -> int:
         """An id from the path; what is not a number is as unknown as a wrong one."""
@@ -96,10 +107,10 @@ class Gate:
                 call.body = b"" if request.method == "GET" else await request.body()
                 call.account_id = whose(call)
                 refused = self._refused(call, ip, arrived_at, is_send)
-                response = refused or self._answer(call, handler)
+                response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
-                if refused is None and self.sandbox.faults.hangs():
+                if refused is None and self._hangs(status, is_send):
                     status = 499
                     await self._hang(request)
                     return envelope.cut_off(response)
@@ -113,7 +124,7 @@ class Gate:
 
         return endpoint
 
-    def _answer(self, call: Call, handler: OpenHandler) -> Response:
+    def _answer(self, call: Call, handler: OpenHandler, is_send: bool) -> Response:
         faults = self.sandbox.faults
         if faults.body == "html":
             return Response(envelope.GATEWAY_PAGE, media_type="text/html")
@@ -123,7 +134,9 @@ class Gate:
             return envelope.failure(failed, call.path)
         except NotFound:
             return envelope.failure(ApiFailure(404, "The requested resource was not found"), call.path)
-        if faults.is_cut():
+        if is_send and faults.send_unclear == "500":
+            return envelope.gateway_error(500)
+        if faults.is_cut() or (is_send and faults.send_unclear == "cut"):
             return envelope.cut_off(response)
         return envelope.cut_in_half(response) if faults.is_garbled() else response
 
@@ -144,6 +157,10 @@ class Gate:
         is_list = call.request.method == "GET" and call.path in LISTS
         if is_list and faults.drifts() and self.sandbox.drift.list_answered(account, every=faults.drift_every):
             faults.drifted()
+
+    def _hangs(self, status: int, is_send: bool) -> bool:
+        faults = self.sandbox.faults
+        return faults.hangs() or (is_send and status == 200 and faults.send_unclear == "hang")
 
     async def _hold(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()

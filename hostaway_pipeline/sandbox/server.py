@@ -30,6 +30,8 @@ class SandboxServer:
         self.counters = self.sandbox.counters
         self.faults = self.sandbox.faults
         self.drift = self.sandbox.drift
+        self.deliveries = self.sandbox.deliveries
+        self.traffic = self.sandbox.traffic
         self._host, self._port = host, port
         self._server = http_server(self.sandbox)
         self._thread: threading.Thread | None = None
@@ -55,11 +57,14 @@ class SandboxServer:
             if time.monotonic() > deadline or not self._thread.is_alive():
                 raise RuntimeError("the sandbox did not start")
             time.sleep(0.002)
+        self.traffic.start()
         return self
 
     def stop(self) -> None:
+        self.traffic.stop()
         self.sandbox.is_closing = True
         self._server.should_exit = True
+        self.deliveries.stop()
         if self._thread:
             self._thread.join(START_TIMEOUT)
 
@@ -86,6 +91,7 @@ def serve(
         on_ready(f"http://{host}:{listener.getsockname()[1]}/v1")
     # uvicorn stops cleanly and then raises the signal again; Ctrl-C is the ordinary way out.
     with suppress(KeyboardInterrupt):
+        sandbox.traffic.start()
         http_server(sandbox).run([listener])
 
 

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.config import SandboxConfig
 from hostaway_pipeline.sandbox.counters import Counters
+from hostaway_pipeline.sandbox.deliveries import Deliveries
 from hostaway_pipeline.sandbox.drift import Drift
 from hostaway_pipeline.sandbox.faults import Faults
 from hostaway_pipeline.sandbox.limits import Limits
 from hostaway_pipeline.sandbox.lookup import found
+from hostaway_pipeline.sandbox.pages import Pager
 from hostaway_pipeline.sandbox.stamps import Clock, seconds_of
 from hostaway_pipeline.sandbox.tokens import Tokens
+from hostaway_pipeline.sandbox.traffic import Traffic
 
 
 class World:
@@ -43,8 +46,16 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.drift = Drift(config.seed)
+        self.deliveries = Deliveries(self.faults, config.webhook_time_scale)
+        self.traffic = Traffic(self.world.accounts.values(), config.traffic, config.seed)
+        for account in self.world.accounts.values():
+            account.on_event = self.deliveries.emit
         self.is_closing = False
         """Requests that hang are let go."""
+
+    def pager(self, cap: int) -> Pager:
+        """The rules of a list whose pages hold at most `cap` rows, as long as no fault lowers that."""
+        return Pager(min(cap, self.faults.page_cap or cap), self.config.short_pages)
 
 
 @contextmanager
