@@ -10,8 +10,10 @@ import requests
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
 from hostaway_pipeline.sandbox.server import SandboxServer
+from tests.sandbox.receiver import Receiver
 
 ACCOUNT_ID = 59808
+HOOKS = "/webhooks/unifiedWebhooks"
 UNLIMITED = {"ip_limit": None, "account_limit": None, "token_delay": 0.0}
 
 
@@ -45,6 +47,19 @@ class Api:
 
     def post(self, path: str, body: Any) -> requests.Response:
         return self.http.post(f"{self.server.url}{path}", json=body, timeout=10)
+
+    def put(self, path: str, body: Any) -> requests.Response:
+        return self.http.put(f"{self.server.url}{path}", json=body, timeout=10)
+
+    def delete(self, path: str) -> requests.Response:
+        return self.http.delete(f"{self.server.url}{path}", timeout=10)
+
+    def register(self, url: str, **settings: Any) -> int:
+        """A webhook's id, once its URL has been tried."""
+        answer = self.post(HOOKS, {"url": url} | settings).json()
+        assert self.server.deliveries.wait_idle(5)
+        webhook_id: int = answer["result"]["id"]
+        return webhook_id
 
     def control(self, path: str, body: Any = None) -> requests.Response:
         method = "GET" if body is None else "POST"
@@ -96,6 +111,12 @@ def fresh(start: Start) -> Api:
     api = start()
     api.server.counters.reset()
     return api
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
 
 
 def started(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:

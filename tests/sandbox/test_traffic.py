@@ -1,0 +1,139 @@
+"""Traffic: accounts that change while the server runs, as guests and hosts change them."""
+
+import threading
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+
+from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
+from hostaway_pipeline.sandbox.traffic import change
+from hostaway_pipeline.sandbox.world import World
+
+MIX = {"update_reservation": 0.5, "touch_reservation": 0.1, "add_reservation": 0.1, "add_message": 0.3}
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert holds()
+
+
+def traffic_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "hostaway-traffic"]
+
+
+@pytest.fixture
+def account():
+    return World(SandboxConfig(accounts=(SandboxAccount(1, 3, 200),))).account(1)
+
+
+def calls_of(account, monkeypatch):
+    """How often each way of changing the account is used from now on."""
+    calls: Counter[str] = Counter()
+
+    def counted(name, method):
+        def call(*args, **options):
+            calls[name] += 1
+            return method(*args, **options)
+
+        return call
+
+    for name in (*MIX, "add_conversation"):
+        monkeypatch.setattr(account, name, counted(name, getattr(account, name)))
+    return calls
+
+
+def test_the_mix_of_changes(account, monkeypatch):
+    calls = calls_of(account, monkeypatch)
+    rng = Random(1)
+    for _ in range(2000):
+        change(account, rng)
+    assert {name: calls[name] / 2000 for name in MIX} == pytest.approx(MIX, abs=0.04)
+    assert 0 < calls["add_conversation"] < calls["add_message"] / 2
+
+
+def test_updates_change_names_prices_and_status(account):
+    before = {row["id"]: row for row in account.truth("reservations")}
+    rng = Random(1)
+    for _ in range(500):
+        change(account, rng)
+    after = [row for row in account.truth("reservations") if row["id"] in before]
+    changed = {key for row in after for key in row if row[key] != before[row["id"]][key]}
+    assert changed == {"guestName", "totalPrice", "status", "updatedOn", "latestActivityOn"}
+
+
+def test_an_empty_account_fills():
+    empty = World(SandboxConfig(accounts=(SandboxAccount(1, 0, 0),))).account(1)
+    change(empty, Random(1))
+    assert len(empty.reservations) == 1
+
+
+def test_the_same_seed_makes_the_same_changes():
+    def changed():
+        account = World(SandboxConfig(accounts=(SandboxAccount(1, 3, 50),))).account(1)
+        rng = Random(7)
+        for _ in range(100):
+            change(account, rng)
+        return [(row["id"], row["guestName"], row["status"]) for row in account.truth("reservations")]
+
+    assert changed() == changed()
+
+
+def test_there_is_none_unless_asked_for(start):
+    others = set(traffic_threads())
+    api = start()
+    assert api.control("/traffic").json() == {"per_second": 0, "changes": 0}
+    assert set(traffic_threads()) <= others
+
+
+def test_all_accounts_change(start):
+    api = start("59808:3:40 2:3:40", traffic=200)
+    wait_until(lambda: api.server.traffic.changes >= 60)
+    api.server.traffic.per_second = 0
+    newest = [api.result("/reservations")[0]["updatedOn"] for api in (api, type(api)(api.server, 2))]
+    assert min(newest) > api.server.config.today
+
+
+def test_it_is_switched_at_run_time(start):
+    """A slow rate does not delay the switch to a fast one, nor off."""
+    api = start(traffic=0.001)
+    assert api.control("/traffic", {"per_second": 300}).json()["per_second"] == 300
+    wait_until(lambda: api.server.traffic.changes >= 30)
+    api.control("/traffic", {"per_second": 0})
+    time.sleep(0.05)
+    made = api.server.traffic.changes
+    time.sleep(0.1)
+    assert api.control("/traffic").json() == {"per_second": 0, "changes": made}
+
+
+def test_a_faster_rate_is_no_burst(start):
+    api = start(traffic=0.001)
+    time.sleep(0.5)
+    api.control("/traffic", {"per_second": 20})
+    time.sleep(0.15)
+    assert api.server.traffic.changes < 10
+
+
+@pytest.mark.parametrize("rate", [-1, "fast", None, True])
+def test_nonsense_is_400(fresh, rate):
+    assert fresh.control("/traffic", {"per_second": rate}).status_code == 400
+
+
+def test_traffic_reaches_the_webhooks(start, receiver):
+    api = start()
+    api.register(receiver.url)
+    api.server.traffic.per_second = 300
+    wait_until(lambda: len(set(receiver.events)) == 3)
+    api.server.traffic.per_second = 0
+    wait_until(lambda: api.server.deliveries.pending == 0)
+    assert api.server.deliveries.counts()["delivered"] == len(receiver.deliveries)
+
+
+def test_it_ends_with_the_server():
+    others = set(traffic_threads())
+    with SandboxServer(SandboxConfig(accounts=(SandboxAccount(1, 1, 1),), traffic=1)):
+        [thread] = set(traffic_threads()) - others
+    assert not thread.is_alive()
