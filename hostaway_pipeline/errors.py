@@ -6,6 +6,8 @@ PipelineError                     what happened and the way out, in one line
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
 ├── AccountError                  the account is unknown, exists already or is not active
 ├── SyncInProgress                another process holds the account's lock
+├── EventRejected                 Postgres cannot store what was delivered
+├── MessageNotSent                a message could not be sent, or nobody knows whether it was
 └── ApiError                      Hostaway's answer, classified once, where it is read
     ├── TransientApiError         worth another try: network, 429, 5xx, a garbled body
     │   ├── NetworkError
@@ -44,6 +46,18 @@ class AccountError(PipelineError):
 
 class SyncInProgress(PipelineError):
     """Another process is syncing the account."""
+
+
+class EventRejected(PipelineError):
+    """Postgres cannot store what was delivered."""
+
+
+class MessageNotSent(PipelineError):
+    """A message could not be sent, or nobody knows whether it was: `status` tells which."""
+
+    def __init__(self, message: str, status: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ApiError(PipelineError):

@@ -3,16 +3,20 @@
 What belongs elsewhere: what the settings are turned into (wiring.py).
 """
 
+import re
 import socket
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
+
+_SHORTEST_API_KEY = 16
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -34,10 +38,33 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_url(value: str) -> str:
+    """Hostaway takes https and a domain without a port; a sandbox on this machine takes anything."""
+    parts = urlsplit(value)
+    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not is_local and (parts.scheme != "https" or not parts.hostname or parts.port is not None):
+        raise ValueError("must be https:// with a domain name and no port (or http://127.0.0.1:… with a sandbox)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no credentials and no query")
+    return value.rstrip("/")
+
+
+def _api_keys(value: SecretStr) -> SecretStr:
+    for key in filter(None, (part.strip() for part in value.get_secret_value().split(","))):
+        is_hash = re.fullmatch("sha256:[0-9a-f]{64}", key) is not None
+        if key.startswith("sha256:") and not is_hash:
+            raise ValueError("sha256: must be followed by 64 hex digits in lower case")
+        if not is_hash and len(key) < _SHORTEST_API_KEY:
+            raise ValueError(f"each key must have {_SHORTEST_API_KEY} characters or more")
+    return value
+
+
 Limit = Annotated[RateLimit, NoDecode, BeforeValidator(lambda v: RateLimit.parse(v) if isinstance(v, str) else v)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 Share = Annotated[float, NoDecode, BeforeValidator(lambda v: _share(v) if isinstance(v, str) else v)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ApiKeys = Annotated[SecretStr, AfterValidator(_api_keys)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 
 
 class Settings(BaseSettings):
@@ -84,7 +111,37 @@ class Settings(BaseSettings):
         description="Part of the conversations whose markers stand still that is read again per day, such as 1/30; "
         "finds edits that move no marker. 0: none.",
     )
+    api_keys: ApiKeys | None = Field(
+        None,
+        description="Bearer keys of our own API, comma-separated, each of 16 characters or more; or `sha256:` and the "
+        "hash of one in hex. Unset: nobody gets in.",
+    )
+    public_url: PublicUrl | None = Field(
+        None,
+        description="Where Hostaway reaches the receiver, such as https://hooks.example.com. Unset: no webhook is "
+        "registered.",
+    )
+    webhook_signature_header: str | None = Field(
+        None,
+        description="Header in which a signing proxy in front of the receiver sends the HMAC-SHA256 of the body, in "
+        "hex. Unset: not checked.",
+    )
+    webhook_signature_secrets: SecretStr | None = Field(
+        None, description="Secrets of these signatures, comma-separated: any of them may have signed."
+    )
+    events_kept_days: int = Field(30, ge=1, description="Days after which applied webhook events are deleted.")
+    runs_kept_days: int = Field(
+        30, ge=1, description="Days after which finished runs leave Dagster's storage; the newest of each stay."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    @model_validator(mode="after")
+    def _signatures_are_whole(self) -> Self:
+        if (self.webhook_signature_header is None) != (self.webhook_signature_secrets is None):
+            raise ValueError(
+                "HOSTAWAY_WEBHOOK_SIGNATURE_HEADER and HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS go together: set both or none"
+            )
+        return self
 
 
 def load_settings() -> Settings:
@@ -93,5 +150,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = "HOSTAWAY_" + str(first["loc"][0]).upper()
-        raise ConfigurationError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        text = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # about several variables: the text names them
+            raise ConfigurationError(text) from None
+        raise ConfigurationError(f"HOSTAWAY_{str(first['loc'][0]).upper()}: {text}") from None

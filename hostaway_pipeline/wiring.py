@@ -6,22 +6,28 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from hostaway_pipeline.client.client import HostawayClient
-from hostaway_pipeline.client.ports import RateLimiter, TokenStore
+from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.embedded import EmbeddedPostgres
-from hostaway_pipeline.errors import KeyringError
+from hostaway_pipeline.errors import KeyringError, PipelineError
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
 from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
-from hostaway_pipeline.store.locks import account_lock
+from hostaway_pipeline.store.inbox import Inbox
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, is_drainer_alive, sending_lock
+from hostaway_pipeline.store.lookup import Lookup
 from hostaway_pipeline.store.migrate import check_migrated, migrate
+from hostaway_pipeline.store.outbox import Outbox
+from hostaway_pipeline.store.push_tables import PushTables
 from hostaway_pipeline.store.secrets import Secrets, is_in_use
-from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.store.slots import PostgresSlots, SendSlots
 from hostaway_pipeline.store.sync_runs import SyncRuns
+from hostaway_pipeline.store.telemetry import Telemetry
 from hostaway_pipeline.store.tokens import PostgresTokenStore
+from hostaway_pipeline.store.webhook_state import WebhookStates
 
 __all__ = [
     "ColumnDescription",
@@ -38,6 +44,9 @@ DAGSTER_DATABASE = "dagster"
 KEY_FILE = "encryption.keys"
 # Requests need none while they are under way; sweeps, merges and locks of a few accounts do.
 _CONNECTIONS = 16
+# Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
+_IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
+_IMPATIENT_SECONDS = 10.0
 
 
 class Services:
@@ -46,6 +55,7 @@ class Services:
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
         self.database = Database(database_url, pool_size=_CONNECTIONS)
+        self.telemetry = Telemetry(self.database)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -77,32 +87,54 @@ class Services:
         return PostgresTokenStore(self.database, self.keyring)
 
     @cached_property
+    def inbox(self) -> Inbox:
+        return Inbox(self.database)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        return Lookup(self.database)
+
+    @cached_property
+    def webhooks(self) -> WebhookStates:
+        return WebhookStates(self.database, self.keyring)
+
+    @cached_property
     def slots(self) -> PostgresSlots:
-        return PostgresSlots(
-            self.database,
-            egress=self.settings.egress,
-            ip=self.settings.rate_limit_ip,
-            account=self.settings.rate_limit_account,
-        )
+        return self._slots(interactive=False)
 
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
-        tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
-        limiter: RateLimiter = self.slots
-        return HostawayClient(
-            account_id,
-            base_url=self.settings.api_url,
-            tokens=tokens,
-            limiter=limiter,
-            concurrency=self.settings.concurrency,
-            policy=policy,
-            read_seconds=self.settings.read_timeout,
-        )
+        return self._client(account_id, self.slots, policy, self.settings.read_timeout)
+
+    def interactive_client(self, account_id: int) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner."""
+        return self._client(account_id, self._slots(interactive=True), _IMPATIENT, self._impatient_seconds)
+
+    def sending_client(self, account_id: int) -> HostawayClient:
+        """Keeps to the limit of sent messages, too."""
+        limiter = SendSlots(self._slots(interactive=True))
+        return self._client(account_id, limiter, _IMPATIENT, self._impatient_seconds)
 
     def tables(self, account: Account, *, dry_run: bool) -> AccountTables:
         return AccountTables(self.database, account.account_id, account.customer_id, dry_run=dry_run)
 
+    def push_tables(self, account: Account) -> PushTables:
+        return PushTables(self.database, account.account_id, account.customer_id)
+
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds)
+
+    def drainer_lock(self) -> AbstractContextManager[bool]:
+        return drainer_lock(self.database)
+
+    def is_drainer_alive(self) -> bool:
+        return is_drainer_alive(self.database)
+
+    def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
+        return sending_lock(self.database, message_id)
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and every stored secret's key is here."""
@@ -118,7 +150,38 @@ class Services:
         migrate(self.database)
 
     def close(self) -> None:
+        with suppress(PipelineError):  # counters are worth no failure
+            self.telemetry.flush()
         self.database.dispose()
+
+    @property
+    def _impatient_seconds(self) -> float:
+        return min(_IMPATIENT_SECONDS, self.settings.read_timeout)
+
+    def _slots(self, *, interactive: bool) -> PostgresSlots:
+        return PostgresSlots(
+            self.database,
+            egress=self.settings.egress,
+            ip=self.settings.rate_limit_ip,
+            account=self.settings.rate_limit_account,
+            interactive=interactive,
+        )
+
+    def _client(
+        self, account_id: int, limiter: RateLimiter, policy: RetryPolicy | None, read_seconds: float
+    ) -> HostawayClient:
+        tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
+        observer: Observer = self.telemetry
+        return HostawayClient(
+            account_id,
+            base_url=self.settings.api_url,
+            tokens=tokens,
+            limiter=limiter,
+            observer=observer,
+            concurrency=self.settings.concurrency,
+            policy=policy,
+            read_seconds=read_seconds,
+        )
 
     def _key_file(self) -> Path:
         """The embedded database's key, made at its first start. A lost key is an error, never a new key."""

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import typer
 
-from hostaway_pipeline.cli.output import say, say_json, say_table
+from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import services
-from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.store.accounts import AccountHealth
+from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
+from hostaway_pipeline.sync.registration import rotate_password
 
 app = typer.Typer(help="The accounts that are synced.", no_args_is_help=True)
-_IMPATIENT = RetryPolicy(attempts=3, attempts_when_limited=3)
 
 AccountId = Annotated[
     int, typer.Argument(metavar="ID", help="Hostaway's account id, which is also the client id.", min=1)
@@ -34,11 +34,10 @@ def add(
     """Check the credentials with Hostaway, then store them encrypted."""
     secret = _read_secret(secret_stdin)
     with services() as opened:
-        with opened.client(account_id, _IMPATIENT) as client:
-            token = client.login(secret)
-        opened.accounts.add(account_id, secret, name=name, customer_id=customer, is_due=not no_sync)
-        opened.tokens.save(account_id, token)
+        added = add_account(opened, account_id, secret, name=name, customer_id=customer, is_due=not no_sync)
     say(f"account {account_id} added")
+    if added.webhook_problem:
+        complain(f"no webhook is registered yet ({added.webhook_problem}); the next reconcile tries again")
     if not no_sync:
         say(f"its first sync starts by itself under `hostaway up`; `hostaway sync {account_id}` runs it here and now")
 
@@ -66,8 +65,34 @@ def remove(
 ) -> None:
     """Stop syncing an account and forget its secrets."""
     with services() as opened:
-        opened.accounts.remove(account_id, hard=hard)
+        problem = remove_account(opened, account_id, hard=hard)
     say(f"account {account_id} {'and all its rows deleted' if hard else 'removed; its rows stay until --hard'}")
+    if problem:
+        complain(f"its webhook is still at Hostaway, where you can delete it ({problem})")
+
+
+@app.command("set-secret")
+def set_secret(
+    account_id: AccountId,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
+) -> None:
+    """Check a new client secret with Hostaway, then store it in place of the present one."""
+    secret = _read_secret(secret_stdin)
+    with services() as opened:
+        change_secret(opened, account_id, secret)
+    say(f"account {account_id} has its new secret")
+
+
+@app.command("rotate-webhook")
+def rotate_webhook(account_id: AccountId) -> None:
+    """Give Hostaway a new webhook password; the present one is accepted for another day."""
+    with services() as opened:
+        opened.accounts.get(account_id)
+        if opened.settings.public_url is None:
+            raise AccountError("HOSTAWAY_PUBLIC_URL is not set: no webhook is registered")
+        with opened.client(account_id) as client:
+            rotate_password(opened, client)
+    say(f"account {account_id} has a new webhook password")
 
 
 def _read_secret(from_stdin: bool) -> str:

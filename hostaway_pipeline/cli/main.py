@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, doctor, keys, run, sandbox, sync
+from hostaway_pipeline.cli import accounts, database, doctor, events, keys, run, sandbox, sync
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
 
@@ -22,6 +22,7 @@ app.command("sync")(sync.sync)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 

@@ -16,8 +16,8 @@ _UNUSABLE_SECONDS = 1.05
 _MOST_REFRESHES = 5
 
 
-def fetch_token(transport: Transport, account_id: int, secret: str) -> Token:
-    """Ask for a token and wait until it is usable. Raises InvalidCredentials, or a TransientApiError."""
+def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
+    """A new token, not usable yet: see `wait_until_usable`. Raises InvalidCredentials, or a TransientApiError."""
     form = {
         "grant_type": "client_credentials",
         "client_id": str(account_id),
@@ -34,8 +34,12 @@ def fetch_token(transport: Transport, account_id: int, secret: str) -> Token:
     value, lifetime = body.get("access_token"), body.get("expires_in")
     if not isinstance(value, str) or not isinstance(lifetime, int | float):
         raise GarbledBody("POST /accessTokens: the answer lacks access_token or expires_in")
-    time.sleep(_UNUSABLE_SECONDS)
     return Token(value, datetime.now(UTC) + timedelta(seconds=lifetime))
+
+
+def wait_until_usable() -> None:
+    """To be called once a token was issued, before anybody else sees it."""
+    time.sleep(_UNUSABLE_SECONDS)
 
 
 class Authenticator:

@@ -1,27 +1,43 @@
-"""HostawayClient: the reads of one account. Every request passes the limiter, every failure is retried by its class."""
+"""HostawayClient: the API of one account. Every request passes the limiter, every failure is retried by its class."""
 
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
-from hostaway_pipeline.client.auth import Authenticator, fetch_token
-from hostaway_pipeline.client.ports import RateLimiter, TokenStore
+from hostaway_pipeline.client.auth import Authenticator, ask_for_token, wait_until_usable
+from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.client.transport import Answer, Params, Transport
 from hostaway_pipeline.domain.tokens import Token
-from hostaway_pipeline.errors import AccessDenied, GarbledBody, RateLimited, TransientApiError
+from hostaway_pipeline.errors import AccessDenied, ApiError, GarbledBody, RateLimited, TransientApiError
 
 T = TypeVar("T")
+Method = Literal["POST", "PUT", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `count` is the server's count of the whole list, where it gives one."""
+    """One page of a list. `count` is the server's count of the whole list, where it gives one.
+
+    `read_at` is when it was asked for, by the clock that all processes share: the answer is not older.
+    """
 
     rows: list[Mapping[str, Any]]
     count: int | None
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object, and when it was asked for."""
+
+    payload: Mapping[str, Any]
+    read_at: datetime
 
 
 class CallStats:
@@ -51,6 +67,7 @@ class HostawayClient:
         base_url: str,
         tokens: TokenStore,
         limiter: RateLimiter,
+        observer: Observer,
         concurrency: int,
         policy: RetryPolicy | None = None,
         read_seconds: float = 30.0,
@@ -59,6 +76,7 @@ class HostawayClient:
         self.concurrency = concurrency
         self.stats = CallStats()
         self._limiter = limiter
+        self._observer = observer
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
         self._auth = Authenticator(account_id, tokens, self._fetch_token)
@@ -71,33 +89,57 @@ class HostawayClient:
 
     def page(self, path: str, params: Params) -> Page:
         """One page of a list. Raises an ApiError once the retries are used up."""
-        answer = self._get(path, params)
+        answer, read_at = self._call("GET", path, params=params)
         if not isinstance(answer.result, list):
             raise GarbledBody(f"GET {path}: the result is not a list")
-        return Page([row for row in answer.result if isinstance(row, dict)], answer.count)
+        return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
+
+    def one(self, path: str) -> Found:
+        """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
+        answer, read_at = self._call("GET", path)
+        if not isinstance(answer.result, dict):
+            raise GarbledBody(f"GET {path}: the result is not an object")
+        return Found(answer.result, read_at)
+
+    def write(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Create, change or delete an object; returns what Hostaway says it is now, or nothing.
+
+        PUT and DELETE are retried as reads are. A POST is sent again only where it was surely not accepted (429, or a
+        refused token): after any other failure the caller must look first.
+        """
+        answer, _ = self._call(method, path, json=body)
+        return answer.result if isinstance(answer.result, dict) else {}
 
     def login(self, secret: str) -> Token:
         """A new token for a secret that need not be stored yet: the way to learn whether it is right."""
         return self._fetch_token(secret)
 
-    def _get(self, path: str, params: Params) -> Answer:
+    def _call(self, method: str, path: str, **parts: Any) -> tuple[Answer, datetime]:
         token = self._auth.token()
         try:
-            return self._with_retries(lambda: self._transport.get(path, params, token.value))
+            return self._with_retries(method, path, lambda: self._transport.call(method, path, token.value, **parts))
         except AccessDenied as denial:
             fresh = self._auth.replace(token, denial)
-            return self._with_retries(lambda: self._transport.get(path, params, fresh.value))
+            return self._with_retries(method, path, lambda: self._transport.call(method, path, fresh.value, **parts))
 
     def _fetch_token(self, secret: str) -> Token:
-        return self._with_retries(lambda: fetch_token(self._transport, self.account_id, secret))
+        # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
+        token, _ = self._with_retries(
+            "GET", "/accessTokens", lambda: ask_for_token(self._transport, self.account_id, secret)
+        )
+        self._observer.token_refreshed()
+        wait_until_usable()
+        return token
 
-    def _with_retries(self, send: Callable[[], T]) -> T:
+    def _with_retries(self, method: str, path: str, send: Callable[[], T]) -> tuple[T, datetime]:
+        """What was answered, and the moment of the request by the limiter's clock."""
         waits, limited = self._policy.waits(), 0
         while True:
             slot = self._limiter.acquire(self.account_id)
             self.stats.sent()
             try:
-                return send()
+                with self._observed(path):
+                    return send(), slot
             except RateLimited as error:
                 self.stats.limited()
                 self._limiter.refused(self.account_id, slot, error.retry_at)
@@ -106,6 +148,22 @@ class HostawayClient:
                     raise
             except TransientApiError:
                 wait = next(waits, None)
-                if wait is None:
+                if wait is None or method == "POST":
                     raise
                 time.sleep(wait)
+
+    @contextmanager
+    def _observed(self, path: str) -> Iterator[None]:
+        began, outcome = time.monotonic(), "ok"
+        try:
+            yield
+        except ApiError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._observer.request_ended(_template(path), outcome, time.monotonic() - began)
+
+
+def _template(path: str) -> str:
+    """`/conversations/5/messages` is one of `/conversations/{id}/messages`: few names, however many objects."""
+    return re.sub(r"/\d+", "/{id}", path)

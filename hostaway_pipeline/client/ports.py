@@ -14,6 +14,15 @@ class TokenStore(Protocol):
         """Replace `stale` by what `fetch` returns, once among all processes: whoever comes second gets the first's."""
 
 
+class Observer(Protocol):
+    """Whoever counts what goes over the wire."""
+
+    def request_ended(self, path: str, outcome: str, seconds: float) -> None:
+        """`path` is a template without ids; `outcome` is `ok` or the class of the error."""
+
+    def token_refreshed(self) -> None: ...
+
+
 class RateLimiter(Protocol):
     def acquire(self, account_id: int) -> datetime:
         """Return when one request of this account may be sent, by its limit and the IP's; returns the slot."""

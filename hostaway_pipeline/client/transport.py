@@ -1,16 +1,15 @@
 """One request, one classified answer. Retries are client.py's, tokens are auth.py's."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import requests
 from requests.adapters import HTTPAdapter
 
 from hostaway_pipeline.client.retry import retry_at
+from hostaway_pipeline.domain.parsing import parse_json
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.errors import (
     AccessDenied,
@@ -53,14 +52,24 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def get(self, path: str, params: Params, token: str) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        params: Params | None = None,
+        json: Mapping[str, Any] | None = None,
+    ) -> Answer:
         """Raises an ApiError of the class that tells whether another try makes sense."""
-        return _envelope(path, self._send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"}))
+        headers = {"Authorization": f"Bearer {token}"}
+        response = self._send(method, path, params=params, json=json, headers=headers)
+        return _envelope(f"{method} {path}", response)
 
     def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         """For `/accessTokens`, whose answers carry no envelope."""
         try:
-            return _object(path, self._send("POST", path, data=form))
+            return _object(f"POST {path}", self._send("POST", path, data=form))
         except RequestRejected:
             # Without the server's words, which may repeat what was sent.
             raise RequestRejected(f"POST {path}: Hostaway refuses the request") from None
@@ -94,40 +103,23 @@ def _classified(what: str, response: requests.Response) -> ApiError:
     return RequestRejected(said)
 
 
-def _envelope(path: str, response: requests.Response) -> Answer:
-    body = _object(path, response)
+def _envelope(what: str, response: requests.Response) -> Answer:
+    body = _object(what, response)
     if body.get("status") != "success" or "result" not in body:
-        raise RequestRejected(f"GET {path}: {_text(body) or 'an answer without status success'}")
+        raise RequestRejected(f"{what}: {_text(body) or 'an answer without status success'}")
     count = body.get("count")
     return Answer(body["result"], count if isinstance(count, int) else None)
 
 
-def _object(path: str, response: requests.Response) -> dict[str, Any]:
-    body = _parsed(response.content)
+def _object(what: str, response: requests.Response) -> dict[str, Any]:
+    body = parse_json(response.content)
     if not isinstance(body, dict):
-        raise GarbledBody(f"{path}: the answer is not a JSON object ({len(response.content)} bytes)")
+        raise GarbledBody(f"{what}: the answer is not a JSON object ({len(response.content)} bytes)")
     return body
 
 
-def _parsed(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        # Half a surrogate pair is JSON to the standard library and to Hostaway's PHP, but not to orjson.
-        try:
-            return json.loads(content, parse_int=_integer)
-        except (ValueError, RecursionError):
-            return None
-
-
-def _integer(digits: str) -> int | float:
-    """As orjson reads them: beyond 64 bits a float, since nothing behind this can write longer integers."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**64 else float(number)
-
-
 def _message(response: requests.Response) -> str:
-    body = _parsed(response.content)
+    body = parse_json(response.content)
     text = _text(body) if isinstance(body, dict) else None
     return f": {text}" if text else ""
 

@@ -27,6 +27,7 @@ class Row:
     content_hash: bytes
     source_updated_at: datetime | None
     values: tuple[Any, ...]
+    read_at: datetime | None = None  # when it was asked for or received, by the database's clock; None: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,17 @@ class Entity:
     source_updated: Callable[[Payload], datetime | None]
     embedded: frozenset[str] = frozenset()  # resources that have a table of their own
 
-    def row(self, payload: Payload) -> Row | None:
+    def row(self, payload: Payload, read_at: datetime | None = None) -> Row | None:
         """None when the payload has no usable id, or is nested too deep for JSON to be written again."""
         object_id = as_int(payload.get("id"))
         if object_id is None:
             return None
         try:
-            return self._row(object_id, payload)
+            return self._row(object_id, payload, read_at)
         except (orjson.JSONEncodeError, RecursionError):
             return None
 
-    def _row(self, object_id: int, payload: Payload) -> Row:
+    def _row(self, object_id: int, payload: Payload, read_at: datetime | None) -> Row:
         kept = storable({key: value for key, value in payload.items() if key not in self.embedded})
         return Row(
             id=object_id,
@@ -54,6 +55,7 @@ class Entity:
             content_hash=content_hash(kept),
             source_updated_at=self.source_updated(kept),
             values=tuple(read(kept.get(key)) for key, read in self.columns.values()),
+            read_at=read_at,
         )
 
 

@@ -1,6 +1,8 @@
 """The rows of one account: what a sync reads and writes, each call one transaction. A dry run writes nothing."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -40,14 +42,40 @@ class AccountTables:
         with self._database.transaction() as connection:
             return sweeps.alive_ids(connection, entity, self.account_id)
 
-    def finish_sweep(self, entity: Entity, record: SweepRecord, deleted: Collection[int]) -> int:
-        """Set all tombstones of a sweep and its record in one transaction; returns how many were set."""
+    def database_time(self) -> datetime:
+        with self._database.transaction() as connection:
+            return sweeps.database_time(connection)
+
+    def finish_sweep(
+        self,
+        entity: Entity,
+        record: SweepRecord,
+        *,
+        seen: AbstractSet[int],
+        deleted: Collection[int],
+        asked_at: datetime,
+    ) -> int:
+        """Set all tombstones of a sweep and its record in one transaction; returns how many were set.
+
+        `asked_at`: when the pass began that did not show them.
+        """
         if self.dry_run:
             return len(deleted)
         with self._database.transaction() as connection:
-            marked = sweeps.mark_deleted(connection, entity, self.account_id, deleted)
-            sweeps.record_sweep(connection, self.account_id, record)
+            marked = sweeps.mark_deleted(connection, entity, self.account_id, deleted, asked_at)
+            table_count = sweeps.live_rows(connection, self.account_id, record, seen)
+            sweeps.record_sweep(connection, self.account_id, record, table_count)
             return marked
+
+    def finish_messages(self, record: SweepRecord) -> SweepRecord:
+        """Complete and store the record of a read of messages, which has no list with a count of its own."""
+        with self._database.transaction() as connection:
+            counted, here = conversations.message_counts(connection, self.account_id)
+            seen = len(sweeps.alive_ids(connection, MESSAGES, self.account_id))
+            finished = replace(record, server_count=counted, seen_count=seen)
+            if not self.dry_run:
+                sweeps.record_sweep(connection, self.account_id, finished, table_count=here)
+            return finished
 
     def known_until(self, entity: Entity) -> datetime | None:
         with self._database.transaction() as connection:
@@ -68,9 +96,9 @@ class AccountTables:
         would_be = (c for c in self._unwritten.values() if read_before or read.get(c.id) != c.markers)
         return list(({c.id: c for c in stored} | {c.id: c for c in would_be}).values())
 
-    def alive_messages(self, conversation_ids: Collection[int]) -> dict[int, set[int]]:
+    def alive_messages(self, conversation_ids: Collection[int], before: datetime) -> dict[int, set[int]]:
         with self._database.transaction() as connection:
-            return conversations.alive_messages(connection, self.account_id, conversation_ids)
+            return conversations.alive_messages(connection, self.account_id, conversation_ids, before)
 
     def delete_messages_of_deleted_conversations(self) -> int:
         if self.dry_run:
@@ -79,7 +107,13 @@ class AccountTables:
             return sweeps.delete_messages_of_deleted_conversations(connection, self.account_id)
 
     def apply_reads(
-        self, rows: Iterable[Row], deleted: Collection[int], reads: Sequence[Read], synced_at: datetime
+        self,
+        rows: Iterable[Row],
+        deleted: Collection[int],
+        reads: Sequence[Read],
+        *,
+        asked_at: datetime,
+        synced_at: datetime,
     ) -> Counts:
         """Messages, their tombstones and "this conversation is read" become visible together or not at all."""
         with self._database.transaction() as connection:
@@ -93,13 +127,9 @@ class AccountTables:
             )
             if self.dry_run:
                 return counts + Counts(deleted=len(deleted))
-            marked = sweeps.mark_deleted(connection, MESSAGES, self.account_id, deleted)
+            marked = sweeps.mark_deleted(connection, MESSAGES, self.account_id, deleted, asked_at)
             conversations.mark_read(connection, self.account_id, reads, synced_at)
             return counts + Counts(deleted=marked)
-
-    def expected_messages(self) -> int:
-        with self._database.transaction() as connection:
-            return conversations.expected_messages(connection, self.account_id)
 
 
 def _unread(row: Row) -> Unread:

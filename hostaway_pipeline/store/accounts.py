@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Column, ColumnElement, delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.entities import ENTITIES
@@ -24,6 +24,7 @@ class Account:
     name: str | None
     is_active: bool
     next_due_at: datetime | None
+    next_mode: str | None
     last_sync_at: datetime | None
     created_at: datetime
     failures: int
@@ -60,6 +61,11 @@ class Accounts:
         self._database = database
         self._keyring = keyring
 
+    def require_absent(self, account_id: int) -> None:
+        """Raises AccountError when it is there and active: `add` would, but only once Hostaway has been asked."""
+        if any(account.account_id == account_id for account in self.active()):
+            raise _exists(account_id)
+
     def add(self, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool) -> Account:
         """A new account, or one that was removed and comes back with its rows. `is_due`: a sync may start by itself.
 
@@ -87,10 +93,16 @@ class Accounts:
         with self._database.transaction() as connection:
             found = connection.execute(statement).one_or_none()
         if found is None:
-            raise AccountError(
-                f"account {account_id} exists already; `hostaway accounts remove {account_id}` removes it"
-            )
+            raise _exists(account_id)
         return Account(*found)
+
+    def change_secret(self, account_id: int, secret: str) -> None:
+        """A secret that Hostaway has accepted: what failed with the old one may be tried again at once."""
+        sealed = self._keyring.encrypt(secret, secret_place("client_secret", account_id))
+        self._change(account_id, {"client_secret": sealed, "failures": 0, "paused_until": None})
+
+    def rename(self, account_id: int, name: str | None) -> None:
+        self._change(account_id, {"name": name})
 
     def get(self, account_id: int) -> Account:
         """Raises AccountError for an account that is unknown or was removed."""
@@ -113,20 +125,24 @@ class Accounts:
         with self._database.transaction() as connection:
             return [Account(*row) for row in connection.execute(select(*_SHOWN).where(is_due))]
 
-    def health(self) -> list[AccountHealth]:
+    def health(self, account_id: int | None = None) -> list[AccountHealth]:
+        """Of all accounts, removed ones included, or of one."""
         with self._database.transaction() as connection:
-            found = connection.execute(select(*_SHOWN).order_by(accounts.c.account_id)).all()
+            found = connection.execute(
+                select(*_SHOWN).where(_is(accounts.c.account_id, account_id)).order_by(accounts.c.account_id)
+            ).all()
             rows: dict[str, dict[int, int]] = {}
             for name in ENTITIES:
                 table = ENTITY_TABLES[name]
                 counted = (
                     select(table.c.account_id, func.count())
-                    .where(table.c.deleted_at.is_(None))
+                    .where(table.c.deleted_at.is_(None), _is(table.c.account_id, account_id))
                     .group_by(table.c.account_id)
                 )
                 rows[name] = dict(connection.execute(counted).tuples().all())
             newest = (
                 select(sync_runs.c.account_id, sync_runs.c.status, sync_runs.c.error)
+                .where(_is(sync_runs.c.account_id, account_id))
                 .distinct(sync_runs.c.account_id)
                 .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
             )
@@ -140,11 +156,11 @@ class Accounts:
             for row in found
         ]
 
-    def ask_for_sync(self, account_id: int) -> None:
+    def ask_for_sync(self, account_id: int, mode: str | None = None) -> None:
         """Let a sync start by itself, now."""
         with self._database.transaction() as connection:
             chosen = accounts.c.account_id == account_id
-            connection.execute(update(accounts).where(chosen).values(next_due_at=func.now()))
+            connection.execute(update(accounts).where(chosen).values(next_due_at=func.now(), next_mode=mode))
 
     def remove(self, account_id: int, *, hard: bool) -> None:
         """Stop syncing; with `hard`, delete the account and its rows everywhere."""
@@ -159,6 +175,13 @@ class Accounts:
                 client_secret=None,
                 access_token=None,
                 token_expires_at=None,
+                webhook_id=None,
+                webhook_login=None,
+                webhook_password=None,
+                webhook_previous_login=None,
+                webhook_previous_password=None,
+                webhook_previous_until=None,
+                webhook_enabled=None,
                 updated_at=func.now(),
             )
         )
@@ -190,3 +213,16 @@ class Accounts:
                 .where(accounts.c.account_id == account_id)
                 .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at), failures=0, paused_until=None)
             )
+
+    def _change(self, account_id: int, values: dict[str, Any]) -> None:
+        with self._database.transaction() as connection:
+            chosen = accounts.c.account_id == account_id
+            connection.execute(update(accounts).where(chosen).values(**values, updated_at=func.now()))
+
+
+def _is(column: Column[int], account_id: int | None) -> ColumnElement[bool]:
+    return true() if account_id is None else column == account_id
+
+
+def _exists(account_id: int) -> AccountError:
+    return AccountError(f"account {account_id} exists already; `hostaway accounts remove {account_id}` removes it")

@@ -62,10 +62,16 @@ def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], sy
     driver(connection).cursor().execute(query("mark_read"), values)
 
 
-def alive_messages(connection: Connection, account_id: int, ids: Collection[int]) -> dict[int, set[int]]:
-    """Ids of the live messages of these conversations, by conversation."""
+def alive_messages(
+    connection: Connection, account_id: int, ids: Collection[int], before: datetime
+) -> dict[int, set[int]]:
+    """Ids of the live messages of these conversations, by conversation; what came since `before` is left out."""
     columns = (messages.c.conversation_id, messages.c.id)
-    chosen = (messages.c.account_id == account_id) & (messages.c.conversation_id == func.any(list(ids)))
+    chosen = (
+        (messages.c.account_id == account_id)
+        & (messages.c.conversation_id == func.any(list(ids)))
+        & (func.coalesce(messages.c.read_at, messages.c.created_at) <= before)
+    )
     alive: dict[int, set[int]] = defaultdict(set)
     for conversation_id, message_id in connection.execute(
         select(*columns).where(chosen, messages.c.deleted_at.is_(None))
@@ -74,9 +80,8 @@ def alive_messages(connection: Connection, account_id: int, ids: Collection[int]
     return alive
 
 
-def expected_messages(connection: Connection, account_id: int) -> int:
-    """How many messages Hostaway counted, over all live conversations, each at its last complete read."""
-    counted = select(func.coalesce(func.sum(conversations.c.messages_read_count), 0)).where(
-        conversations.c.account_id == account_id, conversations.c.deleted_at.is_(None)
-    )
-    return int(connection.execute(counted).scalar_one())
+def message_counts(connection: Connection, account_id: int) -> tuple[int, int]:
+    """Messages as Hostaway counted them and as they are here, over the conversations that have not moved since."""
+    found = driver(connection).cursor().execute(query("message_counts"), {"account_id": account_id}).fetchone()
+    assert found is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(found[0]), int(found[1])

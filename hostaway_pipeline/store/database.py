@@ -1,10 +1,11 @@
 """One engine per process, and the one place where a database failure becomes an error of ours."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import errors as pg
@@ -18,6 +19,8 @@ from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 OLDEST_SERVER = 140000
 _CONNECT_SECONDS = 10
+# Hostaway waits 20 s for an answer: a statement on the way of a delivery gives up before.
+_STATEMENT_MS = 10_000
 # Callers of single statements queue for a row lock anyway: more connections would only queue in the server.
 _UNSYNCED_CONNECTIONS = 4
 
@@ -29,7 +32,13 @@ class Database:
         self._url = make_url(url).set(drivername="postgresql")
         parsed = self._url.set(drivername="postgresql+psycopg")
         self._display = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
-        connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway"}
+        self.on_statement: Callable[[str, float], None] = lambda _name, _seconds: None
+        """Told the name and the seconds of every statement."""
+        connect = {
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": "hostaway",
+            "cursor_factory": _timed_cursor(self),
+        }
         self.engine = create_engine(
             parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=connect
         )
@@ -40,6 +49,13 @@ class Database:
             pool_pre_ping=True,
             isolation_level="AUTOCOMMIT",
             connect_args={**connect, "options": "-c synchronous_commit=off"},
+        )
+        self._single = create_engine(
+            parsed,
+            pool_size=1,
+            max_overflow=_UNSYNCED_CONNECTIONS,
+            isolation_level="AUTOCOMMIT",
+            connect_args={**connect, "options": f"-c statement_timeout={_STATEMENT_MS}"},
         )
 
     @contextmanager
@@ -53,6 +69,19 @@ class Database:
         """Single statements that commit at once without waiting for the disk: for what a crash may forget."""
         with self._translated(), self._unsynced.connect() as connection:
             yield driver(connection).cursor()
+
+    @contextmanager
+    def statement(self) -> Iterator[psycopg.Cursor[Any]]:
+        """One durable statement in one round trip: no transaction around it, and no look before whether it can be sent.
+
+        After DatabaseUnavailable it may have happened all the same.
+        """
+        with self._translated(), self._single.connect() as connection:
+            try:
+                yield driver(connection).cursor()
+            except psycopg.OperationalError:
+                connection.invalidate()
+                raise
 
     @contextmanager
     def dedicated(self) -> Iterator[Connection]:
@@ -95,6 +124,7 @@ class Database:
     def dispose(self) -> None:
         self.engine.dispose()
         self._unsynced.dispose()
+        self._single.dispose()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -143,6 +173,29 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
 def query(name: str) -> str:
     """The text of `queries/<name>.sql`: every statement that matters has a name and a comment."""
     return (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _timed_cursor(database: Database) -> type[psycopg.Cursor[Any]]:
+    class TimedCursor(psycopg.Cursor[Any]):
+        """Tells the database how long each statement took."""
+
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+            began = time.perf_counter()
+            try:
+                return super().execute(query, params, **options)
+            finally:
+                database.on_statement(_statement_name(query), time.perf_counter() - began)
+
+    return TimedCursor
+
+
+def _statement_name(query: object) -> str:
+    """`-- merge: …` is merge; anything else goes by its first word."""
+    if not isinstance(query, str):
+        return "other"
+    if query.startswith("-- "):
+        return query[3 : query.index(":")]
+    return query.split(maxsplit=1)[0].lower()
 
 
 def _unavailable(error: BaseException | None) -> str | None:

@@ -13,12 +13,13 @@ from hostaway_pipeline.domain.entities import Entity, Row
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA
 
-_COMMON = ("id", "raw_payload", "content_hash", "source_updated_at")
+_COMMON = ("id", "raw_payload", "content_hash", "source_updated_at", "read_at")
 
 
 class _Known(NamedTuple):
     content_hash: bytes
     source_updated_at: Any
+    read_at: Any
     is_deleted: bool
 
 
@@ -62,7 +63,7 @@ def _newest_by_id(rows: Iterable[Row]) -> dict[int, Row]:
 
 def _known(connection: Connection, entity: Entity, account_id: int, ids: list[int]) -> dict[int, _Known]:
     statement = sql.SQL(
-        "SELECT id, content_hash, source_updated_at, deleted_at IS NOT NULL FROM {} "
+        "SELECT id, content_hash, source_updated_at, read_at, deleted_at IS NOT NULL FROM {} "
         "WHERE account_id = %s AND id = ANY(%s)"
     ).format(_table(entity))
     cursor = driver(connection).cursor(binary=True)
@@ -73,6 +74,8 @@ def _would_write(row: Row, known: _Known | None) -> bool:
     if known is None:
         return True
     if _is_older(row.source_updated_at, known.source_updated_at):
+        return False
+    if not _is_older(known.source_updated_at, row.source_updated_at) and _is_older(row.read_at, known.read_at):
         return False
     return _would_move(row, known) or row.source_updated_at != known.source_updated_at
 
@@ -96,11 +99,11 @@ def _stage(cursor: psycopg.Cursor[Any], entity: Entity, rows: Sequence[Row]) -> 
     cursor.execute(sql.SQL("DELETE FROM {}").format(_stage_table(entity)))  # of an earlier merge in this transaction
     with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(_stage_table(entity), columns)) as copy:
         for row in rows:
-            copy.write_row((row.id, row.payload, row.content_hash, row.source_updated_at, *row.values))
+            copy.write_row((row.id, row.payload, row.content_hash, row.source_updated_at, row.read_at, *row.values))
 
 
 def _merge_staged(cursor: psycopg.Cursor[Any], entity: Entity, account_id: int, customer_id: UUID) -> tuple[int, int]:
-    assigned = ("customer_id", "content_hash", "source_updated_at", *entity.columns)
+    assigned = ("customer_id", "content_hash", "source_updated_at", "read_at", *entity.columns)
     statement = sql.SQL(query("merge")).format(
         table=_table(entity),
         stage=_stage_table(entity),
@@ -109,7 +112,9 @@ def _merge_staged(cursor: psycopg.Cursor[Any], entity: Entity, account_id: int, 
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in assigned
         ),
     )
-    found = cursor.execute(statement, {"account_id": account_id, "customer_id": customer_id}).fetchone()
+    found = cursor.execute(
+        statement.as_string(cursor), {"account_id": account_id, "customer_id": customer_id}
+    ).fetchone()
     assert found is not None  # noqa: S101 (an aggregate always returns one row)
     return int(found[0]), int(found[1])
 

@@ -16,7 +16,7 @@ from hostaway_pipeline.store.accounts import secret_place
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.tables import accounts, key_canaries
 
-SECRET_COLUMNS = ("client_secret", "access_token", "webhook_password")
+SECRET_COLUMNS = ("client_secret", "access_token", "webhook_password", "webhook_previous_password")
 _BATCH = 200
 
 

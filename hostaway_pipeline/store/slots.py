@@ -20,6 +20,8 @@ _LATEST_START = 0.2
 _QUIET_SECONDS = 300
 # So long after interactive work this share of a limit is kept free for more of it.
 _INTERACTIVE_SECONDS, _INTERACTIVE_SHARE = 60, 0.1
+# Hostaway allows so many sent messages per account.
+SENDS = RateLimit(30, 60)
 # What Hostaway published until 2026-08: no 429 can tell that less is allowed.
 _SLOWEST_IP, _SLOWEST_ACCOUNT = RateLimit(15, 10), RateLimit(20, 10)
 
@@ -81,6 +83,16 @@ class PostgresSlots:
             },
         )
 
+    def acquire_send(self, account_id: int) -> None:
+        """Wait until one more message may be sent for this account; its request's own slot comes after that."""
+        _, wait = self._take(_send_scope(account_id), SENDS)
+        _sleep(wait)
+
+    def send_refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+        """Somebody else sends for this account, too: nobody of ours does before `until`, and reads go on."""
+        values = {"scopes": [_send_scope(account_id)], "limits": [SENDS.requests], "floors": [SENDS.requests]}
+        self._run("slow_down", values | {"window": SENDS.seconds, "sent_at": sent_at, "until": until})
+
     def states(self) -> list[ScopeState]:
         """Every scope that was used within its window, busiest first."""
         found: list[ScopeState] = []
@@ -111,8 +123,26 @@ class PostgresSlots:
             return cursor.fetchone() if cursor.description else None
 
 
+class SendSlots:
+    """The limiter of sent messages, on top of the other: satisfies client.ports.RateLimiter."""
+
+    def __init__(self, slots: PostgresSlots) -> None:
+        self._slots = slots
+
+    def acquire(self, account_id: int) -> datetime:
+        self._slots.acquire_send(account_id)
+        return self._slots.acquire(account_id)
+
+    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+        self._slots.send_refused(account_id, sent_at, until)
+
+
 def _account_scope(account_id: int) -> str:
     return f"account:{account_id}"
+
+
+def _send_scope(account_id: int) -> str:
+    return f"send:{account_id}"
 
 
 def _floor(limit: RateLimit, slowest: RateLimit) -> int:

@@ -1,15 +1,18 @@
 """What a sweep leaves behind: tombstones, and the record of how complete it was."""
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.entities import Entity
-from hostaway_pipeline.store.tables import ENTITY_TABLES, conversations, messages, sweeps
+from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, conversations, messages, sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,28 @@ def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[in
     return set(found.scalars())
 
 
-def mark_deleted(connection: Connection, entity: Entity, account_id: int, ids: Collection[int]) -> int:
-    """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again."""
+def database_time(connection: Connection) -> datetime:
+    """The clock that all processes share."""
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+def mark_deleted(
+    connection: Connection, entity: Entity, account_id: int, ids: Collection[int], asked_at: datetime
+) -> int:
+    """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again.
+
+    `asked_at`: when Hostaway was asked and did not show them. A row that was read or received since then is alive.
+    """
     if not ids:
         return 0
     table = ENTITY_TABLES[entity.name]
-    values: dict[str, Any] = {"deleted_at": func.now(), "updated_at": func.now()}
+    values: dict[str, Any] = {"deleted_at": func.now(), "updated_at": func.now(), "read_at": asked_at}
     if table is conversations:
         values["messages_synced_at"] = None
     chosen = (table.c.account_id == account_id) & (table.c.id == func.any(list(ids))) & table.c.deleted_at.is_(None)
-    return connection.execute(update(table).where(chosen).values(values)).rowcount
+    is_older = table.c.read_at.is_(None) | (table.c.read_at <= asked_at)
+    return connection.execute(update(table).where(chosen, is_older).values(values)).rowcount
 
 
 def delete_messages_of_deleted_conversations(connection: Connection, account_id: int) -> int:
@@ -68,14 +83,22 @@ def advance_known_until(connection: Connection, entity: Entity, account_id: int,
     connection.execute(update(sweeps).where(chosen).values(known_until=newer))
 
 
-def record_sweep(connection: Connection, account_id: int, record: SweepRecord) -> None:
-    table = ENTITY_TABLES[record.entity]
-    alive = (table.c.account_id == account_id) & table.c.deleted_at.is_(None)
+def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen: AbstractSet[int]) -> int:
+    """How many rows of the table the sweep's count is to be compared with."""
+    table = sql.Identifier(SCHEMA, ENTITY_TABLES[record.entity].name)
+    values = {"account_id": account_id, "seen": list(seen), "started_at": record.started_at}
+    cursor = driver(connection).cursor()
+    found = cursor.execute(sql.SQL(query("live_rows")).format(table=table).as_string(cursor), values).fetchone()
+    assert found is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(found[0])
+
+
+def record_sweep(connection: Connection, account_id: int, record: SweepRecord, table_count: int) -> None:
     values = {
         **asdict(record),
         "account_id": account_id,
         "finished_at": func.clock_timestamp(),
-        "table_count": select(func.count()).select_from(table).where(alive).scalar_subquery(),
+        "table_count": table_count,
     }
     statement = insert(sweeps).values(values)
     connection.execute(

@@ -21,7 +21,7 @@ def read_head(client: HostawayClient, tables: AccountTables, progress: Progress)
     known, counts, seen = tables.known_until(RESERVATIONS), Counts(), None
     progress.expect(RESERVATIONS.name, None)
     for page in after_id(lambda position: _page(client, position)):
-        rows = [row for payload in page.rows if (row := RESERVATIONS.row(payload)) is not None]
+        rows = [row for payload in page.rows if (row := RESERVATIONS.row(payload, page.read_at)) is not None]
         counts += tables.merge(RESERVATIONS, rows)
         progress.advance(RESERVATIONS.name, len(rows))
         changed = [row.source_updated_at for row in rows]

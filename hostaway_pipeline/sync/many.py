@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from hostaway_pipeline.errors import PipelineError
-from hostaway_pipeline.sync.pull import PullRequest, Report, Services, pull
+from hostaway_pipeline.sync.ports import Services
+from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 
 # Beyond a few accounts the outgoing IP's limit is what all of them wait for.
 AT_ONCE = 4

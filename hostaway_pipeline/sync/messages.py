@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 from hostaway_pipeline.client.client import HostawayClient
@@ -27,6 +27,7 @@ class Thread:
     conversation: Unread
     rows: list[Row] = field(default_factory=list)
     count: int = 0
+    asked_at: datetime | None = None  # when the first page was asked for
     problem: str | None = None
     is_gone: bool = False  # deleted at Hostaway since the conversations were listed
 
@@ -43,7 +44,7 @@ class MessageReader:
         self._held_back = 0
 
     def run(self, conversations: list[Unread], *, synced_at: datetime, max_delete_share: float) -> Outcome:
-        started_at = datetime.now(UTC)
+        started_at = self._tables.database_time()
         self._progress.expect(MESSAGES.name, len(conversations))
         counts = Counts(deleted=self._tables.delete_messages_of_deleted_conversations())
         alive = len(self._tables.alive_ids(MESSAGES))
@@ -51,8 +52,7 @@ class MessageReader:
         for threads in self._read_all(conversations):
             counts += self._apply(threads, may_delete - counts.deleted, synced_at)
             self._progress.advance(MESSAGES.name, len(threads))
-        record = self._record(started_at)
-        self._tables.finish_sweep(MESSAGES, record, ())
+        record = self._tables.finish_messages(self._record(started_at))
         return Outcome(MESSAGES.name, counts, record)
 
     def _read_all(self, conversations: list[Unread]) -> Iterator[list[Thread]]:
@@ -86,24 +86,26 @@ class MessageReader:
         return thread
 
     def _one_pass(self, conversation: Unread) -> Thread:
-        tally, rows = Tally(), []
+        tally, rows, asked_at = Tally(), [], None
         path = f"/conversations/{conversation.id}/messages"
         offset = 0
         while True:
             page = self._client.page(path, {"limit": _PAGE_LIMIT, "offset": offset})
-            read = [row for payload in page.rows if (row := MESSAGES.row(payload)) is not None]
+            read = [row for payload in page.rows if (row := MESSAGES.row(payload, page.read_at)) is not None]
+            asked_at = asked_at or page.read_at
             tally.add({row.id for row in read}, page.count)
             rows += read
             offset += len(page.rows)
             if not page.rows or tally.is_complete:
                 break
         problem = None if tally.is_complete else f"{path}: {len(tally.seen)} distinct rows but a count of {tally.count}"
-        return Thread(conversation, rows, tally.count or 0, problem)
+        return Thread(conversation, rows, tally.count or 0, asked_at, problem)
 
     def _apply(self, threads: list[Thread], may_delete: int, synced_at: datetime) -> Counts:
         self._problems += [thread.problem for thread in threads if thread.problem is not None]
         complete = [thread for thread in threads if thread.problem is None and not thread.is_gone]
-        missing = self._missing(complete)
+        asked_at = min((thread.asked_at for thread in complete if thread.asked_at), default=synced_at)
+        missing = self._missing(complete, asked_at)
         deleted = frozenset[int]().union(*missing.values())
         if len(deleted) > may_delete:  # too many to be deletions: leave them, and read these conversations again
             self._held_back += len(deleted)
@@ -111,12 +113,15 @@ class MessageReader:
             deleted = frozenset()
         rows = [row for thread in threads for row in thread.rows]
         reads = [Read(thread.conversation, thread.count) for thread in complete]
-        return self._tables.apply_reads(rows, deleted, reads, synced_at)
+        return self._tables.apply_reads(rows, deleted, reads, asked_at=asked_at, synced_at=synced_at)
 
-    def _missing(self, complete: list[Thread]) -> dict[int, set[int]]:
-        """Live messages that a complete read no longer shows, by conversation; only conversations that have some."""
+    def _missing(self, complete: list[Thread], asked_at: datetime) -> dict[int, set[int]]:
+        """Live messages that a complete read no longer shows, by conversation; only conversations that have some.
+
+        A message that came after Hostaway was asked is not one of them: a webhook brought it meanwhile.
+        """
         shown = {thread.conversation.id: {row.id for row in thread.rows} for thread in complete}
-        alive = self._tables.alive_messages(list(shown))
+        alive = self._tables.alive_messages(list(shown), asked_at)
         return {conversation: gone for conversation, ids in alive.items() if (gone := ids - shown[conversation])}
 
     def _record(self, started_at: datetime) -> SweepRecord:
@@ -129,8 +134,8 @@ class MessageReader:
             entity=MESSAGES.name,
             started_at=started_at,
             is_complete=not self._problems,
-            server_count=self._tables.expected_messages(),
-            seen_count=len(self._tables.alive_ids(MESSAGES)),
+            server_count=None,
+            seen_count=0,
             held_back=self._held_back,
             reason="; ".join(reasons) or None,
         )

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
+
+import structlog
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
@@ -16,35 +18,23 @@ from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, MESSAGES, RESERVATIONS
 from hostaway_pipeline.errors import ApiError, DatabaseUnavailable, PermanentApiError, PipelineError
 from hostaway_pipeline.store.account_tables import AccountTables
-from hostaway_pipeline.store.accounts import Account, Accounts
+from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.sweeps import SweepRecord
-from hostaway_pipeline.store.sync_runs import StartedRun, SyncRuns
+from hostaway_pipeline.store.sync_runs import StartedRun
+from hostaway_pipeline.sync.gaps import recover_gaps
 from hostaway_pipeline.sync.head import read_head
 from hostaway_pipeline.sync.messages import MessageReader
+from hostaway_pipeline.sync.ports import Services
 from hostaway_pipeline.sync.progress import Progress, Silent
+from hostaway_pipeline.sync.registration import ensure_webhook, receiver_url
 from hostaway_pipeline.sync.sweep import Outcome, Sweep
 
 # full: every list and every conversation's messages · reconcile: every list, and the messages of conversations that
 # moved, plus a daily share of the others · refresh: what changed at the head, without looking for deletions
 Mode = Literal["full", "reconcile", "refresh"]
 _LISTS = (LISTINGS, RESERVATIONS, CONVERSATIONS)
+log = structlog.get_logger(__name__)
 _PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
-
-
-class Services(Protocol):
-    """What wiring.py puts together."""
-
-    @property
-    def accounts(self) -> Accounts: ...
-
-    @property
-    def sync_runs(self) -> SyncRuns: ...
-
-    def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient: ...
-
-    def tables(self, account: Account, *, dry_run: bool) -> AccountTables: ...
-
-    def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +100,8 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             if account.failures:
                 _probe(services, account.account_id, report)
             work.read_into(report)
+            if request.mode == "reconcile" and not request.dry_run:
+                _look_after_webhook(services, account, client, report)
             report.status = "incomplete" if report.problems else "succeeded"
         except PipelineError as error:
             report.status, report.error = "failed", error
@@ -121,8 +113,23 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             report.api_calls += client.stats.api_calls
             report.http_429 += client.stats.http_429
             if not request.dry_run:
+                _count(services, request, report)
                 _record(services, account, run, report)
     return report
+
+
+def _look_after_webhook(services: Services, account: Account, client: HostawayClient, report: Report) -> None:
+    """Whether Hostaway still delivers, and what it could not deliver. No reason to call the sync a failure."""
+    if RESERVATIONS.name not in report.entities or receiver_url(services) is None:
+        return
+    try:
+        ensure_webhook(services, client)
+        recovered = recover_gaps(services, account, client)
+    except ApiError as error:
+        log.warning("webhook not looked after", account_id=account.account_id, error=str(error))
+        return
+    for entity, counts in recovered.items():
+        services.telemetry.records_synced("pull", entity, counts)
 
 
 def _probe(services: Services, account_id: int, report: Report) -> None:
@@ -146,6 +153,12 @@ def _started(services: Services, request: PullRequest) -> StartedRun:
         dagster_run_id=request.dagster_run_id,
         entities=request.entities,
     )
+
+
+def _count(services: Services, request: PullRequest, report: Report) -> None:
+    services.telemetry.sync_ended(request.source, report.status)
+    for entity, counts in report.entities.items():
+        services.telemetry.records_synced("pull", entity, counts)
 
 
 def _record(services: Services, account: Account, run: StartedRun, report: Report) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from hostaway_pipeline.client.client import HostawayClient, Page
 from hostaway_pipeline.client.paging import after_id, by_offset
@@ -52,9 +52,10 @@ class Sweep:
         self._counts = Counts()
         self._seen_in_all: set[int] = set()
         self._newest_seen: datetime | None = None
+        self._asked_at: datetime | None = None  # when the newest pass began
 
     def run(self, *, max_delete_share: float) -> Outcome:
-        started_at = datetime.now(UTC)
+        started_at = self._tables.database_time()
         alive = self._tables.alive_ids(self._entity)
         tally = self._until_complete()
         plan = plan_tombstones(alive, tally.seen, max_share=max_delete_share) if tally.is_complete else Tombstones()
@@ -71,7 +72,9 @@ class Sweep:
             reason=plan.held_back or _incompleteness(tally),
             known_until=self._newest_seen,
         )
-        deleted = self._tables.finish_sweep(self._entity, record, plan.ids)
+        deleted = self._tables.finish_sweep(
+            self._entity, record, seen=tally.seen, deleted=plan.ids, asked_at=self._asked_at or started_at
+        )
         return Outcome(self._entity.name, self._total(deleted), record)
 
     def _until_complete(self) -> Tally:
@@ -84,8 +87,10 @@ class Sweep:
 
     def _one_pass(self) -> Tally:
         tally, head = Tally(), None
+        self._asked_at = None
         for page in self._pages():
             self._progress.expect(self._entity.name, page.count)
+            self._asked_at = self._asked_at or page.read_at
             before = len(tally.seen)
             updated = self._take(page, tally)
             head = head or newest(*updated)
@@ -103,7 +108,7 @@ class Sweep:
 
     def _take(self, page: Page, tally: Tally) -> list[datetime | None]:
         """Merge and count a page; returns when Hostaway says that its rows changed."""
-        rows = [row for payload in page.rows if (row := self._entity.row(payload)) is not None]
+        rows = [row for payload in page.rows if (row := self._entity.row(payload, page.read_at)) is not None]
         self._counts += self._tables.merge(self._entity, rows)
         ids = {row.id for row in rows}
         self._seen_in_all |= ids

@@ -23,6 +23,7 @@ OURS = {
     "raw_payload",
     "content_hash",
     "source_updated_at",
+    "read_at",
     "created_at",
     "updated_at",
     "deleted_at",

@@ -5,14 +5,14 @@ from pathlib import Path
 from hostaway_pipeline.settings import Settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
-SHOWN = {"reread_share": "1/30", "egress": "", "database_url": "", "dagster_database_url": "", "encryption_keys": ""}
+SHOWN = {"reread_share": "1/30", "egress": ""}
 
 
 def expected() -> str:
     """Run this module to rewrite the file."""
     blocks = ["# Copy to .env and change what you need. What is commented out shows its default."]
     for name, field in Settings.model_fields.items():
-        default = SHOWN.get(name, str(field.default))
+        default = SHOWN.get(name, "" if field.default is None else str(field.default))
         blocks.append(f"# {field.description}\n#HOSTAWAY_{name.upper()}={default}")
     return "\n\n".join(blocks) + "\n"
 

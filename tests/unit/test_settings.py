@@ -44,6 +44,13 @@ WRONG = [
     ("HOSTAWAY_MAX_DELETE_SHARE", "-0.1"),
     ("HOSTAWAY_MAX_DELETE_SHARE", "1.1"),
     ("HOSTAWAY_MAX_DELETE_SHARE", "nan"),
+    ("HOSTAWAY_API_KEYS", "too-short"),
+    ("HOSTAWAY_API_KEYS", "sha256:abc"),
+    ("HOSTAWAY_PUBLIC_URL", "hooks.example.com"),
+    ("HOSTAWAY_PUBLIC_URL", "http://hooks.example.com"),
+    ("HOSTAWAY_PUBLIC_URL", "https://hooks.example.com:8443"),
+    ("HOSTAWAY_PUBLIC_URL", "https://me:pw@hooks.example.com"),
+    ("HOSTAWAY_EVENTS_KEPT_DAYS", "0"),
     ("HOSTAWAY_LOG_LEVEL", "LOUD"),
 ]
 
@@ -130,13 +137,24 @@ def test_values_are_read(load):
         HOSTAWAY_MAX_DELETE_SHARE="1",
         HOSTAWAY_REREAD_SHARE="1/4",
         HOSTAWAY_READ_TIMEOUT="2.5",
+        HOSTAWAY_API_KEYS="0123456789abcdef",
+        HOSTAWAY_PUBLIC_URL="https://hooks.example.com/",
+        HOSTAWAY_WEBHOOK_SIGNATURE_HEADER="X-Signature",
+        HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS="one,two",
+        HOSTAWAY_EVENTS_KEPT_DAYS="7",
+        HOSTAWAY_RUNS_KEPT_DAYS="3",
         HOSTAWAY_LOG_LEVEL="DEBUG",
     )
     read = dict(settings)
-    secrets = [
-        read.pop(name).get_secret_value() for name in ("database_url", "dagster_database_url", "encryption_keys")
+    names = ("database_url", "dagster_database_url", "encryption_keys", "api_keys", "webhook_signature_secrets")
+    secrets = [read.pop(name).get_secret_value() for name in names]
+    assert secrets == [
+        "postgresql://u:p@h/db",
+        "postgres://u:p@h/dagster",
+        "k1:abc",
+        "0123456789abcdef",
+        "one,two",
     ]
-    assert secrets == ["postgresql://u:p@h/db", "postgres://u:p@h/dagster", "k1:abc"]
     assert read == {
         "home": Path("/var/lib/hostaway"),
         "api_url": "http://localhost:8080/v1",
@@ -147,8 +165,22 @@ def test_values_are_read(load):
         "max_delete_share": 1.0,
         "reread_share": 0.25,
         "read_timeout": 2.5,
+        "public_url": "https://hooks.example.com",
+        "webhook_signature_header": "X-Signature",
+        "events_kept_days": 7,
+        "runs_kept_days": 3,
         "log_level": "DEBUG",
     }
+
+
+def test_a_signature_needs_header_and_secrets(load):
+    """One without the other would look like a check and be none."""
+    with pytest.raises(ConfigurationError, match="SIGNATURE_HEADER and HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS go together"):
+        load(HOSTAWAY_WEBHOOK_SIGNATURE_HEADER="X-Signature")
+
+
+def test_a_sandbox_on_this_machine_may_reach_us_by_http(load):
+    assert load(HOSTAWAY_PUBLIC_URL="http://127.0.0.1:8080").public_url == "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("share", ["0", "1"])
@@ -185,6 +217,9 @@ def test_secrets_do_not_show(load, show):
         HOSTAWAY_DATABASE_URL="postgresql://hostaway:hunter2@db/x",
         HOSTAWAY_DAGSTER_DATABASE_URL="postgresql://hostaway:hunter2@db/dagster",
         HOSTAWAY_ENCRYPTION_KEYS="k1:hunter2",
+        HOSTAWAY_API_KEYS="hunter2-hunter2-hunter2",
+        HOSTAWAY_WEBHOOK_SIGNATURE_HEADER="X-Signature",
+        HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS="hunter2",
     )
     assert "hunter2" not in show(settings)
 

@@ -113,7 +113,7 @@ def transport(server: Canned) -> Iterator[Transport]:
 
 
 def get(transport: Transport) -> Answer:
-    return transport.get("/listings", {"limit": 1}, TOKEN)
+    return transport.call("GET", "/listings", TOKEN, params={"limit": 1})
 
 
 def failure(act: Callable[[], object]) -> ApiError:
@@ -404,5 +404,5 @@ def test_an_integer_beyond_64_bits_beside_half_a_surrogate_pair_can_be_written_a
     """One text with half a pair is enough for a page to take the way of the standard library's parser."""
     body = b'{"status": "success", "result": [{"id": 1, "body": "\\ud83d", "hash": 123456789012345678901}], "count": 1}'
     server.says(200, body)
-    result = transport.get("/listings", {}, "token").result
+    result = transport.call("GET", "/listings", "token").result
     content_hash(storable(result[0]))

@@ -1,7 +1,8 @@
 -- merge: staged rows of one account meet the stored ones.
 --
 -- New ids are inserted. A stored row takes the new content unless what is stored is newer by Hostaway's own clock, so
--- that a slow poll cannot undo a newer webhook. When only volatile keys moved, source_updated_at alone advances:
+-- that a slow poll cannot undo a newer webhook. That clock ticks in seconds, and not every object has one: of equal
+-- times the content that was asked for later wins. When only volatile keys moved, source_updated_at alone advances:
 -- updated_at tells analysts when content changed. A row that comes back is no longer deleted. Rows are taken in the
 -- order of their ids, so that two merges of the same rows wait for each other instead of deadlocking.
 WITH merged AS (
@@ -14,7 +15,11 @@ WITH merged AS (
         updated_at = CASE WHEN stored.content_hash = excluded.content_hash AND stored.deleted_at IS NULL
                           THEN stored.updated_at ELSE now() END,
         deleted_at = NULL
-    WHERE (stored.source_updated_at <= excluded.source_updated_at) IS NOT FALSE
+    WHERE CASE
+              WHEN stored.source_updated_at < excluded.source_updated_at THEN TRUE
+              WHEN stored.source_updated_at > excluded.source_updated_at THEN FALSE
+              ELSE (stored.read_at <= excluded.read_at) IS NOT FALSE
+          END
       AND (stored.content_hash <> excluded.content_hash
            OR stored.source_updated_at IS DISTINCT FROM excluded.source_updated_at
            OR stored.deleted_at IS NOT NULL)

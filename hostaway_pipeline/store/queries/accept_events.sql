@@ -1,0 +1,36 @@
+-- accept_events: a batch of deliveries becomes events, unless a delivery equals the newest stored event of its object.
+--
+-- The head of an object moves only when its fingerprint differs; whoever moved it stores the event. The upsert's row
+-- lock makes that one decision among all receivers, and A, B, A again are three events. A batch names no object twice.
+-- Deliveries of an account that was removed meanwhile fall out here.
+WITH arrived AS (
+    SELECT delivery.*, position
+    FROM jsonb_array_elements(%(deliveries)s::jsonb) WITH ORDINALITY AS element (value, position),
+         jsonb_to_record(value) AS delivery (
+             account_id bigint, event text, object text, object_id bigint, payload jsonb, fingerprint text,
+             request_id text, status text, error text
+         )
+    JOIN hostaway.accounts AS account ON account.account_id = delivery.account_id AND account.is_active
+),
+moved AS (
+    INSERT INTO hostaway.webhook_heads AS head (account_id, object, object_id, fingerprint)
+    SELECT account_id, object, object_id, decode(fingerprint, 'hex')
+    FROM arrived
+    WHERE object_id IS NOT NULL
+    ORDER BY account_id, object, object_id
+    ON CONFLICT (account_id, object, object_id) DO UPDATE
+        SET fingerprint = excluded.fingerprint, received_at = excluded.received_at
+        WHERE head.fingerprint <> excluded.fingerprint
+    RETURNING account_id, object, object_id
+),
+stored AS (
+    INSERT INTO hostaway.webhook_events
+        (account_id, event, object, object_id, payload, request_id, status, error, applied_at)
+    SELECT account_id, event, object, object_id, payload, request_id, status, error,
+           CASE WHEN status <> 'pending' THEN clock_timestamp() END
+    FROM arrived
+    WHERE object_id IS NULL OR (account_id, object, object_id) IN (SELECT * FROM moved)
+    ORDER BY position
+    RETURNING id
+)
+SELECT count(*) FROM stored

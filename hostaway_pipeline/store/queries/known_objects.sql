@@ -1,0 +1,4 @@
+-- known_objects: what is stored of some objects, as far as it decides what their events come to.
+SELECT id, content_hash, source_updated_at, deleted_at IS NOT NULL, ARRAY(SELECT jsonb_object_keys(raw_payload))
+FROM {table}
+WHERE account_id = %(account_id)s AND id = ANY(%(ids)s)

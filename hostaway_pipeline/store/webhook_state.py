@@ -1,0 +1,175 @@
+"""The webhook of each account: its credentials, encrypted, and what Hostaway last told about the registration."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from hostaway_pipeline.security.keyring import Keyring
+from hostaway_pipeline.store.accounts import secret_place
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.health import Finding
+from hostaway_pipeline.store.tables import accounts, reservations, webhook_heads
+
+_PASSWORD_BYTES = 32
+_LOGIN_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What Hostaway may show us in the name of one account."""
+
+    account_id: int
+    login: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credential(account_id={self.account_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """What may be shown. `is_enabled` as Hostaway told at `checked_at`; `heard_at`: the newest event that came."""
+
+    webhook_id: int | None
+    is_enabled: bool | None
+    checked_at: datetime | None
+    heard_at: datetime | None
+    log_id: int | None
+
+
+class WebhookStates:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def accepted(self) -> list[Credential]:
+        """Every pair of login and password that opens the door, those that are being rotated out included."""
+        c = accounts.c
+        columns = (
+            c.account_id,
+            c.webhook_login,
+            c.webhook_password,
+            c.webhook_previous_login,
+            c.webhook_previous_password,
+            (c.webhook_previous_until > func.now()).label("is_previous_valid"),
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(*columns).where(c.is_active, c.webhook_login.is_not(None))).all()
+        found = []
+        for row in rows:
+            found.append(self._opened(row.account_id, "webhook_password", row.webhook_login, row.webhook_password))
+            if row.is_previous_valid:
+                found.append(
+                    self._opened(
+                        row.account_id,
+                        "webhook_previous_password",
+                        row.webhook_previous_login,
+                        row.webhook_previous_password,
+                    )
+                )
+        return found
+
+    def ensure_credential(self, account_id: int) -> Credential:
+        """The account's present login and password, made when there are none."""
+        c = accounts.c
+        with self._database.transaction() as connection:
+            chosen = select(c.webhook_login, c.webhook_password).where(c.account_id == account_id).with_for_update()
+            row = connection.execute(chosen).one()
+            if row.webhook_login is not None and row.webhook_password is not None:
+                return self._opened(account_id, "webhook_password", row.webhook_login, row.webhook_password)
+            fresh = _new_credential(account_id)
+            connection.execute(update(accounts).where(c.account_id == account_id).values(**self._sealed(fresh)))
+            return fresh
+
+    def rotate(self, account_id: int, overlap: timedelta) -> Credential:
+        """A new login and password; the present ones stay valid for `overlap`, for deliveries that are on their way."""
+        present = self.ensure_credential(account_id)
+        fresh = _new_credential(account_id)
+        place = secret_place("webhook_previous_password", account_id)
+        previous = {
+            "webhook_previous_login": present.login,
+            "webhook_previous_password": self._keyring.encrypt(present.password, place),
+            "webhook_previous_until": func.now() + overlap,
+        }
+        self._update(account_id, self._sealed(fresh) | previous)
+        return fresh
+
+    def state(self, account_id: int) -> WebhookState:
+        c = accounts.c
+        heard = select(func.max(webhook_heads.c.received_at)).where(webhook_heads.c.account_id == account_id)
+        columns = (
+            c.webhook_id,
+            c.webhook_enabled,
+            c.webhook_checked_at,
+            heard.scalar_subquery(),
+            c.webhook_log_id,
+        )
+        with self._database.transaction() as connection:
+            return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one())
+
+    def registered(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
+        """What Hostaway tells of our registration just now."""
+        values = {"webhook_id": webhook_id, "webhook_enabled": is_enabled, "webhook_checked_at": func.now()}
+        self._update(account_id, values)
+
+    def logs_read(self, account_id: int, newest_id: int) -> None:
+        self._update(account_id, {"webhook_log_id": func.greatest(accounts.c.webhook_log_id, newest_id)})
+
+    def findings(self, *, silent_after: timedelta) -> list[Finding]:
+        """Accounts whose webhook is off, or that heard nothing although reservations have been changing since."""
+        c = accounts.c
+        heard = (
+            select(func.max(webhook_heads.c.received_at))
+            .where(webhook_heads.c.account_id == c.account_id)
+            .correlate(accounts)
+            .scalar_subquery()
+        )
+        since = func.coalesce(heard, c.created_at)
+        changed = (
+            select(func.max(reservations.c.updated_at))
+            .where(reservations.c.account_id == c.account_id)
+            .correlate(accounts)
+            .scalar_subquery()
+        )
+        statement = (
+            select(c.account_id, c.webhook_id, c.webhook_enabled, since, changed - since > silent_after)
+            .where(c.is_active)
+            .order_by(c.account_id)
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(statement).all()
+        return [Finding(row[0], text) for row in rows if (text := _what_is_wrong(*row[1:])) is not None]
+
+    def _update(self, account_id: int, values: dict[str, Any]) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(**values))
+
+    def _sealed(self, credential: Credential) -> dict[str, Any]:
+        place = secret_place("webhook_password", credential.account_id)
+        return {
+            "webhook_login": credential.login,
+            "webhook_password": self._keyring.encrypt(credential.password, place),
+        }
+
+    def _opened(self, account_id: int, column: str, login: str, sealed: str) -> Credential:
+        return Credential(account_id, login, self._keyring.decrypt(sealed, secret_place(column, account_id)))
+
+
+def _new_credential(account_id: int) -> Credential:
+    """The login names no account: whoever guesses at the door learns nothing."""
+    return Credential(account_id, secrets.token_hex(_LOGIN_BYTES), secrets.token_urlsafe(_PASSWORD_BYTES))
+
+
+def _what_is_wrong(
+    webhook_id: int | None, is_enabled: bool | None, since: datetime | None, is_silent: bool | None
+) -> str | None:
+    if webhook_id is None:
+        return "no webhook is registered at Hostaway"
+    if is_enabled is False:
+        return "Hostaway has disabled the webhook"
+    if is_silent:
+        return f"no event since {since:%Y-%m-%d %H:%M} UTC, although reservations have changed"
+    return None

@@ -1,0 +1,176 @@
+"""Apply: claimed events into the tables, account by account. What only Hostaway can settle goes to rereads.py.
+
+An event that cannot be worked on is tried alone, again later, and in the end set aside; the others go on.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
+from hostaway_pipeline.domain.redaction import scrub
+from hostaway_pipeline.domain.settling import Verdict, settle
+from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError
+from hostaway_pipeline.store.accounts import Account
+from hostaway_pipeline.store.inbox import ClaimedEvent, EventOutcome
+from hostaway_pipeline.store.push_tables import Changes, PushTables
+from hostaway_pipeline.sync.handlers import HANDLERS, Intent
+from hostaway_pipeline.sync.ports import Services
+
+# An event that fails so often by itself is set aside; `hostaway events replay` brings it back.
+MOST_ATTEMPTS = 5
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """An object to be read by id; or a message, settled by its `verdict`, that waits for its conversation."""
+
+    entity: Entity
+    object_id: int
+    event_ids: tuple[int, ...] = ()
+    conversation_id: int | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.entity.name, self.object_id
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was done for one account: counts per entity, the events that ended, and why others did not."""
+
+    account_id: int
+    counts: dict[str, Counts] = field(default_factory=dict)
+    events: dict[str, list[int]] = field(default_factory=dict)  # ids by entity
+    request_ids: list[str] = field(default_factory=list)
+    rereads: list[Reread] = field(default_factory=list)
+    api_calls: int = 0
+    error: PipelineError | None = None
+
+    def joined(self, later: "Applied") -> "Applied":
+        """Both together."""
+        whole = Applied(self.account_id, dict(self.counts), dict(self.events))
+        for name, counts in later.counts.items():
+            whole.counts[name] = whole.counts.get(name, Counts()) + counts
+        for name, ids in later.events.items():
+            whole.events[name] = [*whole.events.get(name, ()), *ids]
+        whole.request_ids = self.request_ids + later.request_ids
+        whole.rereads = self.rereads + later.rereads
+        whole.api_calls = self.api_calls + later.api_calls
+        whole.error = later.error or self.error
+        return whole
+
+
+def apply_events(services: Services, events: Sequence[ClaimedEvent]) -> Iterator[Applied]:
+    """Merge what payloads settle by themselves. Raises DatabaseUnavailable; the events' leases then run out."""
+    for account_id, own in groupby(sorted(events, key=lambda e: (e.account_id, e.id)), key=lambda e: e.account_id):
+        yield _one_account(services, account_id, list(own))
+
+
+def again_in(attempts: int) -> float:
+    """Seconds until an event may be claimed again."""
+    return float(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(attempts - 1, 10)))
+
+
+def _one_account(services: Services, account_id: int, events: list[ClaimedEvent]) -> Applied:
+    try:
+        account = services.accounts.get(account_id)
+    except AccountError as error:
+        services.inbox.settle([EventOutcome(event.id, "ignored", str(error)) for event in events])
+        return Applied(account_id)
+    try:
+        return _applied(services.push_tables(account), account, events)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever one payload can break must not stop the others)
+        if len(events) == 1:
+            services.inbox.settle([_set_aside(events[0], error)])
+            return Applied(account_id)
+        return _each_alone(services, account_id, events)
+
+
+def _each_alone(services: Services, account_id: int, events: list[ClaimedEvent]) -> Applied:
+    whole = Applied(account_id)
+    for event in events:
+        whole = whole.joined(_one_account(services, account_id, [event]))
+    return whole
+
+
+def _set_aside(event: ClaimedEvent, error: Exception) -> EventOutcome:
+    what = f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else _kind(error)
+    if event.attempts >= MOST_ATTEMPTS:
+        return EventOutcome(event.id, "failed", f"failed {event.attempts} times, the last time with {what}")
+    return EventOutcome(event.id, "pending", what, again_in=again_in(event.attempts))
+
+
+def _kind(error: Exception) -> str:
+    """The text of an error that is not ours may quote the payload."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _applied(tables: PushTables, account: Account, events: list[ClaimedEvent]) -> Applied:
+    applied, changes = Applied(account.account_id), Changes()
+    alive_events = []
+    for event in events:
+        if event.attempts > MOST_ATTEMPTS:  # whoever claimed it before has died of it
+            changes.outcomes.append(EventOutcome(event.id, "failed", f"claimed {event.attempts} times without an end"))
+        else:
+            alive_events.append(event)
+    intents = [HANDLERS[event.event](event) for event in alive_events]
+    changes.outcomes += [EventOutcome(i.event.id, "ignored", i.ignored) for i in intents if i.ignored]
+    for entity, own in _by_entity(intent for intent in intents if not intent.ignored):
+        _settle_entity(tables, entity, own, changes, applied)
+    applied.counts = tables.apply(changes)
+    applied.request_ids = [event.request_id for event in alive_events if event.request_id]
+    return applied
+
+
+def _by_entity(intents: Iterable[Intent]) -> list[tuple[Entity, list[Intent]]]:
+    grouped: dict[str, list[Intent]] = defaultdict(list)
+    for intent in intents:
+        grouped[intent.entity.name].append(intent)
+    return [(own[0].entity, own) for own in grouped.values()]
+
+
+def _settle_entity(
+    tables: PushTables, entity: Entity, intents: list[Intent], changes: Changes, applied: Applied
+) -> None:
+    by_object: dict[int, list[Intent]] = defaultdict(list)
+    for intent in intents:
+        by_object[intent.event.object_id].append(intent)
+    known = tables.known(entity, by_object)
+    orphaned = _without_conversation(tables, intents)
+    for object_id, own in by_object.items():
+        verdict = settle([intent.arrival for intent in own], known.get(object_id))
+        conversation_id = own[-1].conversation_id
+        changes.outcomes += [EventOutcome(event_id, "stale") for event_id in verdict.stale]
+        applied.events.setdefault(entity.name, []).extend(verdict.stale)
+        if verdict.must_be_read or (verdict.row is not None and conversation_id in orphaned):
+            applied.rereads.append(Reread(entity, object_id, verdict.applied, conversation_id, verdict))
+        elif verdict.row is not None:
+            changes.rows[entity.name].append(verdict.row)
+            changes.outcomes += [EventOutcome(event_id, "applied") for event_id in verdict.applied]
+            applied.events.setdefault(entity.name, []).extend(verdict.applied)
+    applied.rereads += [Reread(LISTINGS, listing_id) for listing_id in _unknown_listings(tables, intents)]
+
+
+def _without_conversation(tables: PushTables, intents: list[Intent]) -> set[int | None]:
+    """A message belongs to a conversation that is here and alive; `None` for one that names none."""
+    if intents[0].entity is not MESSAGES:
+        return set()
+    named = {intent.conversation_id for intent in intents}
+    return named - tables.alive(CONVERSATIONS, [one for one in named if one is not None])
+
+
+def _unknown_listings(tables: PushTables, intents: list[Intent]) -> set[int]:
+    """No key forces a reservation's listing to be here, but where it can be read it should be."""
+    named = {intent.listing_id for intent in intents if intent.listing_id is not None}
+    return named - tables.known(LISTINGS, named).keys() if named else set()

@@ -1,0 +1,83 @@
+"""Gap recovery: deliveries that Hostaway gave up on are found in its own log, and their objects are read by id.
+
+The sweeps of a reconcile find what changed in the lists; this finds, by name, what was to be told and was not.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
+from hostaway_pipeline.domain.values import as_int
+from hostaway_pipeline.errors import NotFound
+from hostaway_pipeline.store.accounts import Account
+from hostaway_pipeline.store.push_tables import Changes
+from hostaway_pipeline.sync.ports import Services
+
+_LOGS = "/unifiedWebhookLogs"
+_PAGE_LIMIT = 100
+# What is older than this many deliveries, the sweeps have to find.
+_MOST_LOGS = 2_000
+_OBJECTS: Mapping[str, Entity] = {"reservation": RESERVATIONS, "conversationMessage": MESSAGES}
+
+
+def recover_gaps(services: Services, account: Account, client: HostawayClient) -> dict[str, Counts]:
+    """Read what failed to be delivered since the last look. Raises an ApiError: then the next begins here again."""
+    seen = services.webhooks.state(account.account_id).log_id
+    logs = list(_since(client, seen))
+    if not logs:
+        return {}
+    tables = services.push_tables(account)
+    changes = Changes(asked_at=tables.database_time())
+    for kind, object_id in _undelivered(logs):
+        _read(services, client, changes, _OBJECTS[kind], object_id)
+    counts = tables.apply(changes)
+    services.webhooks.logs_read(account.account_id, max(log_id for log_id, _ in logs))
+    return counts
+
+
+def _since(client: HostawayClient, seen: int | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Log entries that are new since the last look, newest first, each with its id."""
+    offset = 0
+    while offset < _MOST_LOGS:
+        rows = client.page(_LOGS, {"limit": _PAGE_LIMIT, "offset": offset}).rows
+        for row in rows:
+            log_id = as_int(row.get("id"))
+            if log_id is None:
+                continue
+            if seen is not None and log_id <= seen:
+                return
+            yield log_id, row
+        # The first look only marks the place: until then every object was read completely.
+        if not rows or seen is None:
+            return
+        offset += len(rows)
+
+
+def _undelivered(logs: list[tuple[int, Mapping[str, Any]]]) -> set[tuple[str, int]]:
+    """Objects whose newest delivery was not answered with 2xx: the retries of one that arrived in the end are none."""
+    newest: dict[tuple[str, int], bool] = {}
+    for _, log in sorted(logs, key=lambda entry: entry[0]):
+        kind, object_id = log.get("object"), as_int(log.get("objectId"))
+        if isinstance(kind, str) and kind in _OBJECTS and object_id is not None:
+            status = as_int(log.get("responseStatus")) or 0
+            newest[kind, object_id] = 200 <= status < 300
+    return {key for key, is_delivered in newest.items() if not is_delivered}
+
+
+def _read(services: Services, client: HostawayClient, changes: Changes, entity: Entity, object_id: int) -> None:
+    path = f"/{entity.name}/{object_id}"
+    if entity is MESSAGES:
+        conversation_id = services.lookup.conversation_of_message(client.account_id, object_id)
+        if conversation_id is None:
+            return  # the conversation's moved marker makes the reconcile read it
+        path = f"/conversations/{conversation_id}/messages/{object_id}"
+    try:
+        found = client.one(path)
+    except NotFound:
+        changes.gone[entity.name].add(object_id)
+        return
+    row = entity.row(found.payload, found.read_at)
+    if row is not None:
+        changes.rows[entity.name].append(row)

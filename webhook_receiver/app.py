@@ -1,0 +1,66 @@
+"""create_app: the parts of the receiver put together. Nothing is connected before the first request needs it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from hostaway_pipeline.settings import Settings, load_settings
+from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.wiring import open_services
+from webhook_receiver.auth import ApiKeys, Credentials, Signatures, WrongTries
+from webhook_receiver.deps import Receiver
+from webhook_receiver.errors import add_error_handlers
+from webhook_receiver.inbox_writer import InboxWriter
+from webhook_receiver.metrics import Results
+from webhook_receiver.request_ids import RequestIds
+from webhook_receiver.routes import accounts, events, health, messages, webhooks
+
+DESCRIPTION = """
+Takes Hostaway's webhooks, and manages the accounts that are copied.
+
+* **Webhooks** are authenticated by the login and password that each account got at its registration (HTTP basic).
+* **Everything else** except the probes wants `Authorization: Bearer <key>`, with a key of `HOSTAWAY_API_KEYS`.
+
+Errors are `{"detail": "..."}`: what happened, and the way out. Every answer carries `X-Request-ID`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Raises ConfigurationError. Database and keys are looked at when they are needed; `/ready` tells how they are."""
+    settings = settings or load_settings()
+    services = open_services(settings, create=False)
+
+    def load_credentials() -> list[Credential]:
+        return services.webhooks.accepted()  # only now the encryption keys are needed
+
+    receiver = Receiver(
+        services=services,
+        credentials=Credentials(load_credentials),
+        signatures=Signatures.of(settings),
+        api_keys=ApiKeys.of(settings),
+        wrong_tries=WrongTries(),
+        writer=InboxWriter(services.inbox.accept),
+        results=Results(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await receiver.writer.close()
+        services.close()
+
+    app = FastAPI(
+        title="hostaway-pipeline",
+        summary="Receiver of Hostaway's webhooks, and the service's own API",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.receiver = receiver
+    for routes in (webhooks, accounts, events, messages, health):
+        app.include_router(routes.router)
+    add_error_handlers(app)
+    app.add_middleware(RequestIds)
+    return app

@@ -1,0 +1,124 @@
+"""Group commit: what arrives while a commit is under way shares the next one. Each is answered after its own.
+
+One thread writes; while it waits for the disk, the event loop takes in what comes next.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from hostaway_pipeline.domain.events import Delivery
+from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+
+Accept = Callable[[Sequence[tuple[Delivery, str]]], int]
+_MOST_PER_COMMIT = 200
+# Beyond this the database does not keep up: Hostaway tries again later.
+_MOST_WAITING = 5_000
+# Hostaway waits 20 s for the answer.
+_PATIENCE_SECONDS = 15.0
+
+
+class _Waiting:
+    __slots__ = ("delivery", "done", "request_id")
+
+    def __init__(self, delivery: Delivery, request_id: str, done: "asyncio.Future[None]") -> None:
+        self.delivery = delivery
+        self.request_id = request_id
+        self.done = done
+
+    @property
+    def key(self) -> tuple[int, str, int | None]:
+        return self.delivery.account_id, self.delivery.object, self.delivery.object_id
+
+
+class InboxWriter:
+    """`stored` and `commits` count what happened since the start."""
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
+        self._thread = ThreadPoolExecutor(1, "inbox")
+        self._waiting: list[_Waiting] = []
+        self._committing: asyncio.Future[None] | None = None
+        self.stored = 0
+        self.repeated = 0
+        self.commits = 0
+
+    async def store(self, delivery: Delivery, request_id: str) -> None:
+        """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this one alone."""
+        if len(self._waiting) >= _MOST_WAITING:
+            raise DatabaseUnavailable("the database does not keep up with the deliveries")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(_Waiting(delivery, request_id, done))
+        if self._committing is None:
+            self._begin(loop)
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await done
+        except TimeoutError:
+            raise DatabaseUnavailable("the database did not answer in time") from None
+
+    async def close(self) -> None:
+        """Commit what is still waiting."""
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+            await asyncio.sleep(0)
+        self._thread.shutdown()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch, self._waiting = _distinct(self._waiting)
+        if not batch:
+            self._committing = None
+            return
+        self._committing = loop.run_in_executor(self._thread, self._commit, batch, loop)
+
+    def _commit(self, batch: list[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
+        """In the writer's thread."""
+        results: list[Exception | None]
+        try:
+            self._count(batch)
+            results = [None] * len(batch)
+        except DatabaseUnavailable as error:
+            results = [error] * len(batch)
+        except EventRejected:
+            results = [self._alone(one) for one in batch]
+        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+            results = [error] * len(batch)
+        loop.call_soon_threadsafe(self._end, batch, results, loop)
+
+    def _alone(self, one: _Waiting) -> Exception | None:
+        try:
+            self._count([one])
+        except (DatabaseUnavailable, EventRejected) as error:
+            return error
+        return None
+
+    def _count(self, batch: list[_Waiting]) -> None:
+        stored = self._accept([(one.delivery, one.request_id) for one in batch])
+        self.commits += 1
+        self.stored += stored
+        self.repeated += len(batch) - stored
+
+    def _end(self, batch: list[_Waiting], results: list[Exception | None], loop: asyncio.AbstractEventLoop) -> None:
+        for one, error in zip(batch, results, strict=True):
+            if one.done.done():  # its client has gone, or its time was over
+                continue
+            if error is None:
+                one.done.set_result(None)
+            else:
+                one.done.set_exception(error)
+        self._begin(loop)
+
+
+def _distinct(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """The next batch, which names no object twice, and those that have to wait for the one after it, in order."""
+    batch: list[_Waiting] = []
+    later: list[_Waiting] = []
+    named: set[tuple[int, str, int | None]] = set()
+    for one in waiting:
+        if len(batch) >= _MOST_PER_COMMIT or (one.delivery.object_id is not None and one.key in named):
+            later.append(one)
+        else:
+            batch.append(one)
+        named.add(one.key)
+    return batch, later

@@ -1,0 +1,132 @@
+"""What Prometheus sees: this process's webhook results, and what all processes have counted in Postgres.
+
+Labels are few: no ids. When the database is away, only what this process knows is shown, and `hostaway_up` is 0.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.store.telemetry import BUCKETS, Key
+
+if TYPE_CHECKING:
+    from webhook_receiver.deps import Receiver
+
+COUNTERS = {
+    "syncs": ("hostaway_syncs", "Syncs that ended, by who asked and how they ended", ["source", "status"]),
+    "api_requests": ("hostaway_api_requests", "Requests to Hostaway", ["endpoint", "outcome"]),
+    "token_refreshes": ("hostaway_token_refreshes", "Access tokens that were fetched", []),
+    "records": ("hostaway_records", "Rows that syncs and events came to", ["journey", "entity", "outcome"]),
+}
+HISTOGRAMS = {
+    "api_seconds": ("hostaway_api_request_seconds", "Time from a request to its answer", ["endpoint"]),
+    "db_seconds": ("hostaway_db_statement_seconds", "Time of a statement, by its name", ["statement"]),
+}
+
+
+class Results:
+    """Deliveries by what became of them, in this process."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def count(self, result: str) -> None:
+        self._counts[result] += 1
+
+    def items(self) -> list[tuple[str, int]]:
+        return sorted(self._counts.items())
+
+
+def exposition(parts: "Receiver") -> tuple[bytes, str]:
+    registry = CollectorRegistry()
+    registry.register(_Everything(parts))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Everything(Collector):
+    def __init__(self, parts: "Receiver") -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._of_this_process()
+        up = GaugeMetricFamily("hostaway_up", "1 when the database answers")
+        try:
+            shared = list(self._of_all_processes())
+            up.add_metric([], 1)
+        except PipelineError:
+            shared = []
+            up.add_metric([], 0)
+        yield from [up, *shared]
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def _of_this_process(self) -> Iterator[Metric]:
+        results = CounterMetricFamily("hostaway_webhook_deliveries", "Deliveries, by result", labels=["result"])
+        for result, number in self._parts.results.items():
+            results.add_metric([result], number)
+        yield results
+        writer = self._parts.writer
+        yield CounterMetricFamily("hostaway_webhook_events_stored", "Events stored", value=writer.stored)
+        yield CounterMetricFamily("hostaway_webhook_repetitions", "Deliveries of a known event", value=writer.repeated)
+        yield CounterMetricFamily("hostaway_webhook_commits", "Commits that stored them", value=writer.commits)
+
+    def _of_all_processes(self) -> Iterator[Metric]:
+        services = self._parts.services
+        services.telemetry.flush()
+        totals = services.telemetry.totals()
+        for name, (shown, text, labels) in COUNTERS.items():
+            yield _counter(shown, text, labels, name, totals)
+        for name, (shown, text, labels) in HISTOGRAMS.items():
+            yield _histogram(shown, text, labels, name, totals)
+        limited = sum(value for (name, labels), value in totals.items() if name == "api_requests" and labels[1] == _429)
+        yield CounterMetricFamily("hostaway_api_429", "Answers 429", value=limited)
+        state = services.inbox.state()
+        yield GaugeMetricFamily("hostaway_inbox_pending", "Events to be applied", value=state.pending)
+        yield GaugeMetricFamily("hostaway_inbox_failed", "Events that were set aside", value=state.failed)
+        age = state.oldest_pending_seconds or 0.0
+        yield GaugeMetricFamily("hostaway_inbox_oldest_seconds", "Age of the oldest of them", value=age)
+        active = len(services.accounts.active())
+        yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are copied", value=active)
+        yield self._pace()
+
+    def _pace(self) -> Metric:
+        pace = GaugeMetricFamily(
+            "hostaway_pace", "Requests per window that are allowed now, as learned from 429s", labels=["scope"]
+        )
+        slowest: dict[str, int] = {}
+        for scope in self._parts.services.slots.states():
+            kind = scope.scope.partition(":")[0]
+            slowest[kind] = min(scope.allowed, slowest.get(kind, scope.allowed))
+        for kind, allowed in sorted(slowest.items()):
+            pace.add_metric([kind], allowed)
+        return pace
+
+
+_429 = "RateLimited"
+
+
+def _counter(shown: str, text: str, labels: list[str], name: str, totals: dict[Key, float]) -> Metric:
+    family = CounterMetricFamily(shown, text, labels=labels)
+    for (counted, values), number in sorted(totals.items()):
+        if counted == name:
+            family.add_metric(list(values), number)
+    return family
+
+
+def _histogram(shown: str, text: str, labels: list[str], name: str, totals: dict[Key, float]) -> Metric:
+    family = HistogramMetricFamily(shown, text, labels=labels)
+    bounds = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
+    for values in sorted({values for counted, values in totals if counted == f"{name}_sum"}):
+        cumulative, buckets = 0.0, []
+        for bound in bounds:
+            cumulative += totals.get((f"{name}_bucket", (*values, bound)), 0.0)
+            buckets.append((bound, cumulative))
+        family.add_metric(list(values), buckets, sum_value=totals[f"{name}_sum", values])
+    return family

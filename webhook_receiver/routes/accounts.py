@@ -1,0 +1,140 @@
+"""The accounts that are copied: add, look at, change, remove, sync."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
+
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
+from hostaway_pipeline.sync.pull import PullRequest, pull
+from hostaway_pipeline.wiring import Services
+from webhook_receiver.deps import ApiKey, ServicesDep
+from webhook_receiver.schemas import (
+    BIGINT,
+    AccountDetail,
+    AccountReplacement,
+    AccountSummary,
+    AccountUpdate,
+    Created,
+    DryRun,
+    Mode,
+    NewAccount,
+    Problem,
+    Removed,
+    SyncAsked,
+)
+from webhook_receiver.views import detail, summary
+
+AccountId = Annotated[int, Path(ge=1, le=BIGINT, examples=[59808])]
+_KNOWN: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No key, or a wrong one"},
+    404: {"model": Problem, "description": "No such account"},
+    429: {"model": Problem, "description": "Too many wrong keys from this address"},
+    503: {"model": Problem, "description": "The database is away, or the encryption keys are wrong"},
+}
+_HOSTAWAY: dict[int | str, dict[str, Any]] = {
+    422: {"model": Problem, "description": "The body is not of this form, or Hostaway does not accept the secret"},
+    502: {"model": Problem, "description": "Hostaway does not answer"},
+}
+_EXISTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "The account exists already"}}
+_BUSY: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "A sync is under way"}}
+router = APIRouter(prefix="/accounts", tags=["accounts"], dependencies=[ApiKey], responses=_KNOWN)
+
+
+@router.post("", status_code=201, responses=_HOSTAWAY | _EXISTS, summary="Add an account")
+def add(services: ServicesDep, new: NewAccount, response: Response) -> Created:
+    """Checks the credentials with Hostaway, stores them encrypted, registers the webhook and starts the first sync."""
+    secret = new.client_secret.get_secret_value()
+    try:
+        added = add_account(
+            services, new.account_id, secret, name=new.name, customer_id=new.customer_id, is_due=new.sync
+        )
+    except AccountError as error:
+        raise HTTPException(409, str(error)) from None
+    response.headers["Location"] = f"/accounts/{new.account_id}"
+    shown = detail(services, new.account_id)
+    return Created(**shown.model_dump(), webhook_problem=added.webhook_problem)
+
+
+@router.get("", summary="All accounts")
+def list_accounts(services: ServicesDep) -> list[AccountSummary]:
+    return [summary(entry) for entry in services.accounts.health()]
+
+
+@router.get("/{account_id}", summary="One account: status, last sync, row counts, webhook")
+def show(services: ServicesDep, account_id: AccountId) -> AccountDetail:
+    return detail(services, account_id)
+
+
+@router.put("/{account_id}", responses=_HOSTAWAY, summary="Replace secret and name")
+def replace(services: ServicesDep, account_id: AccountId, new: AccountReplacement) -> AccountDetail:
+    change_secret(services, account_id, new.client_secret.get_secret_value())
+    services.accounts.rename(account_id, new.name)
+    return detail(services, account_id)
+
+
+@router.patch("/{account_id}", responses=_HOSTAWAY, summary="Change secret or name")
+def update(services: ServicesDep, account_id: AccountId, changes: Annotated[AccountUpdate, Body()]) -> AccountDetail:
+    services.accounts.get(account_id)
+    if changes.client_secret is not None:
+        change_secret(services, account_id, changes.client_secret.get_secret_value())
+    if "name" in changes.model_fields_set:
+        services.accounts.rename(account_id, changes.name)
+    return detail(services, account_id)
+
+
+@router.delete("/{account_id}", summary="Stop syncing an account")
+def remove(
+    services: ServicesDep,
+    account_id: AccountId,
+    hard: Annotated[bool, Query(description="Delete its rows everywhere, too")] = False,
+) -> Removed:
+    problem = remove_account(services, account_id, hard=hard)
+    return Removed(account_id=account_id, rows_deleted=hard, webhook_problem=problem)
+
+
+@router.post(
+    "/{account_id}/sync",
+    status_code=202,
+    responses=_BUSY | {200: {"model": DryRun, "description": "What would change"}},
+    summary="Start a sync",
+)
+def sync(
+    services: ServicesDep,
+    account_id: AccountId,
+    response: Response,
+    mode: Annotated[Mode, Query(description="full: all messages; refresh: no deletions")] = "reconcile",
+    dry_run: Annotated[bool, Query(description="Read now, say what would change, and write nothing")] = False,
+) -> SyncAsked | DryRun:
+    """Dagster takes it up within seconds. A dry run is made here and now, and answers when it has ended."""
+    services.accounts.get(account_id)
+    if dry_run:
+        response.status_code = 200
+        return _dry_run(services, account_id, mode)
+    services.accounts.ask_for_sync(account_id, mode)
+    return SyncAsked(account_id=account_id, mode=mode)
+
+
+def _dry_run(services: Services, account_id: int, mode: Mode) -> DryRun:
+    settings = services.settings
+    report = pull(
+        services,
+        PullRequest(
+            account_id,
+            mode=mode,
+            max_delete_share=settings.max_delete_share,
+            reread_share=settings.reread_share,
+            source="api",
+            dry_run=True,
+        ),
+    )
+    return DryRun(
+        account_id=account_id,
+        mode=mode,
+        status=report.status,
+        seconds=report.seconds,
+        api_calls=report.api_calls,
+        http_429=report.http_429,
+        entities={name: counts.as_dict() for name, counts in report.entities.items()},
+        error=str(report.error) if report.error else None,
+    )

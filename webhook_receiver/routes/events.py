@@ -1,0 +1,42 @@
+"""The inbox over HTTP: what came, what became of it, and again."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+
+from webhook_receiver.deps import ApiKey, ServicesDep
+from webhook_receiver.schemas import BIGINT, Event, Events, Problem, Replay, Replayed
+
+router = APIRouter(
+    prefix="/events",
+    tags=["events"],
+    dependencies=[ApiKey],
+    responses={
+        401: {"model": Problem, "description": "No key, or a wrong one"},
+        429: {"model": Problem, "description": "Too many wrong keys from this address"},
+        503: {"model": Problem, "description": "The database is away"},
+    },
+)
+Status = Literal["pending", "applied", "stale", "ignored", "failed"]
+
+
+@router.get("", summary="The newest events, without their payloads")
+def list_events(
+    services: ServicesDep,
+    account_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
+    status: Status | None = None,
+    before: Annotated[int | None, Query(ge=1, le=BIGINT, description="Older than this id: the next page")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> Events:
+    state = services.inbox.state()
+    found = services.inbox.newest(account_id=account_id, status=status, before=before, limit=limit)
+    return Events(pending=state.pending, failed=state.failed, events=[Event(**event) for event in found])
+
+
+@router.post("/replay", summary="Apply events again")
+def replay(services: ServicesDep, wish: Replay) -> Replayed:
+    """By ids, or all that failed. The running drainer, or the next one, takes them up."""
+    if bool(wish.ids) == wish.failed:
+        raise HTTPException(422, "name ids, or say failed: one of the two")
+    number = services.inbox.replay(wish.ids, failed=wish.failed, account_id=wish.account_id)
+    return Replayed(pending_again=number)

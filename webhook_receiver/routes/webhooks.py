@@ -1,0 +1,139 @@
+"""Hostaway's deliveries: authenticate, store, answer. What they mean is found out later, by the drainer."""
+
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+
+from hostaway_pipeline.domain.events import PING, BadDelivery, parse_delivery
+from hostaway_pipeline.domain.parsing import parse_json
+from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from webhook_receiver.auth import parse_basic
+from webhook_receiver.deps import Parts, Receiver, client_address
+from webhook_receiver.schemas import Problem
+
+router = APIRouter(tags=["webhooks"])
+log = structlog.get_logger(__name__)
+LARGEST_BODY = 1024 * 1024
+_OK = b'{"status":"ok"}'
+# A ping may come without credentials: nothing of it is stored, and its answer tells nothing.
+_LARGEST_PING = 64
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The delivery is stored durably (or was stored before)", "content": {"application/json": {}}},
+    400: {"model": Problem, "description": "No JSON, or not the shape of a delivery: Hostaway does not try again"},
+    401: {"model": Problem, "description": "Wrong login, password, signature or account"},
+    413: {"model": Problem, "description": "More than 1 MiB"},
+    415: {"model": Problem, "description": "The body is compressed"},
+    429: {"model": Problem, "description": "Too many wrong credentials from this address"},
+    503: {"model": Problem, "description": "The database is away: Hostaway tries again"},
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "delivery": {
+                        "value": {
+                            "object": "reservation",
+                            "event": "reservation.updated",
+                            "accountId": 59808,
+                            "data": {"id": 1234567, "status": "modified", "updatedOn": "2026-11-24 10:00:00"},
+                        }
+                    },
+                    "ping": {"value": PING},
+                },
+            }
+        },
+    },
+    "security": [{"HostawayBasic": []}],
+}
+
+
+@router.get("/webhooks/hostaway", responses={200: _RESPONSES[200]}, summary="Answers Hostaway's look at the URL")
+async def look() -> Response:
+    return Response(_OK, media_type="application/json")
+
+
+@router.post(
+    "/webhooks/hostaway", responses=_RESPONSES, openapi_extra=_BODY, summary="Take one delivery into the inbox"
+)
+async def deliver(
+    request: Request,
+    parts: Parts,
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """2xx only once the event is durable. HTTP basic, with the login and password of the account's registration."""
+    body = await _body(request, parts)
+    is_ping = len(body) <= _LARGEST_PING and parse_json(body) == PING
+    if not (is_ping and authorization is None):
+        account_id = await _account(request, parts, authorization)
+        _check_signature(request, parts, body)
+        if not is_ping:
+            await _store(request, parts, account_id, body)
+    parts.results.count("ping" if is_ping else "accepted")
+    return Response(_OK, media_type="application/json")
+
+
+async def _body(request: Request, parts: Receiver) -> bytes:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise _refused(parts, "compressed", 415, "a compressed body is not taken: send it as it is")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise _refused(parts, "too_large", 413, f"the body is larger than {LARGEST_BODY} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _account(request: Request, parts: Receiver, authorization: str | None) -> int:
+    given = parse_basic(authorization)
+    try:
+        account_id = await parts.credentials.account_of(*given) if given else None
+    except DatabaseUnavailable:
+        parts.results.count("database_away")
+        raise
+    if account_id is None:
+        raise _wrong_credentials(request, parts)
+    return account_id
+
+
+def _wrong_credentials(request: Request, parts: Receiver) -> HTTPException:
+    """The same answer whatever is wrong: nobody learns which accounts there are."""
+    if parts.wrong_tries.is_too_many(client_address(request)):
+        return _refused(parts, "too_many_tries", 429, "too many wrong credentials", {"Retry-After": "60"})
+    headers = {"WWW-Authenticate": 'Basic realm="webhooks"'}
+    return _refused(parts, "wrong_credentials", 401, "wrong credentials", headers)
+
+
+def _check_signature(request: Request, parts: Receiver, body: bytes) -> None:
+    header = parts.signatures.header
+    if not parts.signatures.accept(request.headers.get(header) if header else None, body):
+        raise _refused(parts, "wrong_signature", 401, "wrong credentials")
+
+
+async def _store(request: Request, parts: Receiver, account_id: int, body: bytes) -> None:
+    try:
+        delivery = parse_delivery(parse_json(body))
+    except BadDelivery as bad:
+        raise _refused(parts, "malformed", 400, str(bad)) from None
+    if delivery.account_id != account_id:
+        raise _refused(parts, "wrong_account", 401, "wrong credentials")
+    try:
+        await parts.writer.store(delivery, request.state.request_id)
+    except DatabaseUnavailable:
+        parts.results.count("database_away")
+        raise
+    except EventRejected:
+        parts.results.count("unstorable")
+        raise
+
+
+def _refused(
+    parts: Receiver, reason: str, status: int, detail: str, headers: dict[str, str] | None = None
+) -> HTTPException:
+    parts.results.count(reason)
+    log.info("delivery refused", reason=reason, status=status)
+    return HTTPException(status, detail, headers)

@@ -1,0 +1,150 @@
+"""What goes over the wire of our own API. Secrets come in and never go out."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+BIGINT = 2**63 - 1
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+# Postgres stores no NUL, and no half of a surrogate pair is text.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00\ud800-\udfff]*$")]
+Name = Annotated[Text, Field(max_length=200)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
+Mode = Literal["full", "reconcile", "refresh"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Problem(BaseModel):
+    """Every error."""
+
+    detail: str = Field(description="What happened, and the way out", examples=["account 59808 is not known"])
+
+
+class NewAccount(Strict):
+    account_id: Id = Field(description="Hostaway's account id, which is also the API client id", examples=[59808])
+    client_secret: Secret = Field(description="From Hostaway's dashboard; checked, encrypted, never shown again")
+    name: Name | None = Field(None, examples=["Seaside Homes"])
+    customer_id: UUID | None = Field(None, description="Your own id of this customer; default: a new one")
+    sync: bool = Field(True, description="Start the first sync at once")
+
+
+class AccountUpdate(Strict):
+    """What is left out stays as it is."""
+
+    client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the present one")
+    name: Name | None = None
+
+
+class AccountReplacement(Strict):
+    client_secret: Secret = Field(description="Checked with Hostaway before it replaces the present one")
+    name: Name | None = None
+
+
+class Webhook(BaseModel):
+    is_registered: bool
+    is_enabled: bool | None = Field(description="As Hostaway told at `checked_at`")
+    checked_at: datetime | None
+    heard_at: datetime | None = Field(description="When the newest event came")
+
+
+class AccountSummary(BaseModel):
+    account_id: int
+    customer_id: UUID
+    name: str | None
+    status: Literal["active", "paused", "removed"]
+    last_sync_at: datetime | None = Field(description="Since when the whole copy is known to be complete")
+    last_run_status: str | None = Field(examples=["succeeded"])
+    last_error: str | None
+    rows: dict[str, int] = Field(examples=[{"listings": 7, "reservations": 787}])
+
+
+class AccountDetail(AccountSummary):
+    webhook: Webhook
+
+
+class Created(AccountDetail):
+    webhook_problem: str | None = Field(description="Why no webhook is registered although one is wanted")
+
+
+class Removed(BaseModel):
+    account_id: int
+    rows_deleted: bool
+    webhook_problem: str | None = Field(description="Why the webhook is still at Hostaway")
+
+
+class SyncAsked(BaseModel):
+    account_id: int
+    mode: Mode
+    status: Literal["requested"] = "requested"
+
+
+class EntityCounts(BaseModel):
+    fetched: int
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+
+
+class DryRun(BaseModel):
+    account_id: int
+    mode: Mode
+    status: str = Field(examples=["succeeded"])
+    seconds: float
+    api_calls: int
+    http_429: int
+    entities: dict[str, EntityCounts] = Field(description="What would change")
+    error: str | None
+
+
+class NewMessage(Strict):
+    reservation_id: Id = Field(examples=[1234567])
+    message: Annotated[Text, Field(min_length=1, max_length=10_000)] = Field(examples=["Your key is at the reception."])
+    channel_type: Literal["email", "channel", "sms", "whatsapp"] = "email"
+    account_id: Id | None = Field(None, description="Only where several accounts have this reservation id")
+
+
+class SentMessage(BaseModel):
+    id: int
+    account_id: int
+    reservation_id: int
+    conversation_id: int
+    message_id: int | None = Field(description="Hostaway's id")
+    channel_type: str
+    status: str = Field(examples=["sent"])
+    attempts: int
+
+
+class Event(BaseModel):
+    id: int
+    account_id: int
+    event: str
+    object: str
+    object_id: int | None
+    received_at: datetime
+    status: Literal["pending", "applied", "stale", "ignored", "failed"]
+    attempts: int
+    error: str | None
+    applied_at: datetime | None
+    request_id: str | None
+
+
+class Events(BaseModel):
+    pending: int
+    failed: int
+    events: list[Event]
+
+
+class Replay(Strict):
+    ids: list[Id] = Field(default_factory=list, max_length=10_000)
+    failed: bool = Field(False, description="All that failed, instead of ids")
+    account_id: Id | None = None
+
+
+class Replayed(BaseModel):
+    pending_again: int

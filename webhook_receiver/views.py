@@ -1,0 +1,45 @@
+"""From what is stored to what is shown."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.store.accounts import Account, AccountHealth
+from hostaway_pipeline.wiring import Services
+from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
+
+
+def summary(entry: AccountHealth) -> AccountSummary:
+    account = entry.account
+    return AccountSummary(
+        account_id=account.account_id,
+        customer_id=account.customer_id,
+        name=account.name,
+        status=_status(account),
+        last_sync_at=account.last_sync_at,
+        last_run_status=entry.last_status,
+        last_error=entry.last_error,
+        rows=entry.rows,
+    )
+
+
+def detail(services: Services, account_id: int) -> AccountDetail:
+    """Raises AccountError for an account that is not there."""
+    entry = next(iter(services.accounts.health(account_id)), None)
+    if entry is None:
+        raise AccountError(f"account {account_id} is not known")
+    state = services.webhooks.state(account_id)
+    webhook = Webhook(
+        is_registered=state.webhook_id is not None,
+        is_enabled=state.is_enabled,
+        checked_at=state.checked_at,
+        heard_at=state.heard_at,
+    )
+    return AccountDetail(**summary(entry).model_dump(), webhook=webhook)
+
+
+def _status(account: Account) -> Literal["active", "paused", "removed"]:
+    if not account.is_active:
+        return "removed"
+    is_paused = account.paused_until is not None and account.paused_until > datetime.now(UTC)
+    return "paused" if is_paused else "active"
