@@ -73,10 +73,12 @@ class Deliveries:
 
     def counts(self) -> dict[str, Any]:
         """As JSON types; `answers` by status, `none` where no answer came."""
+        # Read first: whoever sees nothing pending sees how everything ended.
+        pending = self.pending
         with self._lock:
             outcomes = {name: self._counts[name] for name in ("emitted", "copies", "delivered", "dropped", "failed")}
             told = {"answers": dict(self._answers), "pings": [ping._asdict() for ping in self._pings]}
-        return outcomes | {"pending": self.pending} | told
+        return outcomes | {"pending": pending} | told
 
     def reset(self) -> None:
         """What is pending stays, and is counted when it ends."""
