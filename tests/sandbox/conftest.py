@@ -57,9 +57,19 @@ class Api:
     def register(self, url: str, **settings: Any) -> int:
         """A webhook's id, once its URL has been tried."""
         answer = self.post(HOOKS, {"url": url} | settings).json()
-        assert self.server.deliveries.wait_idle(5)
+        self.settled()
         webhook_id: int = answer["result"]["id"]
         return webhook_id
+
+    def touch(self, times: int = 1) -> None:
+        """One event each for the first reservations."""
+        for reservation_id in list(self.account.reservations)[:times]:
+            self.account.touch_reservation(reservation_id)
+
+    def settled(self) -> dict[str, Any]:
+        """The counts of deliveries once nothing is pending."""
+        assert self.server.deliveries.wait_idle(10)
+        return self.server.deliveries.counts()
 
     def control(self, path: str, body: Any = None) -> requests.Response:
         method = "GET" if body is None else "POST"
