@@ -6,11 +6,13 @@ from dagster import Definitions, in_process_executor
 
 from hostaway_pipeline.defs.assets import entity_assets
 from hostaway_pipeline.defs.checks import entity_checks
+from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
 from hostaway_pipeline.defs.reconcile import reconcile
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.defs.retention import nightly_purge, purge
 from hostaway_pipeline.defs.schedules import nightly_reconcile
-from hostaway_pipeline.defs.sensors import accounts_sensor
+from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_sensor
 
 
 def build_defs(**overrides: Any) -> Definitions:
@@ -18,9 +20,9 @@ def build_defs(**overrides: Any) -> Definitions:
     return Definitions(
         assets=entity_assets,
         asset_checks=[entity_checks],
-        jobs=[sync_account, reconcile],
-        schedules=[nightly_reconcile],
-        sensors=[accounts_sensor],
+        jobs=[sync_account, reconcile, drain_webhooks, purge],
+        schedules=[nightly_reconcile, nightly_purge],
+        sensors=[accounts_sensor, webhook_events_sensor],
         resources={"hostaway": HostawayResource(), **overrides},
         # One process per run: four small steps are not worth four interpreters.
         executor=in_process_executor,

@@ -80,7 +80,7 @@ class Services:
 
     @cached_property
     def health(self) -> Health:
-        return Health(self.database)
+        return Health(self.database, are_webhooks_wanted=self.settings.public_url is not None)
 
     @cached_property
     def tokens(self) -> PostgresTokenStore:

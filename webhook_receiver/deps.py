@@ -25,36 +25,39 @@ class Receiver:
     results: Results
 
 
-def receiver(request: Request) -> Receiver:
+# Coroutines, though they wait for nothing: FastAPI would hand plain functions to a thread, at the cost of a commit.
+async def receiver(request: Request) -> Receiver:
     found: Receiver = request.app.state.receiver
     return found
 
 
-def services(request: Request) -> Services:
-    return receiver(request).services
+Parts = Annotated[Receiver, Depends(receiver)]
 
 
+async def services(parts: Parts) -> Services:
+    return parts.services
+
+
+ServicesDep = Annotated[Services, Depends(services)]
 _bearer = HTTPBearer(auto_error=False, description="A key of HOSTAWAY_API_KEYS")
 
 
-def require_api_key(
-    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
+async def require_api_key(
+    request: Request,
+    parts: Parts,
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
 ) -> None:
     """401 without a right key, 429 after too many wrong ones; nobody gets in while no keys are set."""
-    parts = receiver(request)
     if given is not None and parts.api_keys.accept(given.credentials):
         return
-    address = client_address(request)
-    if given is not None and parts.wrong_tries.is_too_many(address):
+    if given is not None and parts.wrong_tries.is_too_many(client_address(request)):
         raise HTTPException(429, "too many wrong keys from this address; wait a minute", {"Retry-After": "60"})
     detail = "a bearer key is needed" if parts.api_keys else "no key is configured: set HOSTAWAY_API_KEYS"
     raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 
 
+ApiKey = Depends(require_api_key)
+
+
 def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
-
-
-Parts = Annotated[Receiver, Depends(receiver)]
-ServicesDep = Annotated[Services, Depends(services)]
-ApiKey = Depends(require_api_key)

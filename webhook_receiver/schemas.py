@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 BIGINT = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
-# Postgres stores no NUL, and no half of a surrogate pair is text.
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00\ud800-\udfff]*$")]
+# Postgres stores no NUL.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[Text, Field(max_length=200)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
 Mode = Literal["full", "reconcile", "refresh"]

@@ -4,12 +4,16 @@ from urllib.request import Request, urlopen
 
 import orjson
 
-_NEWEST_RUN = "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"
+_NEWEST_RUN = """
+    query ($job: String!) {
+        runsOrError(filter: {pipelineName: $job}, limit: 1) { ... on Runs { results { status } } }
+    }
+"""
 
 
-def newest_run_status(base_url: str) -> str | None:
-    """QUEUED, STARTED, SUCCESS, FAILURE and the like; None before the first run."""
-    body = orjson.dumps({"query": _NEWEST_RUN})
+def newest_run_status(base_url: str, job: str) -> str | None:
+    """QUEUED, STARTED, SUCCESS, FAILURE and the like; None before the job's first run."""
+    body = orjson.dumps({"query": _NEWEST_RUN, "variables": {"job": job}})
     request = Request(f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request, timeout=10) as response:  # noqa: S310 (a loopback URL of our own)
         runs = orjson.loads(response.read())["data"]["runsOrError"]["results"]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, doctor, events, keys, run, sandbox, sync
+from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, run, sandbox, sync
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("up")(run.up)
-app.command("demo")(run.demo)
+app.command("demo")(demo.demo)
 app.command("sync")(sync.sync)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)

@@ -31,7 +31,7 @@ class Stack:
 
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self._logs = logs
+        self.logs = logs
         inherited = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
         self._environment = inherited | dict(environment)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -58,7 +58,7 @@ class Stack:
             )
 
     def log(self, name: str) -> Path:
-        return self._logs / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     def check(self) -> None:
         """Raises ProcessEnded when a child has ended."""
@@ -71,7 +71,7 @@ class Stack:
         while not _answers(url):
             self.check()
             if time.monotonic() > deadline:
-                raise ProcessEnded(f"{url} did not answer within {seconds:.0f} s; see the logs in {self._logs}")
+                raise ProcessEnded(f"{url} did not answer within {seconds:.0f} s; see the logs in {self.logs}")
             time.sleep(0.2)
 
     def run_forever(self) -> None:

@@ -28,6 +28,12 @@ CHECKS: dict[str, tuple[str, Question]] = {
         lambda health, entity: health.count_mismatches(entity),
     ),
 }
+WEBHOOK: dict[str, tuple[str, Question]] = {
+    "webhook_alive": (
+        "Where webhooks are wanted: one is registered and enabled, and events came while reservations changed.",
+        lambda health, _: health.silent_webhooks(),
+    )
+}
 ORPHANS: dict[str, tuple[str, Question]] = {
     "no_orphan_messages": (
         "Every live message belongs to a live conversation.",
@@ -37,7 +43,7 @@ ORPHANS: dict[str, tuple[str, Question]] = {
 
 
 def questions(entity: str) -> dict[str, tuple[str, Question]]:
-    return CHECKS | ORPHANS if entity == "messages" else CHECKS
+    return CHECKS | {"messages": ORPHANS, "reservations": WEBHOOK}.get(entity, {})
 
 
 SPECS = [

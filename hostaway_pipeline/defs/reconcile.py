@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.checks import SPECS, check_result
+from hostaway_pipeline.defs.drainer import LANE
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.sync.many import pull_many
@@ -46,7 +47,7 @@ def reconcile_accounts(
     return statuses
 
 
-@job(description="Find and repair drift in many accounts at a few calls each; then check all.")
+@job(description="Find and repair drift in many accounts at a few calls each; then check all.", tags={LANE: "bulk"})
 def reconcile() -> None:
     reconcile_accounts()
 

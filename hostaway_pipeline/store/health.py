@@ -1,15 +1,19 @@
 """What the asset checks ask: is every active account's copy complete? Reads records of syncs, not Hostaway."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Dialect, Select, select
+from sqlalchemy import Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, sweeps
+from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, reservations, sweeps, webhook_heads
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+# Hostaway gives up on a delivery after about an hour.
+_SILENT_AFTER = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,9 @@ class ColumnDescription:
 
 
 class Health:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, are_webhooks_wanted: bool = False) -> None:
         self._database = database
+        self._are_webhooks_wanted = are_webhooks_wanted
 
     def untrusted_sweeps(self, entity: str) -> list[Finding]:
         """Accounts whose newest sweep of this entity was incomplete, or held deletions back."""
@@ -46,6 +51,33 @@ class Health:
         with self._database.transaction() as connection:
             found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
             return [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+
+    def silent_webhooks(self) -> list[Finding]:
+        """Accounts whose webhook is off, or that heard nothing although reservations have been changing since."""
+        if not self._are_webhooks_wanted:
+            return []
+        c = accounts.c
+        heard = (
+            select(func.max(webhook_heads.c.received_at))
+            .where(webhook_heads.c.account_id == c.account_id)
+            .correlate(accounts)
+            .scalar_subquery()
+        )
+        since = func.coalesce(heard, c.created_at)
+        changed = (
+            select(func.max(reservations.c.updated_at))
+            .where(reservations.c.account_id == c.account_id)
+            .correlate(accounts)
+            .scalar_subquery()
+        )
+        statement = (
+            select(c.account_id, c.webhook_id, c.webhook_enabled, since, changed - since > _SILENT_AFTER)
+            .where(c.is_active)
+            .order_by(c.account_id)
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(statement).all()
+        return [Finding(row[0], text) for row in rows if (text := _what_is_wrong(*row[1:])) is not None]
 
     def orphan_messages(self) -> list[Finding]:
         with self._database.transaction() as connection:
@@ -67,3 +99,15 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         .where(accounts.c.is_active)
         .order_by(sweeps.c.account_id)
     )
+
+
+def _what_is_wrong(
+    webhook_id: int | None, is_enabled: bool | None, since: datetime | None, is_silent: bool | None
+) -> str | None:
+    if webhook_id is None:
+        return "no webhook is registered at Hostaway"
+    if is_enabled is False:
+        return "Hostaway has disabled the webhook"
+    if is_silent:
+        return f"no event since {since:%Y-%m-%d %H:%M} UTC, although reservations have changed"
+    return None

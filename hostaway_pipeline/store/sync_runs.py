@@ -49,7 +49,9 @@ class SyncRuns:
         )
         with self._database.transaction() as connection:
             connection.execute(died)
-            connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None))
+            connection.execute(
+                update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None, next_mode=None)
+            )
             return StartedRun(*connection.execute(new).one())
 
     def finish(

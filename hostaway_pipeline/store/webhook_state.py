@@ -10,8 +10,7 @@ from sqlalchemy import func, select, update
 from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.accounts import secret_place
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.health import Finding
-from hostaway_pipeline.store.tables import accounts, reservations, webhook_heads
+from hostaway_pipeline.store.tables import accounts, webhook_heads
 
 _PASSWORD_BYTES = 32
 _LOGIN_BYTES = 8
@@ -118,31 +117,6 @@ class WebhookStates:
     def logs_read(self, account_id: int, newest_id: int) -> None:
         self._update(account_id, {"webhook_log_id": func.greatest(accounts.c.webhook_log_id, newest_id)})
 
-    def findings(self, *, silent_after: timedelta) -> list[Finding]:
-        """Accounts whose webhook is off, or that heard nothing although reservations have been changing since."""
-        c = accounts.c
-        heard = (
-            select(func.max(webhook_heads.c.received_at))
-            .where(webhook_heads.c.account_id == c.account_id)
-            .correlate(accounts)
-            .scalar_subquery()
-        )
-        since = func.coalesce(heard, c.created_at)
-        changed = (
-            select(func.max(reservations.c.updated_at))
-            .where(reservations.c.account_id == c.account_id)
-            .correlate(accounts)
-            .scalar_subquery()
-        )
-        statement = (
-            select(c.account_id, c.webhook_id, c.webhook_enabled, since, changed - since > silent_after)
-            .where(c.is_active)
-            .order_by(c.account_id)
-        )
-        with self._database.transaction() as connection:
-            rows = connection.execute(statement).all()
-        return [Finding(row[0], text) for row in rows if (text := _what_is_wrong(*row[1:])) is not None]
-
     def _update(self, account_id: int, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:
             connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(**values))
@@ -161,15 +135,3 @@ class WebhookStates:
 def _new_credential(account_id: int) -> Credential:
     """The login names no account: whoever guesses at the door learns nothing."""
     return Credential(account_id, secrets.token_hex(_LOGIN_BYTES), secrets.token_urlsafe(_PASSWORD_BYTES))
-
-
-def _what_is_wrong(
-    webhook_id: int | None, is_enabled: bool | None, since: datetime | None, is_silent: bool | None
-) -> str | None:
-    if webhook_id is None:
-        return "no webhook is registered at Hostaway"
-    if is_enabled is False:
-        return "Hostaway has disabled the webhook"
-    if is_silent:
-        return f"no event since {since:%Y-%m-%d %H:%M} UTC, although reservations have changed"
-    return None

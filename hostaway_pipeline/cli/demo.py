@@ -1,0 +1,146 @@
+"""`hostaway demo`: the whole system with a Hostaway look-alike, a filled account and webhooks that keep coming."""
+
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from urllib.request import Request, urlopen
+
+import orjson
+import typer
+
+from hostaway_pipeline.cli.dagster_api import newest_run_status
+from hostaway_pipeline.cli.output import say, say_table
+from hostaway_pipeline.cli.run import START_SECONDS, Port, ReceiverPort, whole_stack
+from hostaway_pipeline.cli.session import configured, services_for
+from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.accounts import AccountHealth
+from hostaway_pipeline.sync.onboard import add_account
+from hostaway_pipeline.sync.registration import ensure_webhook
+from hostaway_pipeline.wiring import Services
+
+ACCOUNT_ID = 59808
+_ACCOUNT = f"{ACCOUNT_ID}:7:787"
+_FIRST_SYNC_SECONDS = 600
+_FIRST_EVENTS_SECONDS = 90
+_CHANGES_PER_SECOND = 2.0
+_ENOUGH_EVENTS = 10
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End once the account and some webhooks have arrived.")] = False,
+    port: Port = 3000,
+    receiver_port: ReceiverPort = 8080,
+) -> None:
+    """Watch a filled account arrive and change: the same as `up`, with a Hostaway look-alike on this machine."""
+    require_free(port, "--port")
+    require_free(receiver_port, "--receiver-port")
+    sandbox_port, key = free_port(), secrets.token_urlsafe(24)
+    settings = _demo_settings(configured(), sandbox_port, receiver_port, key)
+    with (
+        services_for(settings) as opened,
+        _sandbox(settings, sandbox_port) as sandbox,
+        whole_stack(settings, opened, port, receiver_port) as stack,
+    ):
+        began = time.monotonic()
+        _ask_for_sync(opened)
+        say(f"Dagster's UI: http://127.0.0.1:{port}/assets   sandbox: {settings.api_url}")
+        say(f"account {ACCOUNT_ID} is on its way: a sensor adds its partition and starts `sync_account` …")
+        health = _arrived(opened, stack, port)
+        _show(health, time.monotonic() - began)
+        _start_traffic(sandbox_port)
+        say(f"webhooks: {_CHANGES_PER_SECOND:g} changes per second from now on …")
+        say(f"  {_live(opened, stack)}")
+        if not once:
+            say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
+            say(f"`HOSTAWAY_HOME={settings.home} hostaway db psql` opens the database. Ctrl-C stops.")
+            while True:
+                sandbox.check()
+                stack.check()
+                time.sleep(1)
+
+
+@contextmanager
+def _sandbox(settings: Settings, port: int) -> Iterator[Stack]:
+    with Stack(settings.home.absolute() / "logs", {}) as stack:
+        command = [sys.executable, "-m", "hostaway_pipeline", "sandbox", "--port", str(port)]
+        stack.start("sandbox", [*command, "--account", _ACCOUNT, "--latency", "0.1"], folder=stack.logs)
+        stack.wait_for(f"http://127.0.0.1:{port}/_sandbox/counters", seconds=START_SECONDS)
+        yield stack
+
+
+def _demo_settings(settings: Settings, sandbox_port: int, receiver_port: int, key: str) -> Settings:
+    """A home of its own, so that nothing of the demo meets real data."""
+    return Settings(
+        _env_file=None,
+        home=settings.home / "demo",
+        api_url=f"http://127.0.0.1:{sandbox_port}/v1",
+        public_url=f"http://127.0.0.1:{receiver_port}",
+        api_keys=key,
+        database_url=None,
+        dagster_database_url=None,
+        encryption_keys=None,
+    )
+
+
+def _ask_for_sync(opened: Services) -> None:
+    from hostaway_pipeline.sandbox.config import secret_for  # noqa: PLC0415 (only the demo needs the sandbox)
+
+    try:
+        secret = secret_for(ACCOUNT_ID)
+        add_account(opened, ACCOUNT_ID, secret, name="Demo account", customer_id=None, is_due=True)
+    except AccountError:  # of an earlier demo: its sandbox is gone, and with it the registration
+        with opened.client(ACCOUNT_ID) as client:
+            ensure_webhook(opened, client)
+        opened.accounts.ask_for_sync(ACCOUNT_ID)
+
+
+def _arrived(opened: Services, stack: Stack, port: int) -> AccountHealth:
+    """Wait until the run that the sensor asked for has ended, asset checks included."""
+    deadline, shown = time.monotonic() + _FIRST_SYNC_SECONDS, ""
+    while time.monotonic() < deadline:
+        stack.check()
+        health = opened.accounts.health(ACCOUNT_ID)[0]
+        counts = ", ".join(f"{number:,} {entity}" for entity, number in health.rows.items() if number)
+        if counts and counts != shown:
+            say(f"  {counts}")
+            shown = counts
+        is_begun = health.account.next_due_at is None
+        status = newest_run_status(f"http://127.0.0.1:{port}", "sync_account") if is_begun else None
+        if status == "SUCCESS":
+            return health
+        if status in ("FAILURE", "CANCELED"):
+            raise ProcessEnded(f"the sync of account {ACCOUNT_ID} ended {health.last_status}: {health.last_error}")
+        time.sleep(1)
+    raise ProcessEnded(f"account {ACCOUNT_ID} did not arrive within {_FIRST_SYNC_SECONDS} s; look at Dagster's UI")
+
+
+def _show(health: AccountHealth, seconds: float) -> None:
+    rows = [[f"hostaway.{entity}", number] for entity, number in health.rows.items()]
+    say_table(f"Account {health.account.account_id} arrived in {seconds:.0f} s", ["table", "rows"], rows)
+
+
+def _start_traffic(sandbox_port: int) -> None:
+    body = orjson.dumps({"per_second": _CHANGES_PER_SECOND})
+    with urlopen(Request(f"http://127.0.0.1:{sandbox_port}/_sandbox/traffic", data=body), timeout=10):
+        pass
+
+
+def _live(opened: Services, stack: Stack) -> str:
+    """Wait until the first webhooks are in the tables; returns a line about them."""
+    deadline = time.monotonic() + _FIRST_EVENTS_SECONDS
+    while time.monotonic() < deadline:
+        stack.check()
+        newest = opened.inbox.newest(status="applied", limit=200)
+        if len(newest) >= _ENOUGH_EVENTS:
+            kinds = ", ".join(sorted({event["event"] for event in newest}))
+            waits = sorted((event["applied_at"] - event["received_at"]).total_seconds() for event in newest)
+            return f"{len(newest)} events are in the tables ({kinds}); the fastest was there in {waits[0]:.1f} s"
+        time.sleep(0.5)
+    raise ProcessEnded(
+        f"no webhook arrived within {_FIRST_EVENTS_SECONDS} s; look at `webhook_events_sensor` in Dagster"
+    )
