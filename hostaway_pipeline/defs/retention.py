@@ -1,4 +1,4 @@
-"""Retention: what nobody will look at any more leaves the inbox, and Dagster's storage, which keeps everything itself."""
+"""Retention: old events leave the inbox, and old runs Dagster's storage, which keeps everything by itself."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -11,7 +11,7 @@ from hostaway_pipeline.sandbox.lookup import NotFound, found
 from hostaway_pipeline.sandbox.objects import Conversation, Message, Row, sign
 from hostaway_pipeline.sandbox.order import UpdatedOrder
 from hostaway_pipeline.sandbox.stamps import Clock
-from hostaway_pipeline.sandbox.templates import RESERVATION, Payload
+from hostaway_pipeline.sandbox.templates import NEW_RESERVATION, RESERVATION, Payload
 from hostaway_pipeline.sandbox.webhooks import Event, Webhooks
 
 
@@ -88,6 +88,7 @@ class Account:
             reservation_id = self._next_id("reservations")
             now = self.clock.after()
             own = {
+                **NEW_RESERVATION,
                 "id": reservation_id,
                 "listingMapId": next(iter(self.listings), 99_000),
                 "channelId": 2000,

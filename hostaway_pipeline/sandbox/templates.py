@@ -70,6 +70,12 @@ RESERVATION: Payload = {
     "ccExpirationYear": "2031",
 }
 
+# What a new reservation carries without a value, where older ones have one.
+NEW_RESERVATION: Payload = nulls(
+    "phone guestEmail guestCountry channelReservationId channelCommissionAmount isPaid adults cleaningFee taxAmount "
+    "paymentStatus ccNumber cvc guestAuthHash doorCodeInstruction"
+)
+
 LISTING: Payload = {
     **nulls(
         "maxChildrenAllowed maxInfantsAllowed maxPetsAllowed airbnbCancellationPolicyId vrboCancellationPolicyId "

@@ -195,7 +195,8 @@ def _statement_name(query: object) -> str:
         return "other"
     if query.startswith("-- "):
         return query[3 : query.index(":")]
-    return query.split(maxsplit=1)[0].lower()
+    word = query.split(maxsplit=1)[0].lower()
+    return "ping" if word == ";" else word
 
 
 def _unavailable(error: BaseException | None) -> str | None:
@@ -203,6 +204,8 @@ def _unavailable(error: BaseException | None) -> str | None:
         return "the database server's disk is full; free some space, then run the same again"
     if isinstance(error, pg.InvalidCatalogName):
         return "the database does not exist; create it first"
+    if isinstance(error, pg.UndefinedTable | pg.InvalidSchemaName):
+        return "the database schema is not there or too old: run `hostaway db migrate`"
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else "connection lost"
         return f"Postgres cannot be reached or went away ({first_line})"

@@ -1,0 +1,133 @@
+"""The push journey as processes of their own: a receiver and a drainer on a Postgres that may be killed, too."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.sync.registration import ensure_webhook
+from hostaway_pipeline.wiring import Services, open_services
+from tests.factories import ENCRYPTION_KEYS, add_account, make_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def drain_forever() -> None:
+    """A drainer as Dagster keeps one alive: the next begins when one ends, of whatever."""
+    while True:
+        try:
+            services = open_services(load_settings(), create=False)
+            try:
+                drain(services, lambda _: None, linger=1e9, lifetime=5)
+            finally:
+                services.close()
+        except PipelineError:
+            time.sleep(0.2)
+
+
+class PushStack:
+    """`restart(name)` kills a process with SIGKILL and starts it again."""
+
+    def __init__(self, server: EmbeddedPostgres, home: Path, sandbox: SandboxServer, port: int) -> None:
+        self.server, self.home, self.sandbox, self.port = server, home, sandbox, port
+        self.url = server.url("hostaway")
+        settings = make_settings(self.url, sandbox.url, public_url=f"http://127.0.0.1:{port}")
+        self.services = Services(settings, self.url)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        drainer = "from tests.acceptance.push_stack import drain_forever; drain_forever()"
+        command = {
+            "receiver": [sys.executable, "-m", "webhook_receiver", "--port", str(self.port)],
+            "drainer": [sys.executable, "-c", drainer],
+        }[name]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        environment |= {
+            "HOSTAWAY_DATABASE_URL": self.url,
+            "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+            "HOSTAWAY_API_URL": self.sandbox.url,
+            "HOSTAWAY_RATE_LIMIT_IP": "100000/1",
+            "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1",
+            "HOSTAWAY_LOG_LEVEL": "ERROR",
+        }
+        self._processes[name] = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def restart(self, name: str) -> None:
+        if name == "postgres":
+            self.kill_postgres()
+            self.start_postgres()
+            return
+        process = self._processes[name]
+        process.kill()
+        process.wait()
+        self.start(name)
+
+    def kill_postgres(self) -> None:
+        pid = int((self.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        postmaster = psutil.Process(pid)
+        postmaster.kill()
+        postmaster.wait(20)
+
+    def start_postgres(self) -> None:
+        self.server.stop()
+        self.server.start()
+
+    def wait_for_receiver(self) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5):
+                    return
+            except (URLError, OSError):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    def wait_until_applied(self, seconds: float) -> None:
+        """Until nothing is pending any more, neither at the sandbox nor in the inbox."""
+        assert self.sandbox.deliveries.wait_idle(seconds)
+        deadline = time.monotonic() + seconds
+        while self.services.inbox.state().pending:
+            assert time.monotonic() < deadline, self.services.inbox.state()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.services.close()
+
+
+@contextmanager
+def push_stack(home: Path, sandbox: SandboxServer, port: int) -> Iterator[PushStack]:
+    """With every account of the sandbox added, its webhook registered, and its first sync still to come."""
+    with EmbeddedPostgres(home) as server:
+        server.ensure_database("hostaway")
+        stack = PushStack(server, home, sandbox, port)
+        try:
+            stack.services.migrate()
+            stack.services.secrets.check()
+            stack.start("receiver")
+            stack.start("drainer")
+            stack.wait_for_receiver()
+            for account_id in sandbox.world.accounts:
+                add_account(stack.services, account_id)
+                with stack.services.client(account_id) as client:
+                    ensure_webhook(stack.services, client)
+            yield stack
+        finally:
+            stack.stop()

@@ -1,0 +1,220 @@
+"""Dagster's side of the push journey: one drainer run while there is work, and each account's own health."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    ExecuteInProcessResult,
+    RunRequest,
+    SensorResult,
+    SkipReason,
+    build_sensor_context,
+)
+
+from hostaway_pipeline.definitions import build_defs
+from hostaway_pipeline.defs.drainer import drain_webhooks
+from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.defs.retention import old_runs
+from hostaway_pipeline.defs.sensors import (
+    DrainerPlan,
+    DrainerRun,
+    accounts_sensor,
+    drainer_plan,
+    webhook_events_sensor,
+)
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("1:3:20", "2:2:10")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
+    opened = open_services(sandbox)
+    for account_id in (1, 2):
+        add_account(opened, account_id)
+        synced(opened, account_id)
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def partitions(instance: DagsterInstance) -> None:
+    instance.add_dynamic_partitions("accounts", ["1", "2"])
+
+
+def accept(services: Services, sandbox: SandboxServer, account_id: int, **changes: Any) -> None:
+    account = sandbox.world.account(account_id)
+    payload = account.update_reservation(next(iter(account.reservations)), **changes)
+    body = {"object": "reservation", "event": "reservation.updated", "accountId": account_id, "data": payload}
+    services.inbox.accept([(parse_delivery(body), f"request-{account_id}")])
+
+
+def look(instance: DagsterInstance) -> RunRequest | SkipReason:
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        found = webhook_events_sensor(context)
+    assert isinstance(found, RunRequest | SkipReason)
+    return found
+
+
+def drained(instance: DagsterInstance) -> ExecuteInProcessResult:
+    config = {"ops": {"drain_inbox": {"config": {"linger_seconds": 0}}}}
+    job = build_defs().resolve_job_def("drain_webhooks")
+    return job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+
+
+def newest(instance: DagsterInstance, entity: str, partition: str) -> dict[str, Any]:
+    records = instance.fetch_materializations(AssetKey(["hostaway", entity]), limit=50).records
+    for record in records:
+        if record.partition_key == partition and record.asset_materialization is not None:
+            return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+    return {}
+
+
+def test_without_events_there_is_no_run(instance: DagsterInstance) -> None:
+    assert isinstance(look(instance), SkipReason)
+
+
+def test_events_ask_for_one_run_and_a_second_look_sees_it(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    accept(services, sandbox, 1, guestName="Ada")
+    request = look(instance)
+    assert isinstance(request, RunRequest)
+    assert request.run_key is None, "a run key would silence the sensor for ever"
+    assert request.tags["hostaway/request_id"] == "request-1"
+    instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTING)
+    assert isinstance(look(instance), SkipReason)
+
+
+def test_the_run_applies_events_and_reports_each_account_under_its_own_partition(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    accept(services, sandbox, 1, guestName="Ada")
+    accept(services, sandbox, 2, guestName="Grace")
+    assert drained(instance).success
+    for account_id in (1, 2):
+        assert_equal_to_source(database_url, sandbox, account_id)
+        metadata = newest(instance, "reservations", str(account_id))
+        assert (metadata["rows_updated"], metadata["events"]) == (1, 1)
+        assert metadata["request_ids"] == [f"request-{account_id}"]
+        assert len(metadata["event_ids"]) == 1
+    assert isinstance(look(instance), SkipReason)
+
+
+def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
+    assert drain_webhooks.tags["dagster/max_runtime"] == "420"
+    assert drain_webhooks.tags["hostaway/lane"] == "webhooks"
+
+
+def test_a_run_whose_process_is_gone_is_declared_dead_and_replaced(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    accept(services, sandbox, 1, guestName="Ada")
+    job = build_defs().resolve_job_def("drain_webhooks")
+    run = instance.create_run_for_job(job, status=DagsterRunStatus.STARTED)
+    # A run's start is when its first event says so: this one began a minute ago and holds no lock.
+    plan = drainer_plan(1, [DrainerRun(run.run_id, 60.0)], is_alive=False)
+    assert plan == DrainerPlan((run.run_id,), is_needed=True)
+
+
+@pytest.mark.parametrize(
+    ("claimable", "runs", "is_alive", "needed"),
+    [
+        (0, [], False, False),
+        (3, [], False, True),
+        (3, [None], False, False),  # queued
+        (3, [5.0], False, False),  # just started: it may not have its lock yet
+        (3, [60.0], True, False),
+        (0, [60.0], False, False),  # an orphan, and nothing to do
+    ],
+)
+def test_when_a_run_is_needed(claimable: int, runs: list[float | None], is_alive: bool, needed: bool) -> None:
+    plan = drainer_plan(claimable, [DrainerRun(str(n), age) for n, age in enumerate(runs)], is_alive=is_alive)
+    assert plan.is_needed is needed
+
+
+def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    services.accounts.remove(1, hard=False)
+    add_account(services, 1, secret="wrong")
+    accept(services, sandbox, 1, guestName="Waits")
+    rows(database_url, "UPDATE hostaway.webhook_events SET payload = payload - 'status' RETURNING 1")
+    accept(services, sandbox, 2, guestName="Goes on")
+    assert drained(instance).success
+    assert_equal_to_source(database_url, sandbox, 2)
+
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        result = accounts_sensor(context)
+    assert isinstance(result, SensorResult)
+    assert [request.partition_key for request in result.run_requests or []] == ["1"]
+    job = build_defs().resolve_job_def("sync_account")
+    own = job.execute_in_process(instance=instance, partition_key="1", raise_on_error=False)
+    assert not own.success
+
+
+def test_the_mode_that_was_asked_for_reaches_the_run(instance: DagsterInstance, services: Services) -> None:
+    services.accounts.ask_for_sync(2, "full")
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+        result = accounts_sensor(context)
+    assert isinstance(result, SensorResult)
+    request = (result.run_requests or [])[0]
+    assert request.run_config["ops"]["hostaway__messages"] == {"config": {"mode": "full"}}
+    assert request.run_config["ops"].keys() == {
+        f"hostaway__{entity}" for entity in ("listings", "reservations", "conversations", "messages")
+    }
+
+
+def test_old_runs_may_go_but_not_those_that_a_partitions_health_is_read_from(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    runs = []
+    for name in ("First", "Second", "Third"):
+        accept(services, sandbox, 1, guestName=name)
+        runs.append(drained(instance).run_id)
+    accept(services, sandbox, 2, guestName="Other account")
+    runs.append(drained(instance).run_id)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert set(old_runs(instance, later)) == set(runs[:2])
+    assert list(old_runs(instance, later - timedelta(days=1))) == []
+
+
+def test_the_purge_deletes_them(instance: DagsterInstance, services: Services, sandbox: SandboxServer) -> None:
+    for name in ("First", "Second"):
+        accept(services, sandbox, 1, guestName=name)
+        drained(instance)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    for run_id in list(old_runs(instance, later)):
+        instance.delete_run(run_id)
+    assert list(old_runs(instance, later)) == []
+    assert newest(instance, "reservations", "1")["rows_updated"] == 1
+    job = build_defs().resolve_job_def("purge")
+    assert job.execute_in_process(instance=instance).success
+
+
+def test_a_check_fails_while_a_wanted_webhook_is_missing_or_disabled(
+    instance: DagsterInstance, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finding() -> str | None:
+        job = build_defs().resolve_job_def("sync_account")
+        result = job.execute_in_process(instance=instance, partition_key="1")
+        checks = {e.check_name: e for e in result.get_asset_check_evaluations()}
+        return None if checks["webhook_alive"].passed else checks["webhook_alive"].description
+
+    assert finding() is None, "nobody wants webhooks: HOSTAWAY_PUBLIC_URL is not set"
+    monkeypatch.setenv("HOSTAWAY_PUBLIC_URL", "http://127.0.0.1:9")
+    services.webhooks.registered(2, 5, is_enabled=False)
+    found = finding()
+    assert found == "account 2: Hostaway has disabled the webhook", "the sync has registered account 1's"

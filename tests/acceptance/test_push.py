@@ -1,0 +1,162 @@
+"""Webhooks to tables with everything that can go wrong: disorder, repetition, kills, a database that is away."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from tests.acceptance.push_stack import PushStack, push_stack
+from tests.factories import expected, rows, stored, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+
+
+def change(account: Account, choice: random.Random) -> None:
+    """One of the changes that Hostaway tells of."""
+    kind = choice.random()
+    if kind < 0.5:
+        reservation_id = choice.choice(list(account.reservations))
+        account.update_reservation(reservation_id, guestName=f"Guest {choice.random()}", totalPrice=choice.random())
+    elif kind < 0.6:
+        account.touch_reservation(choice.choice(list(account.reservations)))
+    elif kind < 0.7:
+        account.add_reservation(guestName="New")
+    elif kind < 0.95:
+        account.add_message(choice.choice(list(account.conversations)), f"Hello {choice.random()}")
+    else:
+        conversation = account.add_conversation(choice.choice(list(account.reservations)))
+        account.add_message(conversation["id"], "A first word")
+
+
+def assert_content_equals(url: str, sandbox: SandboxServer, account_id: int) -> None:
+    """Payload by payload. When Hostaway says a conversation moved is only known once it has been asked."""
+    for entity in ENTITIES:
+        found = {key: payload for key, (payload, _) in stored(url, account_id, entity).items()}
+        wanted = {key: payload for key, (payload, _) in expected(sandbox, account_id, entity).items()}
+        assert found.keys() == wanted.keys(), entity
+        assert [key for key in wanted if found[key] != wanted[key]] == [], entity
+
+
+def emitted(sandbox: SandboxServer) -> int:
+    count: int = sandbox.deliveries.counts()["emitted"]
+    return count
+
+
+def test_ten_thousand_events_repeated_and_shuffled_for_five_accounts_while_a_reconcile_runs(
+    open_sandbox: OpenSandbox, embedded_folder: Path
+) -> None:
+    events = 10_000
+    sandbox = open_sandbox(*(f"{n}:4:60" for n in range(1, 6)), webhook_time_scale=600.0)
+    with push_stack(embedded_folder / "disorder", sandbox, free_port()) as stack:
+        for account_id in sandbox.world.accounts:
+            synced(stack.services, account_id)
+        sandbox.faults.update(delivery_copies=3, delivery_shuffle_seconds=3.0, seed=5)
+        ended = threading.Event()
+        reconciles = threading.Thread(target=reconcile_until, args=(stack, ended))
+        reconciles.start()
+        choice = random.Random(3)
+        accounts = list(sandbox.world.accounts.values())
+        while emitted(sandbox) < events:
+            change(choice.choice(accounts), choice)
+            if sandbox.deliveries.pending > 2_000:
+                time.sleep(0.05)
+        stack.wait_until_applied(120)
+        ended.set()
+        reconciles.join()
+        for account_id in sandbox.world.accounts:
+            assert_content_equals(stack.url, sandbox, account_id)
+        counts = rows(stack.url, "SELECT status, count(*) FROM hostaway.webhook_events GROUP BY status")
+        assert {row["status"] for row in counts} <= {"applied", "stale"}
+
+
+def reconcile_until(stack: PushStack, ended: threading.Event) -> None:
+    while not ended.is_set():
+        for account_id in stack.sandbox.world.accounts:
+            report = synced(stack.services, account_id, mode="reconcile", wait_seconds=10)
+            assert report.problems == {}
+
+
+def test_twenty_kills_at_random_moments_lose_no_answered_delivery(
+    open_sandbox: OpenSandbox, embedded_folder: Path
+) -> None:
+    """Receiver, drainer and Postgres, by SIGKILL, under load."""
+    sandbox = open_sandbox("1:4:60", "2:4:60", webhook_time_scale=1200.0)
+    with push_stack(embedded_folder / "kills", sandbox, free_port()) as stack:
+        for account_id in sandbox.world.accounts:
+            synced(stack.services, account_id)
+        moments, choice = random.Random(11), random.Random(12)
+        accounts = list(sandbox.world.accounts.values())
+        for kill in range(20):
+            until = time.monotonic() + moments.uniform(0.2, 1.2)
+            while time.monotonic() < until:
+                change(choice.choice(accounts), choice)
+                time.sleep(0.01)
+            stack.restart(("receiver", "drainer", "postgres")[kill % 3])
+        stack.wait_for_receiver()
+        stack.wait_until_applied(150)
+
+        answered = {
+            (account.id, log.kind, log.object_id)
+            for account in accounts
+            for log in account.webhooks.logged()
+            if log.status == 200
+        }
+        heads = rows(stack.url, "SELECT account_id, object, object_id FROM hostaway.webhook_heads")
+        assert len(answered) > 100
+        assert answered <= {tuple(head.values()) for head in heads}
+        # Retries ended before the receiver was back for some: the next reconcile repairs what was never answered.
+        for account_id in sandbox.world.accounts:
+            synced(stack.services, account_id, mode="reconcile")
+            assert_content_equals(stack.url, sandbox, account_id)
+
+
+def test_postgres_stopped_under_load_is_answered_503_and_the_retries_fill_the_gap(
+    open_sandbox: OpenSandbox, embedded_folder: Path
+) -> None:
+    """A minute of Hostaway's time scaled down: 8 s, with its retries after 3, 12 and 36 s."""
+    sandbox = open_sandbox("1:4:60", webhook_time_scale=100.0)
+    account = sandbox.world.account(1)
+    with push_stack(embedded_folder / "away", sandbox, free_port()) as stack:
+        synced(stack.services, 1)
+        choice = random.Random(4)
+        stack.kill_postgres()
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            change(account, choice)
+            time.sleep(0.05)
+        stack.start_postgres()
+        stack.wait_until_applied(90)
+        assert sandbox.deliveries.counts()["answers"].get("503", 0) > 50
+        assert sandbox.deliveries.counts()["failed"] == 0
+        assert_content_equals(stack.url, sandbox, 1)
+
+
+@pytest.mark.parametrize("share", [0.1])
+def test_what_was_never_delivered_is_repaired_by_the_next_reconcile(
+    open_sandbox: OpenSandbox, embedded_folder: Path, share: float
+) -> None:
+    sandbox = open_sandbox("1:4:60", webhook_time_scale=1200.0)
+    account = sandbox.world.account(1)
+    with push_stack(embedded_folder / "drops", sandbox, free_port()) as stack:
+        synced(stack.services, 1)
+        sandbox.faults.update(delivery_drop_share=share)
+        choice = random.Random(9)
+        for _ in range(400):
+            change(account, choice)
+        account.delete_reservation(next(iter(account.reservations)))
+        account.delete_conversation(next(iter(account.conversations)))
+        stack.wait_until_applied(60)
+        assert sandbox.deliveries.counts()["dropped"] > 10
+        synced(stack.services, 1, mode="reconcile")
+        assert_content_equals(stack.url, sandbox, 1)
+        with psycopg.connect(stack.url) as connection:
+            gone = connection.execute("SELECT count(*) FROM hostaway.reservations WHERE deleted_at IS NOT NULL")
+            assert gone.fetchone() == (1,)

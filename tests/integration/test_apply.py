@@ -1,0 +1,400 @@
+"""Events become rows: newest by Hostaway's clock; without a call where the payload is complete, else by id."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.apply import Applied
+from hostaway_pipeline.sync.drain import Drained, drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, content, rows, synced
+
+ONE, TWO = 1, 2
+
+
+@pytest.fixture
+def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+    return open_sandbox("1:3:20", "2:3:20")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
+    opened = open_services(sandbox, read_timeout=2.0)
+    for account_id in (ONE, TWO):
+        add_account(opened, account_id)
+        synced(opened, account_id)
+    sandbox.counters.reset()
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ONE)
+
+
+Deliver = Callable[..., None]
+
+
+@pytest.fixture
+def deliver(services: Services) -> Deliver:
+    """Into the inbox, as the receiver does it."""
+
+    def one(event: str, payload: dict[str, Any], kind: str = "reservation", account_id: int = ONE) -> None:
+        body = {"object": kind, "event": event, "accountId": account_id, "data": payload}
+        services.inbox.accept([(parse_delivery(body), "request-1")])
+
+    return one
+
+
+def drained(services: Services) -> list[Applied]:
+    told: list[Applied] = []
+    done: Drained = drain(services, told.append, linger=0)
+    assert done.is_alone
+    return told
+
+
+def statuses(url: str) -> list[str]:
+    return [row["status"] for row in rows(url, "SELECT status FROM hostaway.webhook_events ORDER BY id")]
+
+
+def reservation(url: str, reservation_id: int, account_id: int = ONE) -> dict[str, Any]:
+    query = "SELECT * FROM hostaway.reservations WHERE account_id = %s AND id = %s"
+    found = rows(url, query, account_id, reservation_id)
+    return found[0] if found else {}
+
+
+def first_reservation(account: Account) -> int:
+    return next(iter(account.reservations))
+
+
+def test_a_complete_payload_is_merged_without_a_call(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    deliver("reservation.updated", account.update_reservation(reservation_id, status="cancelled"))
+    told = drained(services)
+    assert reservation(database_url, reservation_id)["status"] == "cancelled"
+    assert statuses(database_url) == ["applied"]
+    assert sandbox.counters.total == 0
+    assert told[0].counts["reservations"].updated == 1
+    assert told[0].request_ids == ["request-1"]
+
+
+def test_a_new_reservation_of_a_known_listing_is_inserted_without_a_call(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    deliver("reservation.created", account.add_reservation(guestName="Ada"))
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+    assert sandbox.counters.total == 0
+
+
+def test_a_to_b_to_a_ends_at_a_in_any_order(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    versions = [account.update_reservation(reservation_id, guestName=name) for name in ("A", "B", "A")]
+    for version in (versions[1], versions[2], versions[0]):
+        deliver("reservation.updated", version)
+    drained(services)
+    assert reservation(database_url, reservation_id)["guest_name"] == "A"
+    assert sorted(statuses(database_url)) == ["applied", "stale", "stale"]
+
+
+def test_two_contents_of_the_same_second_are_settled_by_hostaway(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    truth = account.update_reservation(reservation_id, guestName="True")
+    for name in ("False", "True", "False"):
+        deliver("reservation.updated", truth | {"guestName": name})
+    drained(services)
+    assert reservation(database_url, reservation_id)["guest_name"] == "True"
+    assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
+    assert set(statuses(database_url)) == {"applied"}
+
+
+@pytest.mark.parametrize("missing", ["updatedOn", "totalPrice", "financeField"])
+def test_a_payload_that_lacks_what_is_known_is_read_by_id(
+    services: Services,
+    sandbox: SandboxServer,
+    account: Account,
+    deliver: Deliver,
+    database_url: str,
+    missing: str,
+) -> None:
+    payload = account.update_reservation(first_reservation(account), guestName="Whole", totalPrice=5.5)
+    del payload[missing]
+    if missing == "updatedOn":
+        del payload["insertedOn"]
+    deliver("reservation.updated", payload)
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+    assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
+
+
+def test_a_late_event_of_a_deleted_object_does_not_bring_it_back(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    late = account.update_reservation(reservation_id, guestName="Late")
+    account.delete_reservation(reservation_id)
+    synced(services, ONE)
+    deliver("reservation.updated", late)
+    drained(services)
+    assert reservation(database_url, reservation_id)["deleted_at"] is not None
+
+
+def test_an_old_event_is_stale(services: Services, account: Account, deliver: Deliver, database_url: str) -> None:
+    reservation_id = first_reservation(account)
+    old = account.update_reservation(reservation_id, guestName="Old")
+    account.update_reservation(reservation_id, guestName="New")
+    synced(services, ONE)
+    deliver("reservation.updated", old)
+    drained(services)
+    assert reservation(database_url, reservation_id)["guest_name"] == "New"
+    assert statuses(database_url) == ["stale"]
+
+
+def test_a_message_comes_with_its_conversations_marker_and_without_a_call(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    conversation_id = next(iter(account.conversations))
+    message = account.add_message(conversation_id, "Hello")
+    deliver("message.received", message, "conversationMessage")
+    drained(services)
+    query = "SELECT * FROM hostaway.conversations WHERE account_id = 1 AND id = %s"
+    stored = rows(database_url, query, conversation_id)[0]
+    assert content(stored["raw_payload"]) == content(account.conversations[conversation_id].payload())
+    assert (
+        rows(database_url, "SELECT body FROM hostaway.messages WHERE account_id = 1 AND id = %s", message["id"])[0][
+            "body"
+        ]
+        == "Hello"
+    )
+    assert sandbox.counters.total == 0
+    synced(services, ONE, mode="reconcile")
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_a_message_of_an_unknown_conversation_brings_the_conversation(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    conversation = account.add_conversation(first_reservation(account))
+    message = account.add_message(conversation["id"], "First")
+    deliver("message.received", message, "conversationMessage")
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+    assert sandbox.counters.calls() == {"/v1/conversations/{id}": 1}
+
+
+def test_a_message_of_a_conversation_that_is_gone_leaves_no_orphan(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    conversation = account.add_conversation(first_reservation(account))
+    message = account.add_message(conversation["id"], "Too late")
+    account.delete_conversation(conversation["id"])
+    deliver("message.received", message, "conversationMessage")
+    drained(services)
+    assert rows(database_url, "SELECT 1 FROM hostaway.messages WHERE account_id = 1 AND id = %s", message["id"]) == []
+    assert statuses(database_url) == ["applied"]
+
+
+def test_a_scheduled_message_is_none_yet(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    message = account.add_message(next(iter(account.conversations)), "Later", is_incoming=False, status="awaiting")
+    deliver("message.created", message, "conversationMessage")
+    assert drained(services)[0].counts == {}
+    assert statuses(database_url) == ["ignored"]
+
+
+def test_listing_events_are_merged_and_a_deletion_is_confirmed(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    first, second, _ = account.listings
+    deliver("listing.updated", account.update_listing(first, name="Renamed"), "listing")
+    gone = account.listings[second].payload()
+    account.delete_listing(second)
+    deliver("listing.deleted", gone, "listing")
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+    assert sandbox.counters.calls() == {"/v1/listings/{id}": 1}
+
+
+def test_an_old_deletion_of_a_listing_that_is_there_deletes_nothing(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    deliver("listing.deleted", account.listings[next(iter(account.listings))].payload(), "listing")
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_the_unknown_listing_of_a_reservation_is_read(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    listing_id = next(iter(account.listings))
+    rows(database_url, "DELETE FROM hostaway.listings WHERE account_id = 1 AND id = %s RETURNING 1", listing_id)
+    deliver("reservation.created", account.add_reservation(listingMapId=listing_id))
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_a_reservation_of_a_listing_that_hostaway_does_not_show_is_stored_all_the_same(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    new = account.add_reservation(listingMapId=123_456_789)
+    deliver("reservation.created", new)
+    drained(services)
+    assert reservation(database_url, new["id"])["listing_id"] == 123_456_789
+    assert statuses(database_url) == ["applied"]
+
+
+def test_ids_of_another_accounts_objects_touch_no_row_of_it(
+    services: Services, sandbox: SandboxServer, deliver: Deliver, database_url: str
+) -> None:
+    theirs = sandbox.world.account(TWO)
+    reservation_id = first_reservation(theirs)
+    before = reservation(database_url, reservation_id, TWO)
+    payload = theirs.reservations[reservation_id].payload() | {
+        "guestName": "Mallory",
+        "updatedOn": "2030-01-01 00:00:00",
+    }
+    deliver("reservation.updated", payload, account_id=ONE)
+    drained(services)
+    assert reservation(database_url, reservation_id, TWO) == before
+
+
+def test_reads_of_one_object_are_one_read(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    for price in range(5):
+        payload = account.update_reservation(reservation_id, totalPrice=price)
+        del payload["status"]
+        deliver("reservation.updated", payload)
+    drained(services)
+    assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_an_object_that_hostaway_refuses_to_show_is_set_aside_and_the_others_go_on(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    locked, free = list(account.reservations)[:2]
+    account.locked_reservations.add(locked)
+    for reservation_id in (locked, free):
+        payload = account.update_reservation(reservation_id, guestName="Changed")
+        del payload["status"]
+        deliver("reservation.updated", payload)
+    drained(services)
+    events = rows(database_url, "SELECT status, error FROM hostaway.webhook_events ORDER BY id")
+    assert [event["status"] for event in events] == ["failed", "applied"]
+    assert "HTTP 403" in events[0]["error"]
+    assert reservation(database_url, free)["guest_name"] == "Changed"
+
+
+def test_while_an_api_is_dead_its_complete_events_and_all_of_the_others_go_on(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    sandbox.faults.update(dead_accounts={ONE})
+    whole, broken = list(account.reservations)[:2]
+    payload = account.update_reservation(broken, guestName="Waits")
+    del payload["status"]
+    deliver("reservation.updated", payload)
+    deliver("reservation.updated", account.update_reservation(whole, guestName="Goes on"))
+    theirs = sandbox.world.account(TWO)
+    other = theirs.update_reservation(first_reservation(theirs), guestName="Other")
+    del other["status"]
+    deliver("reservation.updated", other, account_id=TWO)
+    told = drained(services)
+
+    assert reservation(database_url, whole)["guest_name"] == "Goes on"
+    assert_equal_to_source(database_url, sandbox, TWO)
+    waiting = rows(database_url, "SELECT * FROM hostaway.webhook_events WHERE status = 'pending'")
+    assert len(waiting) == 1
+    assert "HTTP 503" in waiting[0]["error"]
+    assert waiting[0]["attempts"] == 0, "the API's failure is no attempt of the event"
+    assert any(applied.error for applied in told)
+
+    sandbox.faults.clear()
+    rows(database_url, "UPDATE hostaway.webhook_events SET claimable_at = NULL RETURNING 1")
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_an_account_whose_secret_is_wrong_gets_a_run_of_its_own(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    services.accounts.remove(ONE, hard=False)
+    add_account(services, ONE, secret="wrong")
+    payload = account.update_reservation(first_reservation(account), guestName="Waits")
+    del payload["status"]
+    deliver("reservation.updated", payload)
+    drained(services)
+    state = services.accounts.get(ONE)
+    assert state.next_due_at is not None, "the sensor starts its ordinary run, which shows red"
+    assert state.paused_until is not None
+    assert statuses(database_url) == ["pending"]
+
+
+def test_an_event_that_breaks_the_work_is_tried_alone_again_later_and_set_aside(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    """Nothing that comes through the receiver is of this kind; it is put into the table by hand."""
+    fine, poison = list(account.reservations)[:2]
+    deliver("reservation.updated", account.update_reservation(poison, guestName="Poison"))
+    rows(database_url, "UPDATE hostaway.webhook_events SET payload = '[1]' RETURNING 1")
+    deliver("reservation.updated", account.update_reservation(fine, guestName="Fine"))
+    for attempt in range(1, 6):
+        drained(services)
+        event = rows(database_url, "SELECT * FROM hostaway.webhook_events ORDER BY id LIMIT 1")[0]
+        assert event["attempts"] == attempt
+        rows(database_url, "UPDATE hostaway.webhook_events SET claimable_at = NULL RETURNING 1")
+    assert reservation(database_url, fine)["guest_name"] == "Fine"
+    assert event["status"] == "failed"
+    assert "AttributeError" in event["error"] or "TypeError" in event["error"]
+
+
+def test_an_event_that_kills_whoever_touches_it_is_set_aside(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    deliver("reservation.updated", account.update_reservation(first_reservation(account), guestName="Killer"))
+    rows(database_url, "UPDATE hostaway.webhook_events SET attempts = 5 RETURNING 1")
+    drained(services)
+    event = rows(database_url, "SELECT * FROM hostaway.webhook_events")[0]
+    assert (event["status"], event["error"]) == ("failed", "claimed 6 times without an end")
+
+
+def test_events_of_a_removed_account_are_ignored(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    deliver("reservation.updated", account.update_reservation(first_reservation(account), guestName="Gone"))
+    services.accounts.remove(ONE, hard=False)
+    drained(services)
+    assert statuses(database_url) == ["ignored"]
+
+
+def test_one_drainer_at_a_time(services: Services) -> None:
+    with services.drainer_lock() as is_alone:
+        assert is_alone
+        assert services.is_drainer_alive()
+        assert not drain(services, lambda _: None, linger=0).is_alone
+    assert not services.is_drainer_alive()
+
+
+def test_a_replayed_event_is_applied_again_and_changes_nothing(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    deliver("reservation.updated", account.update_reservation(first_reservation(account), guestName="Once"))
+    drained(services)
+    before = reservation(database_url, first_reservation(account))
+    event_id = services.inbox.newest()[0]["id"]
+    assert services.inbox.replay([event_id]) == 1
+    drained(services)
+    assert reservation(database_url, first_reservation(account)) == before
+    assert statuses(database_url) == ["applied"]
