@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+_LONGEST_INTEGER = 20  # characters of -2**63 and of 2**64 - 1
+
 
 def parse_json(content: bytes) -> Any:
     """The parsed text, or None where it is no JSON."""
@@ -20,8 +22,9 @@ def parse_json(content: bytes) -> Any:
 
 def _integer(digits: str) -> int | float:
     """As orjson reads them: beyond 64 bits a float, since nothing behind this can write longer integers."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**64 else float(number)
+    if len(digits) <= _LONGEST_INTEGER and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return float(digits)  # of the text: beyond a float's range it is infinite, where the integer would raise
 
 
 def _refuse(constant: str) -> None:
