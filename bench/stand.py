@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -36,10 +38,11 @@ class Stand:
         self._root = f"http://127.0.0.1:{sandbox_port}"
         self._environment = environment
 
-    def add_account(self, account_id: int, *, with_token: bool = True) -> None:
+    def add_account(self, account_id: int, *, with_token: bool = True, sync: bool = False) -> None:
         """Without a token the next sync has to ask for one, and to wait until it is usable."""
         secret = f"sandbox-secret-{account_id}\n"
-        command = [*_HOSTAWAY, "accounts", "add", str(account_id), "--secret-stdin", "--no-sync"]
+        command = [*_HOSTAWAY, "accounts", "add", str(account_id), "--secret-stdin"]
+        command += [] if sync else ["--no-sync"]
         subprocess.run(command, input=secret, env=self._environment, check=True, capture_output=True, text=True)
         if not with_token:
             self.psql("UPDATE hostaway.accounts SET access_token = NULL")
@@ -65,6 +68,22 @@ class Stand:
             raise RuntimeError(f"sync ended with status {process.returncode}: {output.decode()}")
         unit = 1024 * 1024 if sys.platform == "darwin" else 1024
         return Measured(json.loads(output), seconds, usage.ru_maxrss / unit)
+
+    @contextmanager
+    def up(self, port: int, receiver_port: int) -> Iterator[None]:
+        """The whole system, as `hostaway up` runs it, with webhooks."""
+        command = [*_HOSTAWAY, "up", "--port", str(port), "--receiver-port", str(receiver_port)]
+        environment = self._environment | {"HOSTAWAY_PUBLIC_URL": f"http://127.0.0.1:{receiver_port}"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        process = subprocess.Popen(command, cwd=self.home, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_for_port(receiver_port)
+            wait_for_port(port)
+            self._environment["HOSTAWAY_PUBLIC_URL"] = environment["HOSTAWAY_PUBLIC_URL"]
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
 
     def counters(self) -> dict[str, Any]:
         return dict(self.control("counters"))
@@ -111,6 +130,20 @@ def stand(
             finally:
                 sandbox.terminate()
                 sandbox.wait()
+
+
+def wait_for_port(port: int) -> None:
+    """Until somebody listens there."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _wait_for(made: Stand) -> None:
