@@ -9,8 +9,9 @@ from hostaway_pipeline.settings import Settings, load_settings
 from hostaway_pipeline.store.webhook_state import Credential
 from hostaway_pipeline.wiring import open_services
 from webhook_receiver.auth import ApiKeys, Credentials, Signatures, WrongTries
+from webhook_receiver.body_limit import BodyLimit
 from webhook_receiver.deps import Receiver
-from webhook_receiver.errors import add_error_handlers
+from webhook_receiver.errors import LastResort, add_error_handlers
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.metrics import Results
 from webhook_receiver.request_ids import RequestIds
@@ -27,12 +28,14 @@ Errors are `{"detail": "..."}`: what happened, and the way out. Every answer car
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Raises ConfigurationError. Database and keys are looked at when they are needed; `/ready` tells how they are."""
+    """Raises ConfigurationError. The database is looked at when it is needed; `/ready` tells how it is."""
     settings = settings or load_settings()
     services = open_services(settings, create=False)
+    if settings.database_url is not None:
+        _ = services.keyring  # without a key there is no start; the embedded database keeps its own
 
     def load_credentials() -> list[Credential]:
-        return services.webhooks.accepted()  # only now the encryption keys are needed
+        return services.webhooks.accepted()  # only now the embedded database's key is needed
 
     receiver = Receiver(
         services=services,
@@ -62,5 +65,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (webhooks, accounts, events, messages, health):
         app.include_router(routes.router)
     add_error_handlers(app)
-    app.add_middleware(RequestIds)
+    for layer in (BodyLimit, LastResort, RequestIds):  # the last one is the outermost
+        app.add_middleware(layer)
     return app

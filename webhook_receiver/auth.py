@@ -13,10 +13,11 @@ from typing import Self
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.webhook_state import Credential
 
-# How old the known credentials may be: so long a removed account's are still accepted.
-_FRESH_SECONDS = 5.0
+# From this age on the known credentials are read again, beside the requests; requests wait for it from the second on,
+# so that a removed account's are accepted no longer, however seldom somebody comes.
+_FRESH_SECONDS, _OLDEST_SECONDS = 2.0, 5.0
 # A login that is not known may be new: so often the table is looked at for its sake.
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 _MOST_WRONG, _WRONG_SECONDS, _MOST_ADDRESSES = 20, 60.0, 10_000
 _NOBODY = hashlib.sha256(b"nobody").digest()
 
@@ -39,30 +40,33 @@ class Credentials:
     def __init__(self, load: Callable[[], Iterable[Credential]]) -> None:
         self._load = load
         self._known: dict[str, tuple[int, bytes]] = {}
-        self._loaded_at = float("-inf")
-        self._loading: asyncio.Task[None] | None = None
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
 
     async def account_of(self, login: str, password: str) -> int | None:
         """Whose they are, or None. Raises DatabaseUnavailable when only the database could tell."""
-        age = time.monotonic() - self._loaded_at
-        if age > _FRESH_SECONDS and login in self._known:
-            self._refresh()  # beside this request: what is known is good enough for it
-        elif login not in self._known and age > _LOOK_SECONDS:
-            await asyncio.shield(self._refresh())
+        asked_at = time.monotonic()
+        while self._read_at < asked_at - (_OLDEST_SECONDS if login in self._known else 0.0):
+            await asyncio.shield(self._read())
+        if self._read_at < asked_at - _FRESH_SECONDS:
+            self._read()  # beside this request: what is known is good enough for it
         account_id, digest = self._known.get(login, (None, _NOBODY))
         is_right = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), digest)
         return account_id if is_right else None
 
-    def _refresh(self) -> "asyncio.Task[None]":
-        if self._loading is None or self._loading.done():
-            self._loading = asyncio.get_running_loop().create_task(self._reload())
-            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._loading
+    def _read(self) -> "asyncio.Task[None]":
+        """One at a time, for all who wait."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read_again())
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._reading
 
-    async def _reload(self) -> None:
+    async def _read_again(self) -> None:
+        await asyncio.sleep(self._read_at + _LOOK_SECONDS - time.monotonic())
+        began = time.monotonic()
         found = await asyncio.to_thread(lambda: list(self._load()))
         self._known = {one.login: (one.account_id, hashlib.sha256(one.password.encode()).digest()) for one in found}
-        self._loaded_at = time.monotonic()
+        self._read_at = began
 
 
 class Signatures:

@@ -1,8 +1,15 @@
-"""From an error of ours to an answer: one table, for every route."""
+"""From an error to an answer: one table, for every route. No answer and no log line repeats what was sent."""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hostaway_pipeline.errors import (
     AccountError,
@@ -35,8 +42,39 @@ STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
 _SENDING = {"unknown": 404, "ambiguous": 409, "busy": 409, "mismatch": 422, "failed": 422, "unclear": 502}
 
 
+_MOST_PROBLEMS = 5
+_FRAMES = 4
+
+
 def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PipelineError, _answer)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+class LastResort:
+    """What nobody expected becomes a 500 that tells nothing, and a log line without the error's text: that may quote
+    the values of a statement."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except ClientDisconnect:
+            log.info("the client went away before its request was complete")
+        except Exception as error:  # noqa: BLE001 (uvicorn would log all of it)
+            log.error("unexpected error", kind=type(error).__name__, at=_places(error))  # noqa: TRY400
+            if scope["type"] == "http" and not has_begun:
+                answer = JSONResponse({"detail": "an unexpected error; the log says more under this X-Request-ID"}, 500)
+                await answer(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
@@ -45,6 +83,21 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": "5"} if status == 503 else {}
     content = {"detail": str(error)} | ({"status": error.status} if isinstance(error, MessageNotSent) else {})
     return JSONResponse(content, status, headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """FastAPI's own answer holds the input, which may be a secret, or something that is no JSON."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    return JSONResponse({"detail": "; ".join(_problem(one) for one in problems[:_MOST_PROBLEMS])}, 422)
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    where, *path = problem["loc"]
+    if problem["type"] == "json_invalid":
+        return "the body is no JSON"
+    if problem["type"] == "extra_forbidden":  # the name is the sender's, too
+        return ".".join([str(where), *map(str, path[:-1])]) + ": holds a key that is not known"
+    return f"{'.'.join(map(str, path)) or where}: {problem['msg']}"
 
 
 def status_of(error: Exception) -> int:
@@ -56,3 +109,8 @@ def status_of(error: Exception) -> int:
 def _template(request: Request) -> str:
     """The route, not the path: a path may hold what a log should not."""
     return getattr(request.scope.get("route"), "path", "unknown")
+
+
+def _places(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -11,9 +11,10 @@ from hostaway_pipeline.domain.events import Delivery
 from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
 
 Accept = Callable[[Sequence[tuple[Delivery, str]]], int]
-_MOST_PER_COMMIT = 200
+# In jsonb a payload may take several times its size, and one value must stay below 256 MiB.
+_MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 200, 8 * 1024 * 1024
 # Beyond this the database does not keep up: Hostaway tries again later.
-_MOST_WAITING = 5_000
+_MOST_WAITING, _MOST_BYTES_WAITING = 5_000, 128 * 1024 * 1024
 # Hostaway waits 20 s for the answer.
 _PATIENCE_SECONDS = 15.0
 
@@ -30,6 +31,10 @@ class _Waiting:
     def key(self) -> tuple[int, str, int | None]:
         return self.delivery.account_id, self.delivery.object, self.delivery.object_id
 
+    @property
+    def size(self) -> int:
+        return len(self.delivery.payload)
+
 
 class InboxWriter:
     """`stored` and `commits` count what happened since the start."""
@@ -38,6 +43,7 @@ class InboxWriter:
         self._accept = accept
         self._thread = ThreadPoolExecutor(1, "inbox")
         self._waiting: list[_Waiting] = []
+        self._bytes_waiting = 0
         self._committing: asyncio.Future[None] | None = None
         self.stored = 0
         self.repeated = 0
@@ -45,11 +51,12 @@ class InboxWriter:
 
     async def store(self, delivery: Delivery, request_id: str) -> None:
         """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this one alone."""
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_WAITING or self._bytes_waiting > _MOST_BYTES_WAITING:
             raise DatabaseUnavailable("the database does not keep up with the deliveries")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append(_Waiting(delivery, request_id, done))
+        self._bytes_waiting += len(delivery.payload)
         if self._committing is None:
             self._begin(loop)
         try:
@@ -67,6 +74,7 @@ class InboxWriter:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = _distinct(self._waiting)
+        self._bytes_waiting -= sum(one.size for one in batch)
         if not batch:
             self._committing = None
             return
@@ -74,22 +82,17 @@ class InboxWriter:
 
     def _commit(self, batch: list[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
         """In the writer's thread."""
-        results: list[Exception | None]
-        try:
-            self._count(batch)
-            results = [None] * len(batch)
-        except DatabaseUnavailable as error:
-            results = [error] * len(batch)
-        except EventRejected:
-            results = [self._alone(one) for one in batch]
-        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
-            results = [error] * len(batch)
+        first = self._stored(batch)
+        if isinstance(first, EventRejected) and len(batch) > 1:
+            results = [self._stored([one]) for one in batch]
+        else:
+            results = [first] * len(batch)
         loop.call_soon_threadsafe(self._end, batch, results, loop)
 
-    def _alone(self, one: _Waiting) -> Exception | None:
+    def _stored(self, batch: list[_Waiting]) -> Exception | None:
         try:
-            self._count([one])
-        except (DatabaseUnavailable, EventRejected) as error:
+            self._count(batch)
+        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
             return error
         return None
 
@@ -115,10 +118,13 @@ def _distinct(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     batch: list[_Waiting] = []
     later: list[_Waiting] = []
     named: set[tuple[int, str, int | None]] = set()
+    size = 0
     for one in waiting:
-        if len(batch) >= _MOST_PER_COMMIT or (one.delivery.object_id is not None and one.key in named):
+        is_full = len(batch) >= _MOST_PER_COMMIT or (batch and size + one.size > _MOST_BYTES_PER_COMMIT)
+        if is_full or (one.delivery.object_id is not None and one.key in named):
             later.append(one)
         else:
             batch.append(one)
+            size += one.size
         named.add(one.key)
     return batch, later

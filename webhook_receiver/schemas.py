@@ -1,7 +1,7 @@
 """What goes over the wire of our own API. Secrets come in and never go out."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
@@ -25,7 +25,14 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened, and the way out", examples=["account 59808 is not known"])
 
 
+def _examples(*bodies: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
 class NewAccount(Strict):
+    model_config = _examples(
+        {"account_id": 59808, "client_secret": "from Hostaway's dashboard", "name": "Seaside Homes"}
+    )
     account_id: Id = Field(description="Hostaway's account id, which is also the API client id", examples=[59808])
     client_secret: Secret = Field(description="From Hostaway's dashboard; checked, encrypted, never shown again")
     name: Name | None = Field(None, examples=["Seaside Homes"])
@@ -36,11 +43,13 @@ class NewAccount(Strict):
 class AccountUpdate(Strict):
     """What is left out stays as it is."""
 
+    model_config = _examples({"name": "Seaside Homes"}, {"client_secret": "a new one from the dashboard"})
     client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the present one")
     name: Name | None = None
 
 
 class AccountReplacement(Strict):
+    model_config = _examples({"client_secret": "a new one from the dashboard", "name": "Seaside Homes"})
     client_secret: Secret = Field(description="Checked with Hostaway before it replaces the present one")
     name: Name | None = None
 
@@ -103,6 +112,7 @@ class DryRun(BaseModel):
 
 
 class NewMessage(Strict):
+    model_config = _examples({"reservation_id": 1234567, "message": "Your key is at the reception."})
     reservation_id: Id = Field(examples=[1234567])
     message: Annotated[Text, Field(min_length=1, max_length=10_000)] = Field(examples=["Your key is at the reception."])
     channel_type: Literal["email", "channel", "sms", "whatsapp"] = "email"
@@ -141,6 +151,7 @@ class Events(BaseModel):
 
 
 class Replay(Strict):
+    model_config = _examples({"ids": [4711, 4712]}, {"failed": True, "account_id": 59808})
     ids: list[Id] = Field(default_factory=list, max_length=10_000)
     failed: bool = Field(False, description="All that failed, instead of ids")
     account_id: Id | None = None

@@ -16,7 +16,7 @@ def parse_json(content: bytes) -> Any:
         # Half a surrogate pair is JSON to the standard library and to Hostaway's PHP, but not to orjson.
         try:
             return json.loads(content, parse_int=_integer, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, OverflowError):
             return None
 
 

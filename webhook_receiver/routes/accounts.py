@@ -1,6 +1,6 @@
 """The accounts that are copied: add, look at, change, remove, sync."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 
@@ -8,6 +8,7 @@ from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.pull import PullRequest, pull
 from hostaway_pipeline.wiring import Services
+from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
 from webhook_receiver.schemas import (
     BIGINT,
@@ -19,26 +20,23 @@ from webhook_receiver.schemas import (
     DryRun,
     Mode,
     NewAccount,
-    Problem,
     Removed,
     SyncAsked,
 )
 from webhook_receiver.views import detail, summary
 
 AccountId = Annotated[int, Path(ge=1, le=BIGINT, examples=[59808])]
-_KNOWN: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "No key, or a wrong one"},
-    404: {"model": Problem, "description": "No such account"},
-    429: {"model": Problem, "description": "Too many wrong keys from this address"},
-    503: {"model": Problem, "description": "The database is away, or the encryption keys are wrong"},
-}
-_HOSTAWAY: dict[int | str, dict[str, Any]] = {
-    422: {"model": Problem, "description": "The body is not of this form, or Hostaway does not accept the secret"},
-    502: {"model": Problem, "description": "Hostaway does not answer"},
-}
-_EXISTS: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "The account exists already"}}
-_BUSY: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "A sync is under way"}}
-router = APIRouter(prefix="/accounts", tags=["accounts"], dependencies=[ApiKey], responses=_KNOWN)
+_KNOWN = MALFORMED | problems({404: "No such account"})
+_HOSTAWAY = WITH_BODY | problems(
+    {
+        422: "A value is not of this form, or Hostaway does not accept the secret",
+        502: "Hostaway does not answer: nothing was changed",
+        503: "The database or Hostaway wants to be left alone for now: nothing was changed",
+    }
+)
+_EXISTS = problems({409: "The account exists already"})
+_BUSY = problems({409: "A sync is under way"})
+router = APIRouter(prefix="/accounts", tags=["accounts"], dependencies=[ApiKey], responses=GUARDED)
 
 
 @router.post("", status_code=201, responses=_HOSTAWAY | _EXISTS, summary="Add an account")
@@ -61,19 +59,19 @@ def list_accounts(services: ServicesDep) -> list[AccountSummary]:
     return [summary(entry) for entry in services.accounts.health()]
 
 
-@router.get("/{account_id}", summary="One account: status, last sync, row counts, webhook")
+@router.get("/{account_id}", responses=_KNOWN, summary="One account: status, last sync, row counts, webhook")
 def show(services: ServicesDep, account_id: AccountId) -> AccountDetail:
     return detail(services, account_id)
 
 
-@router.put("/{account_id}", responses=_HOSTAWAY, summary="Replace secret and name")
+@router.put("/{account_id}", responses=_KNOWN | _HOSTAWAY, summary="Replace secret and name")
 def replace(services: ServicesDep, account_id: AccountId, new: AccountReplacement) -> AccountDetail:
     change_secret(services, account_id, new.client_secret.get_secret_value())
     services.accounts.rename(account_id, new.name)
     return detail(services, account_id)
 
 
-@router.patch("/{account_id}", responses=_HOSTAWAY, summary="Change secret or name")
+@router.patch("/{account_id}", responses=_KNOWN | _HOSTAWAY, summary="Change secret or name")
 def update(services: ServicesDep, account_id: AccountId, changes: Annotated[AccountUpdate, Body()]) -> AccountDetail:
     services.accounts.get(account_id)
     if changes.client_secret is not None:
@@ -83,7 +81,7 @@ def update(services: ServicesDep, account_id: AccountId, changes: Annotated[Acco
     return detail(services, account_id)
 
 
-@router.delete("/{account_id}", summary="Stop syncing an account")
+@router.delete("/{account_id}", responses=_KNOWN, summary="Stop syncing an account")
 def remove(
     services: ServicesDep,
     account_id: AccountId,
@@ -96,7 +94,7 @@ def remove(
 @router.post(
     "/{account_id}/sync",
     status_code=202,
-    responses=_BUSY | {200: {"model": DryRun, "description": "What would change"}},
+    responses=_KNOWN | _BUSY | {200: {"model": DryRun, "description": "What would change"}},
     summary="Start a sync",
 )
 def sync(

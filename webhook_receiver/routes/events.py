@@ -4,23 +4,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 
+from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY
 from webhook_receiver.deps import ApiKey, ServicesDep
-from webhook_receiver.schemas import BIGINT, Event, Events, Problem, Replay, Replayed
+from webhook_receiver.schemas import BIGINT, Event, Events, Replay, Replayed
 
-router = APIRouter(
-    prefix="/events",
-    tags=["events"],
-    dependencies=[ApiKey],
-    responses={
-        401: {"model": Problem, "description": "No key, or a wrong one"},
-        429: {"model": Problem, "description": "Too many wrong keys from this address"},
-        503: {"model": Problem, "description": "The database is away"},
-    },
-)
+router = APIRouter(prefix="/events", tags=["events"], dependencies=[ApiKey], responses=GUARDED)
 Status = Literal["pending", "applied", "stale", "ignored", "failed"]
 
 
-@router.get("", summary="The newest events, without their payloads")
+@router.get("", responses=MALFORMED, summary="The newest events, without their payloads")
 def list_events(
     services: ServicesDep,
     account_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
@@ -33,7 +25,7 @@ def list_events(
     return Events(pending=state.pending, failed=state.failed, events=[Event(**event) for event in found])
 
 
-@router.post("/replay", summary="Apply events again")
+@router.post("/replay", responses=WITH_BODY, summary="Apply events again")
 def replay(services: ServicesDep, wish: Replay) -> Replayed:
     """By ids, or all that failed. The running drainer, or the next one, takes them up."""
     if bool(wish.ids) == wish.failed:

@@ -1,17 +1,15 @@
 """Probes and metrics: no key, no secrets."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from hostaway_pipeline.errors import PipelineError
+from webhook_receiver.answers import problems
 from webhook_receiver.deps import Parts
 from webhook_receiver.metrics import exposition
-from webhook_receiver.schemas import Problem
 
 router = APIRouter(tags=["probes"])
-_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "What is wrong"}}
+_NOT_READY = problems({503: "What is wrong: the database, its schema or the encryption keys"})
 
 
 @router.get("/health", summary="The process is alive")
@@ -28,7 +26,7 @@ def ready(parts: Parts) -> dict[str, str] | JSONResponse:
     return {"status": "ready"}
 
 
-@router.get("/metrics", summary="For Prometheus", response_class=Response)
+@router.get("/metrics", summary="For Prometheus", response_class=PlainTextResponse)
 def metrics(parts: Parts) -> Response:
     """Work done by Dagster's runs and by commands counts, too."""
     body, content_type = exposition(parts)

@@ -1,23 +1,24 @@
 """Messages to guests, sent through Hostaway."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header
 
 from hostaway_pipeline.sync.send import Wish, send_message
+from webhook_receiver.answers import GUARDED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
-from webhook_receiver.schemas import NewMessage, Problem, SentMessage
+from webhook_receiver.schemas import NewMessage, SentMessage
 
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "No key, or a wrong one"},
-    404: {"model": Problem, "description": "No such reservation, or it has no conversation"},
-    409: {"model": Problem, "description": "Being sent right now, or several accounts have this reservation id"},
-    422: {"model": Problem, "description": "Hostaway refuses it, or the key was used for another message"},
-    429: {"model": Problem, "description": "Too many wrong keys from this address"},
-    502: {"model": Problem, "description": "Nobody knows whether it was sent: repeat with the same Idempotency-Key"},
-    503: {"model": Problem, "description": "Nothing was sent: repeat later with the same Idempotency-Key"},
-}
-router = APIRouter(tags=["messages"], dependencies=[ApiKey], responses=_RESPONSES)
+_SENDING = problems(
+    {
+        404: "No such reservation, or it has no conversation",
+        409: "Being sent right now, or several accounts have this reservation id",
+        422: "A value is not of this form, Hostaway refuses it, or the key was used for another message",
+        502: "Nobody knows whether it was sent, or Hostaway did not answer: repeat with the same Idempotency-Key",
+        503: "Nothing was sent: repeat later with the same Idempotency-Key",
+    }
+)
+router = APIRouter(tags=["messages"], dependencies=[ApiKey], responses=GUARDED | WITH_BODY | _SENDING)
 IdempotencyKey = Annotated[
     str,
     Header(

@@ -1,31 +1,38 @@
 """Hostaway's deliveries: authenticate, store, answer. What they mean is found out later, by the drainer."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.openapi.models import HTTPBase as HttpScheme
+from fastapi.security.base import SecurityBase
 
 from hostaway_pipeline.domain.events import PING, BadDelivery, parse_delivery
 from hostaway_pipeline.domain.parsing import parse_json
 from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from webhook_receiver.answers import Responses, problems
 from webhook_receiver.auth import parse_basic
+from webhook_receiver.body_limit import BodyTooLarge
 from webhook_receiver.deps import Parts, Receiver, client_address
-from webhook_receiver.schemas import Problem
 
 router = APIRouter(tags=["webhooks"])
 log = structlog.get_logger(__name__)
-LARGEST_BODY = 1024 * 1024
 _OK = b'{"status":"ok"}'
 # A ping may come without credentials: nothing of it is stored, and its answer tells nothing.
 _LARGEST_PING = 64
-_RESPONSES: dict[int | str, dict[str, Any]] = {
+_OK_RESPONSE: Responses = {200: {"description": "Understood", "content": {"application/json": {}}}}
+_RESPONSES: Responses = {
     200: {"description": "The delivery is stored durably (or was stored before)", "content": {"application/json": {}}},
-    400: {"model": Problem, "description": "No JSON, or not the shape of a delivery: Hostaway does not try again"},
-    401: {"model": Problem, "description": "Wrong login, password, signature or account"},
-    413: {"model": Problem, "description": "More than 1 MiB"},
-    415: {"model": Problem, "description": "The body is compressed"},
-    429: {"model": Problem, "description": "Too many wrong credentials from this address"},
-    503: {"model": Problem, "description": "The database is away: Hostaway tries again"},
+    **problems(
+        {
+            400: "No JSON, or not the shape of a delivery: Hostaway does not try again",
+            401: "Wrong login, password, signature or account",
+            413: "The body is larger than 1 MiB",
+            415: "The body is compressed",
+            429: "Too many wrong credentials from this address",
+            503: "The database is away: Hostaway tries again",
+        }
+    ),
 }
 _BODY = {
     "requestBody": {
@@ -46,12 +53,22 @@ _BODY = {
                 },
             }
         },
-    },
-    "security": [{"HostawayBasic": []}],
+    }
 }
 
 
-@router.get("/webhooks/hostaway", responses={200: _RESPONSES[200]}, summary="Answers Hostaway's look at the URL")
+class WebhookLogin(SecurityBase):
+    """Documents HTTP basic and hands the header on. Who is asking is found out later: a ping needs no login."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "WebhookLogin"
+        self.model = HttpScheme(scheme="basic", description="Login and password of the account's registration")
+
+    async def __call__(self, request: Request) -> str | None:
+        return request.headers.get("Authorization")
+
+
+@router.get("/webhooks/hostaway", responses=_OK_RESPONSE, summary="Answers Hostaway's look at the URL")
 async def look() -> Response:
     return Response(_OK, media_type="application/json")
 
@@ -62,7 +79,7 @@ async def look() -> Response:
 async def deliver(
     request: Request,
     parts: Parts,
-    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+    authorization: Annotated[str | None, Depends(WebhookLogin())],
 ) -> Response:
     """2xx only once the event is durable. HTTP basic, with the login and password of the account's registration."""
     body = await _body(request, parts)
@@ -77,15 +94,12 @@ async def deliver(
 
 
 async def _body(request: Request, parts: Receiver) -> bytes:
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _refused(parts, "compressed", 415, "a compressed body is not taken: send it as it is")
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise _refused(parts, "too_large", 413, f"the body is larger than {LARGEST_BODY} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        return await request.body()
+    except BodyTooLarge as error:
+        raise _refused(parts, "too_large", error.status_code, error.detail) from None
 
 
 async def _account(request: Request, parts: Receiver, authorization: str | None) -> int:
@@ -96,22 +110,22 @@ async def _account(request: Request, parts: Receiver, authorization: str | None)
         parts.results.count("database_away")
         raise
     if account_id is None:
-        raise _wrong_credentials(request, parts)
+        raise _wrong_credentials(request, parts, "wrong_credentials")
     return account_id
 
 
-def _wrong_credentials(request: Request, parts: Receiver) -> HTTPException:
+def _wrong_credentials(request: Request, parts: Receiver, reason: str) -> HTTPException:
     """The same answer whatever is wrong: nobody learns which accounts there are."""
     if parts.wrong_tries.is_too_many(client_address(request)):
         return _refused(parts, "too_many_tries", 429, "too many wrong credentials", {"Retry-After": "60"})
     headers = {"WWW-Authenticate": 'Basic realm="webhooks"'}
-    return _refused(parts, "wrong_credentials", 401, "wrong credentials", headers)
+    return _refused(parts, reason, 401, "wrong credentials", headers)
 
 
 def _check_signature(request: Request, parts: Receiver, body: bytes) -> None:
     header = parts.signatures.header
     if not parts.signatures.accept(request.headers.get(header) if header else None, body):
-        raise _refused(parts, "wrong_signature", 401, "wrong credentials")
+        raise _wrong_credentials(request, parts, "wrong_signature")
 
 
 async def _store(request: Request, parts: Receiver, account_id: int, body: bytes) -> None:
@@ -120,7 +134,7 @@ async def _store(request: Request, parts: Receiver, account_id: int, body: bytes
     except BadDelivery as bad:
         raise _refused(parts, "malformed", 400, str(bad)) from None
     if delivery.account_id != account_id:
-        raise _refused(parts, "wrong_account", 401, "wrong credentials")
+        raise _wrong_credentials(request, parts, "wrong_account")
     try:
         await parts.writer.store(delivery, request.state.request_id)
     except DatabaseUnavailable:

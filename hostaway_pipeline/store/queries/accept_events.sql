@@ -26,7 +26,7 @@ moved AS (
 stored AS (
     INSERT INTO hostaway.webhook_events
         (account_id, event, object, object_id, payload, request_id, status, error, applied_at)
-    SELECT account_id, event, object, object_id, payload, request_id, status, error,
+    SELECT account_id, event, object, object_id, coalesce(payload, 'null'), request_id, status, error,
            CASE WHEN status <> 'pending' THEN clock_timestamp() END
     FROM arrived
     WHERE object_id IS NULL OR (account_id, object, object_id) IN (SELECT * FROM moved)

@@ -1,0 +1,127 @@
+"""One receiver beside one sandbox on one database for the whole folder, spoken to over HTTP.
+
+Each test finds them as they were at first: an account whose webhook has a login, an empty inbox,
+a sandbox without faults. Tests whose receiver is special open another one on the same database.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.tables import metadata
+from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.wiring import Services
+from tests.factories import ENCRYPTION_KEYS, SANDBOXES, add_account, make_settings
+from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Process, Receiver, running
+
+OpenReceiver = Callable[..., Receiver]
+StartProcess = Callable[..., Process]
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: Any, template: str) -> str:
+    name = "receiver_tests"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+    return str(postgres.url(name))
+
+
+@pytest.fixture(scope="session")
+def the_sandbox() -> Iterator[SandboxServer]:
+    accounts = (SandboxAccount(ACCOUNT, 2, 12), SandboxAccount(OTHER_ACCOUNT, 1, 4))
+    with SandboxServer(SandboxConfig(accounts, ip_limit=None, account_limit=None, token_delay=0.0)) as server:
+        SANDBOXES[server.url] = server
+        yield server
+
+
+@pytest.fixture(scope="session")
+def the_services(database_url: str, the_sandbox: SandboxServer) -> Iterator[Services]:
+    services = Services(make_settings(database_url, the_sandbox.url), database_url)
+    services.secrets.check()
+    add_account(services, ACCOUNT)
+    services.webhooks.ensure_credential(ACCOUNT)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE accounts_at_first AS SELECT * FROM hostaway.accounts")
+    yield services
+    services.close()
+
+
+@pytest.fixture(scope="session")
+def the_receiver(database_url: str, the_sandbox: SandboxServer, the_services: Services) -> Iterator[Receiver]:
+    credential = the_services.webhooks.ensure_credential(ACCOUNT)
+    with running(make_settings(database_url, the_sandbox.url, api_keys=KEY), credential) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def sandbox(the_sandbox: SandboxServer) -> SandboxServer:
+    the_sandbox.faults.clear()
+    the_sandbox.counters.reset()
+    return the_sandbox
+
+
+@pytest.fixture
+def services(the_services: Services, sandbox: SandboxServer, database_url: str) -> Services:
+    """With one account that is known; the other one is Hostaway's only."""
+    kept = {"key_canaries"}
+    with psycopg.connect(database_url) as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name not in kept:
+                connection.execute(f"DELETE FROM {table.fullname}".encode())
+        connection.execute("INSERT INTO hostaway.accounts SELECT * FROM accounts_at_first")
+    return the_services
+
+
+@pytest.fixture
+def credential(services: Services) -> Credential:
+    return services.webhooks.ensure_credential(ACCOUNT)
+
+
+@pytest.fixture
+def receiver(the_receiver: Receiver, credential: Credential) -> Receiver:
+    """Seen from a new address: how often others were refused does not count."""
+    return the_receiver.from_another_address()
+
+
+@pytest.fixture
+def open_receiver(database_url: str, sandbox: SandboxServer, credential: Credential) -> Iterator[OpenReceiver]:
+    """Starts receivers: `open_receiver(public_url="http://127.0.0.1:1")`."""
+    with ExitStack() as stack:
+
+        def start(**changes: object) -> Receiver:
+            settings = make_settings(database_url, sandbox.url, **({"api_keys": KEY} | changes))
+            return stack.enter_context(running(settings, credential))
+
+        yield start
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """Starts receivers as processes: `start_process(environment, "--host", "127.0.0.1")`."""
+    started: list[Process] = []
+
+    def start(environment: Mapping[str, str], *arguments: str, port: int | None = None) -> Process:
+        started.append(Process(tmp_path, environment, *arguments, port=port))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def environment(database_url: str, sandbox: SandboxServer, services: Services) -> dict[str, str]:
+    """Of a receiver as a process."""
+    return {
+        "HOSTAWAY_DATABASE_URL": database_url,
+        "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+        "HOSTAWAY_API_URL": sandbox.url,
+        "HOSTAWAY_API_KEYS": KEY,
+    }

@@ -1,0 +1,164 @@
+"""What the receiver's tests do again and again: run it, deliver to it, ask it, and look at its inbox."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+import uvicorn
+
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.webhook_state import Credential
+from tests.factories import reservation, rows
+from webhook_receiver.app import create_app
+
+ACCOUNT, OTHER_ACCOUNT = 59808, 60001
+KEY = "the-key-of-these-tests"
+PING = b'{"data":"test"}'
+HOOK = "/webhooks/hostaway"
+_addresses = count()
+
+
+class Receiver:
+    """A receiver that runs: in this process (then `parts` shows its inside) or in one of its own."""
+
+    def __init__(self, url: str, credential: Credential | None, parts: Any = None) -> None:
+        self.url = url
+        self.credential = credential
+        self.parts = parts
+        self.http = session()
+
+    def from_another_address(self) -> "Receiver":
+        """As a proxy tells it, which is believed on the loopback interface."""
+        seen = Receiver(self.url, self.credential, self.parts)
+        number = next(_addresses)
+        seen.http.headers["X-Forwarded-For"] = f"10.0.{number // 250}.{number % 250 + 1}"
+        return seen
+
+    def post(self, body: bytes | Iterator[bytes], headers: Mapping[str, str] | None = None) -> requests.Response:
+        """A body to the webhook as it is, with no more headers than these."""
+        given = {"Content-Type": "application/json", **(headers or {})}
+        return self.http.post(self.url + HOOK, data=body, headers=given, timeout=30)
+
+    def deliver(self, body: Any, credential: Credential | None = None, **headers: str) -> requests.Response:
+        """A delivery with the right credentials, or with those of another account."""
+        text = body if isinstance(body, bytes) else orjson.dumps(body)
+        given = credential or self.credential
+        assert given is not None
+        return self.post(text, basic(given.login, given.password) | headers)
+
+    def api(self, method: str, path: str, body: Any = None, key: str | None = KEY, **headers: str) -> requests.Response:
+        given = headers if key is None else {"Authorization": f"Bearer {key}", **headers}
+        return self.http.request(method, self.url + path, json=body, headers=given, timeout=60)
+
+
+def session() -> requests.Session:
+    """Without the machine's proxies, and with room for many threads."""
+    opened = requests.Session()
+    opened.trust_env = False
+    opened.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+    return opened
+
+
+def basic(login: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{login}:{password}'.encode()).decode()}"}
+
+
+def delivery(payload: Any = None, event: str = "reservation.updated", **changes: Any) -> dict[str, Any]:
+    """One delivery as Hostaway sends it; a key that is set to None is left out."""
+    kind = "conversationMessage" if event.startswith("message.") else event.partition(".")[0]
+    whole = {"object": kind, "event": event, "accountId": ACCOUNT, "data": payload or reservation(), **changes}
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def events(database_url: str) -> list[dict[str, Any]]:
+    return rows(database_url, "SELECT * FROM hostaway.webhook_events ORDER BY id")
+
+
+@contextmanager
+def running(settings: Settings, credential: Credential | None) -> Iterator[Receiver]:
+    """In a thread, on a free port of the loopback interface."""
+    app = create_app(settings)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    wait_until(lambda: server.started or not thread.is_alive())
+    yield Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}", credential, app.state.receiver)
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+class Process:
+    """`python -m webhook_receiver` in a session of its own; what it writes to stderr goes to a file."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], *arguments: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = folder / f"receiver-{self.port}.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HOSTAWAY_")}
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "webhook_receiver", "--port", str(self.port), *arguments],
+                env=clean | dict(environment),
+                cwd=folder,
+                stdout=file,
+                stderr=file,
+                preexec_fn=_ordinary_signals,  # noqa: PLW1509 (it runs before any other code)
+            )
+
+    def wait_until_up(self) -> None:
+        http = session()
+
+        def is_up() -> bool:
+            assert self.process.poll() is None, self.text
+            try:
+                return http.get(f"{self.url}/health", timeout=5).ok
+            except requests.ConnectionError:
+                return False
+
+        wait_until(is_up, seconds=30)
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def _ordinary_signals() -> None:
+    """Whoever started these tests in the background may have had signals ignored, which is inherited."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Any, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
