@@ -39,7 +39,10 @@ class BadDelivery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery, ready for the inbox. `payload` is JSON text without secrets; `ignored` says why nothing follows."""
+    """One delivery, ready for the inbox. `ignored` says why nothing follows.
+
+    `payload` is JSON text without secrets, `{}` where nothing came: never null, which Postgres takes for no value.
+    """
 
     account_id: int
     event: str
@@ -64,7 +67,7 @@ def parse_delivery(body: Any) -> Delivery:
     object_id = as_int(payload.get("id")) if isinstance(payload, dict) else None
     if event in HANDLED and object_id is None:
         raise BadDelivery("data is not an object with an integer id")
-    text = _json(payload)
+    text = _json({} if payload is None else payload)
     return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignored(event))
 
 

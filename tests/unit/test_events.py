@@ -136,10 +136,18 @@ def test_unknown_events_are_kept_and_say_why_nothing_follows(event):
     assert parsed(event=event).ignored == "this kind of event is not known"
 
 
-@pytest.mark.parametrize(("data", "object_id"), [({"id": 7}, 7), ({}, None), ([1], None), ("text", None), (None, None)])
+@pytest.mark.parametrize(("data", "object_id"), [({"id": 7}, 7), ({}, None), ([1], None), ("text", None), (0, None)])
 def test_an_unknown_event_may_carry_anything(data, object_id):
     found = parse_delivery(delivery("calendar.updated") | {"data": data})
     assert (found.object_id, json.loads(found.payload)) == (object_id, data)
+
+
+def test_an_unknown_event_without_data_carries_an_empty_object():
+    """A JSON null would be no value at all to Postgres, and the whole event be refused."""
+    without = delivery("calendar.updated")
+    del without["data"]
+    for body in (without, without | {"data": None}):
+        assert parse_delivery(body).payload == b"{}"
 
 
 # What is stored
