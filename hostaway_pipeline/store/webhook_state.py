@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.accounts import secret_place
@@ -73,27 +73,21 @@ class WebhookStates:
 
     def ensure_credential(self, account_id: int) -> Credential:
         """The account's present login and password, made when there are none."""
-        c = accounts.c
         with self._database.transaction() as connection:
-            chosen = select(c.webhook_login, c.webhook_password).where(c.account_id == account_id).with_for_update()
-            row = connection.execute(chosen).one()
-            if row.webhook_login is not None and row.webhook_password is not None:
-                return self._opened(account_id, "webhook_password", row.webhook_login, row.webhook_password)
-            fresh = _new_credential(account_id)
-            connection.execute(update(accounts).where(c.account_id == account_id).values(**self._sealed(fresh)))
-            return fresh
+            return self._present(connection, account_id)
 
     def rotate(self, account_id: int, overlap: timedelta) -> Credential:
         """A new login and password; the present ones stay valid for `overlap`, for deliveries that are on their way."""
-        present = self.ensure_credential(account_id)
         fresh = _new_credential(account_id)
         place = secret_place("webhook_previous_password", account_id)
-        previous = {
-            "webhook_previous_login": present.login,
-            "webhook_previous_password": self._keyring.encrypt(present.password, place),
-            "webhook_previous_until": func.now() + overlap,
-        }
-        self._update(account_id, self._sealed(fresh) | previous)
+        with self._database.transaction() as connection:
+            present = self._present(connection, account_id)
+            previous = {
+                "webhook_previous_login": present.login,
+                "webhook_previous_password": self._keyring.encrypt(present.password, place),
+                "webhook_previous_until": func.now() + overlap,
+            }
+            _change(connection, account_id, self._sealed(fresh) | previous)
         return fresh
 
     def state(self, account_id: int) -> WebhookState:
@@ -119,7 +113,18 @@ class WebhookStates:
 
     def _update(self, account_id: int, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:
-            connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(**values))
+            _change(connection, account_id, values)
+
+    def _present(self, connection: Connection, account_id: int) -> Credential:
+        """Under the row's lock until the end of the transaction."""
+        c = accounts.c
+        chosen = select(c.webhook_login, c.webhook_password).where(c.account_id == account_id).with_for_update()
+        row = connection.execute(chosen).one()
+        if row.webhook_login is not None and row.webhook_password is not None:
+            return self._opened(account_id, "webhook_password", row.webhook_login, row.webhook_password)
+        fresh = _new_credential(account_id)
+        _change(connection, account_id, self._sealed(fresh))
+        return fresh
 
     def _sealed(self, credential: Credential) -> dict[str, Any]:
         place = secret_place("webhook_password", credential.account_id)
@@ -130,6 +135,10 @@ class WebhookStates:
 
     def _opened(self, account_id: int, column: str, login: str, sealed: str) -> Credential:
         return Credential(account_id, login, self._keyring.decrypt(sealed, secret_place(column, account_id)))
+
+
+def _change(connection: Connection, account_id: int, values: dict[str, Any]) -> None:
+    connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(**values))
 
 
 def _new_credential(account_id: int) -> Credential:

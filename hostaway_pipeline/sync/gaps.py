@@ -3,14 +3,15 @@
 The sweeps of a reconcile find what changed in the lists; this finds, by name, what was to be told and was not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.values import as_int
-from hostaway_pipeline.errors import NotFound
+from hostaway_pipeline.errors import InvalidCredentials, NotFound, PermanentApiError
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.push_tables import Changes
 from hostaway_pipeline.sync.ports import Services
@@ -19,21 +20,28 @@ _LOGS = "/unifiedWebhookLogs"
 _PAGE_LIMIT = 100
 # What is older than this many deliveries, the sweeps have to find.
 _MOST_LOGS = 2_000
+# One call each. The sweeps of the same reconcile have just read the lists: of a long silence the newest are enough.
+_MOST_READS = 200
 _OBJECTS: Mapping[str, Entity] = {"reservation": RESERVATIONS, "conversationMessage": MESSAGES}
 
 
 def recover_gaps(services: Services, account: Account, client: HostawayClient) -> dict[str, Counts]:
-    """Read what failed to be delivered since the last look. Raises an ApiError: then the next begins here again."""
+    """Read what failed to be delivered since the last look. Raises an ApiError: then the next begins here again.
+
+    The first look only marks the place: until then every object was read completely.
+    """
     seen = services.webhooks.state(account.account_id).log_id
     logs = list(_since(client, seen))
-    if not logs:
+    newest_id = max((log_id for log_id, _ in logs), default=0)
+    if seen is None or not logs:
+        services.webhooks.logs_read(account.account_id, newest_id)
         return {}
     tables = services.push_tables(account)
     changes = Changes(asked_at=tables.database_time())
-    for kind, object_id in _undelivered(logs):
+    for kind, object_id in islice(_undelivered(logs), _MOST_READS):
         _read(services, client, changes, _OBJECTS[kind], object_id)
     counts = tables.apply(changes)
-    services.webhooks.logs_read(account.account_id, max(log_id for log_id, _ in logs))
+    services.webhooks.logs_read(account.account_id, newest_id)
     return counts
 
 
@@ -49,21 +57,20 @@ def _since(client: HostawayClient, seen: int | None) -> Iterator[tuple[int, Mapp
             if seen is not None and log_id <= seen:
                 return
             yield log_id, row
-        # The first look only marks the place: until then every object was read completely.
         if not rows or seen is None:
             return
         offset += len(rows)
 
 
-def _undelivered(logs: list[tuple[int, Mapping[str, Any]]]) -> set[tuple[str, int]]:
-    """Objects whose newest delivery was not answered with 2xx: the retries of one that arrived in the end are none."""
+def _undelivered(logs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[str, int]]:
+    """Objects whose newest delivery was not answered with 2xx, newest first; one that arrived in the end is none."""
     newest: dict[tuple[str, int], bool] = {}
-    for _, log in sorted(logs, key=lambda entry: entry[0]):
+    for _, log in sorted(logs, key=lambda entry: entry[0], reverse=True):
         kind, object_id = log.get("object"), as_int(log.get("objectId"))
         if isinstance(kind, str) and kind in _OBJECTS and object_id is not None:
             status = as_int(log.get("responseStatus")) or 0
-            newest[kind, object_id] = 200 <= status < 300
-    return {key for key, is_delivered in newest.items() if not is_delivered}
+            newest.setdefault((kind, object_id), 200 <= status < 300)
+    return (key for key, is_delivered in newest.items() if not is_delivered)
 
 
 def _read(services: Services, client: HostawayClient, changes: Changes, entity: Entity, object_id: int) -> None:
@@ -78,6 +85,10 @@ def _read(services: Services, client: HostawayClient, changes: Changes, entity: 
     except NotFound:
         changes.gone[entity.name].add(object_id)
         return
+    except InvalidCredentials:
+        raise
+    except PermanentApiError:
+        return  # Hostaway does not show it, a locked reservation say: no reason to stop at it for ever
     row = entity.row(found.payload, found.read_at)
     if row is not None:
         changes.rows[entity.name].append(row)

@@ -3,7 +3,7 @@
 Hostaway disables a webhook whose deliveries failed for five days in a row, and tells nobody but the alerting address.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,20 +34,23 @@ def ensure_webhook(
 ) -> Registration | None:
     """Make Hostaway deliver this account's events to us. None when HOSTAWAY_PUBLIC_URL is not set.
 
-    Safe to repeat: looks before it creates. `credential_moved`: tell Hostaway login and password in any case.
-    Raises an ApiError; what is stored then still says what was true before.
+    Safe to repeat: looks before it creates, and deletes what delivers to us twice. `credential_moved`: tell Hostaway
+    login and password in any case. Raises an ApiError; what is stored then still says what was true before.
     """
     url = receiver_url(services)
     if url is None:
         return None
     # Stored before Hostaway hears of it: its test delivery comes at once.
     credential = services.webhooks.ensure_credential(client.account_id)
-    listed = client.page(_PATH, {"limit": 100}).rows
-    present = next((webhook for webhook in listed if webhook.get("url") == url), None)
-    if present is None:
+    known_id = services.webhooks.state(client.account_id).webhook_id
+    ours = _ours(client, url, known_id)
+    if not ours:
         registration = Registration(_id(client.write("POST", _PATH, _wanted(url, credential))), "created")
     else:
-        registration = _adopted(services, client, present, _wanted(url, credential), credential_moved)
+        is_told = not credential_moved and _id(ours[0]) == known_id
+        registration = _adopted(client, ours[0], _wanted(url, credential), is_told)
+    for other in ours[1:]:
+        _delete(client, _id(other))
     enabled = True
     if registration.was != "unchanged":
         enabled = bool(as_bool(client.one(f"{_PATH}/{registration.webhook_id}").payload.get("isEnabled")))
@@ -56,18 +59,27 @@ def ensure_webhook(
 
 
 def remove_webhook(services: Services, client: HostawayClient) -> bool:
-    """Delete our registration at Hostaway; False when there was none. Raises an ApiError."""
-    webhook_id = services.webhooks.state(client.account_id).webhook_id
-    if webhook_id is None:
+    """Delete our registration at Hostaway; False when there was none. Raises an ApiError.
+
+    Also one that is not known here: the answer to creating it may have been lost.
+    """
+    known_id, url = services.webhooks.state(client.account_id).webhook_id, receiver_url(services)
+    if known_id is None and url is None:
         return False
-    with suppress(NotFound):
-        client.write("DELETE", f"{_PATH}/{webhook_id}")
+    present = {_id(webhook) for webhook in _ours(client, url, known_id)}
+    for webhook_id in present:
+        _delete(client, webhook_id)
     services.webhooks.registered(client.account_id, None, is_enabled=None)
-    return True
+    return bool(present)
 
 
 def rotate_password(services: Services, client: HostawayClient) -> Registration | None:
-    """A new login and password; the old ones are accepted for another day. Raises an ApiError: then both still are."""
+    """A new login and password; the old ones are accepted for another day. Raises an ApiError: then both still are.
+
+    Hostaway knows the present ones first: only two pairs are kept, and a third could lock it out.
+    """
+    if ensure_webhook(services, client) is None:
+        return None
     services.webhooks.rotate(client.account_id, ROTATION_OVERLAP)
     return ensure_webhook(services, client, credential_moved=True)
 
@@ -77,19 +89,38 @@ def receiver_url(services: Services) -> str | None:
     return None if base is None else base + RECEIVER_PATH
 
 
+def _ours(client: HostawayClient, url: str | None, known_id: int | None) -> list[Mapping[str, Any]]:
+    """The webhooks that deliver to us, the known one first, even if it still has an earlier URL of ours."""
+    listed = list(_listed(client))
+    known = [webhook for webhook in listed if known_id is not None and _id(webhook) == known_id]
+    return known + [webhook for webhook in listed if webhook.get("url") == url and webhook not in known]
+
+
+def _listed(client: HostawayClient) -> Iterator[Mapping[str, Any]]:
+    """Every webhook of the account: a page may hold fewer than were asked for."""
+    seen: set[int] = set()
+    while True:
+        page = client.page(_PATH, {"limit": 100, "offset": len(seen)})
+        fresh = [webhook for webhook in page.rows if _id(webhook) not in seen]
+        yield from fresh
+        seen |= {_id(webhook) for webhook in fresh}
+        if not fresh or (page.count is not None and len(seen) >= page.count):
+            return
+
+
 def _adopted(
-    services: Services,
-    client: HostawayClient,
-    present: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    credential_moved: bool,
+    client: HostawayClient, present: Mapping[str, Any], wanted: Mapping[str, Any], is_told: bool
 ) -> Registration:
     webhook_id, is_enabled = _id(present), bool(as_bool(present.get("isEnabled")))
-    is_ours = services.webhooks.state(client.account_id).webhook_id == webhook_id
-    if is_enabled and is_ours and not credential_moved and present.get("login") == wanted["login"]:
+    if is_enabled and is_told and all(present.get(key) == wanted[key] for key in ("url", "login")):
         return Registration(webhook_id, "unchanged")
     client.write("PUT", f"{_PATH}/{webhook_id}", wanted)
     return Registration(webhook_id, "adopted" if is_enabled else "enabled")
+
+
+def _delete(client: HostawayClient, webhook_id: int) -> None:
+    with suppress(NotFound):
+        client.write("DELETE", f"{_PATH}/{webhook_id}")
 
 
 def _wanted(url: str, credential: Credential) -> dict[str, Any]:
