@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         return self
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give another process these settings; what is at its default is left out."""
+    values = {name: getattr(settings, name) for name in settings.model_fields_set}
+    shown = {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in values.items()}
+    return {f"HOSTAWAY_{name.upper()}": str(value) for name, value in shown.items() if value is not None}
+
+
 def load_settings() -> Settings:
     """Read the environment. Raises ConfigurationError with one line that names the first wrong variable."""
     try:

@@ -13,7 +13,7 @@ import typer
 from hostaway_pipeline.cli.output import say
 from hostaway_pipeline.cli.session import configured, services_for
 from hostaway_pipeline.cli.stack import Stack, require_free, script
-from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.settings import Settings, as_environment
 from hostaway_pipeline.wiring import Services, dagster_database_url
 
 START_SECONDS = 120
@@ -42,13 +42,13 @@ def whole_stack(settings: Settings, opened: Services, port: int, receiver_port: 
     """The receiver, Dagster's webserver and its daemon, answering."""
     home = settings.home.absolute()
     folder = _instance_folder(home)
-    environment = {
+    # The children run in a folder without our `.env`.
+    environment = as_environment(settings) | {
         "DAGSTER_HOME": str(folder),
         "HOSTAWAY_HOME": str(home),
-        "HOSTAWAY_API_URL": settings.api_url,
         "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_database_url(settings, opened),
     }
-    with Stack(home / "logs", environment | _inherited(settings)) as stack:
+    with Stack(home / "logs", environment) as stack:
         receiver = [sys.executable, "-m", "webhook_receiver", "--port", str(receiver_port)]
         web = [script("dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), "-w", "workspace.yaml"]
         stack.start("receiver", receiver, folder=folder)
@@ -57,13 +57,6 @@ def whole_stack(settings: Settings, opened: Services, port: int, receiver_port: 
         stack.wait_for(f"http://127.0.0.1:{receiver_port}/ready", seconds=START_SECONDS)
         stack.wait_for(f"http://127.0.0.1:{port}/server_info", seconds=START_SECONDS)
         yield stack
-
-
-def _inherited(settings: Settings) -> dict[str, str]:
-    """What the children cannot find out again from their own folder: the `.env` of ours is not there."""
-    shown = settings.model_dump(exclude_unset=True, exclude={"home", "api_url", "dagster_database_url"})
-    plain = {key: getattr(value, "get_secret_value", lambda v=value: v)() for key, value in shown.items()}
-    return {f"HOSTAWAY_{key.upper()}": str(value) for key, value in plain.items() if value is not None}
 
 
 def _instance_folder(home: Path) -> Path:

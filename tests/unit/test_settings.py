@@ -8,7 +8,7 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
-from hostaway_pipeline.settings import Settings, load_settings
+from hostaway_pipeline.settings import Settings, as_environment, load_settings
 
 Load = Callable[..., Settings]
 
@@ -123,28 +123,31 @@ def test_the_egress_is_the_host_by_default(load):
 # Read
 
 
+EVERYTHING = {
+    "HOSTAWAY_DATABASE_URL": "postgresql://u:p@h/db",
+    "HOSTAWAY_DAGSTER_DATABASE_URL": "postgres://u:p@h/dagster",
+    "HOSTAWAY_HOME": "/var/lib/hostaway",
+    "HOSTAWAY_API_URL": "http://localhost:8080/v1",
+    "HOSTAWAY_ENCRYPTION_KEYS": "k1:abc",
+    "HOSTAWAY_RATE_LIMIT_IP": "15/10",
+    "HOSTAWAY_RATE_LIMIT_ACCOUNT": "20/0.5",
+    "HOSTAWAY_EGRESS": "office",
+    "HOSTAWAY_CONCURRENCY": "8",
+    "HOSTAWAY_MAX_DELETE_SHARE": "1",
+    "HOSTAWAY_REREAD_SHARE": "1/4",
+    "HOSTAWAY_READ_TIMEOUT": "2.5",
+    "HOSTAWAY_API_KEYS": "0123456789abcdef",
+    "HOSTAWAY_PUBLIC_URL": "https://hooks.example.com/",
+    "HOSTAWAY_WEBHOOK_SIGNATURE_HEADER": "X-Signature",
+    "HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS": "one,two",
+    "HOSTAWAY_EVENTS_KEPT_DAYS": "7",
+    "HOSTAWAY_RUNS_KEPT_DAYS": "3",
+    "HOSTAWAY_LOG_LEVEL": "DEBUG",
+}
+
+
 def test_values_are_read(load):
-    settings = load(
-        HOSTAWAY_DATABASE_URL="postgresql://u:p@h/db",
-        HOSTAWAY_DAGSTER_DATABASE_URL="postgres://u:p@h/dagster",
-        HOSTAWAY_HOME="/var/lib/hostaway",
-        HOSTAWAY_API_URL="http://localhost:8080/v1",
-        HOSTAWAY_ENCRYPTION_KEYS="k1:abc",
-        HOSTAWAY_RATE_LIMIT_IP="15/10",
-        HOSTAWAY_RATE_LIMIT_ACCOUNT="20/0.5",
-        HOSTAWAY_EGRESS="office",
-        HOSTAWAY_CONCURRENCY="8",
-        HOSTAWAY_MAX_DELETE_SHARE="1",
-        HOSTAWAY_REREAD_SHARE="1/4",
-        HOSTAWAY_READ_TIMEOUT="2.5",
-        HOSTAWAY_API_KEYS="0123456789abcdef",
-        HOSTAWAY_PUBLIC_URL="https://hooks.example.com/",
-        HOSTAWAY_WEBHOOK_SIGNATURE_HEADER="X-Signature",
-        HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS="one,two",
-        HOSTAWAY_EVENTS_KEPT_DAYS="7",
-        HOSTAWAY_RUNS_KEPT_DAYS="3",
-        HOSTAWAY_LOG_LEVEL="DEBUG",
-    )
+    settings = load(**EVERYTHING)
     read = dict(settings)
     names = ("database_url", "dagster_database_url", "encryption_keys", "api_keys", "webhook_signature_secrets")
     secrets = [read.pop(name).get_secret_value() for name in names]
@@ -171,6 +174,16 @@ def test_values_are_read(load):
         "runs_kept_days": 3,
         "log_level": "DEBUG",
     }
+
+
+def test_another_process_can_be_given_the_same_settings(load):
+    settings = load(**EVERYTHING)
+    assert load(**as_environment(settings)) == settings
+    assert EVERYTHING.keys() == {f"HOSTAWAY_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_what_is_at_its_default_is_not_handed_on(load):
+    assert as_environment(load(HOSTAWAY_EGRESS="office")) == {"HOSTAWAY_EGRESS": "office"}
 
 
 def test_a_signature_needs_header_and_secrets(load):
