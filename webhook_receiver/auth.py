@@ -15,7 +15,7 @@ from hostaway_pipeline.store.webhook_state import Credential
 
 # From this age on the known credentials are read again, beside the requests; requests wait for it from the second on,
 # so that a removed account's are accepted no longer, however seldom somebody comes.
-_FRESH_SECONDS, _OLDEST_SECONDS = 2.0, 5.0
+_FRESH_SECONDS, _OLDEST_SECONDS = 2.0, 4.0
 # A login that is not known may be new: so often the table is looked at for its sake.
 _LOOK_SECONDS = 0.25
 _MOST_WRONG, _WRONG_SECONDS, _MOST_ADDRESSES = 20, 60.0, 10_000

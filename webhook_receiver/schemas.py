@@ -4,14 +4,23 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 BIGINT = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
+
+
+def _printable(secret: SecretStr) -> SecretStr:
+    """JSON may hold half of a surrogate pair, which is no character: it can be neither encrypted nor sent."""
+    if not secret.get_secret_value().isprintable():
+        raise ValueError("holds a character that cannot be printed")
+    return secret
+
+
 # Postgres stores no NUL.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[Text, Field(max_length=200)]
-Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=500), AfterValidator(_printable)]
 Mode = Literal["full", "reconcile", "refresh"]
 
 

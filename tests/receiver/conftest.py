@@ -95,8 +95,8 @@ def open_receiver(database_url: str, sandbox: SandboxServer, credential: Credent
     """Starts receivers: `open_receiver(public_url="http://127.0.0.1:1")`."""
     with ExitStack() as stack:
 
-        def start(**changes: object) -> Receiver:
-            settings = make_settings(database_url, sandbox.url, **({"api_keys": KEY} | changes))
+        def start(api_url: str = sandbox.url, **changes: object) -> Receiver:
+            settings = make_settings(database_url, api_url, **({"api_keys": KEY} | changes))
             return stack.enter_context(running(settings, credential))
 
         yield start

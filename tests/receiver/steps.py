@@ -59,8 +59,11 @@ class Receiver:
         return self.post(text, basic(given.login, given.password) | headers)
 
     def api(self, method: str, path: str, body: Any = None, key: str | None = KEY, **headers: str) -> requests.Response:
-        given = headers if key is None else {"Authorization": f"Bearer {key}", **headers}
-        return self.http.request(method, self.url + path, json=body, headers=given, timeout=60)
+        """A body that is bytes goes out as it is."""
+        text = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        given = {} if key is None else {"Authorization": f"Bearer {key}"}
+        given |= {} if text is None else {"Content-Type": "application/json"}
+        return self.http.request(method, self.url + path, data=text, headers=given | headers, timeout=60)
 
 
 def session() -> requests.Session:

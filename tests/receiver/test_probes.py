@@ -1,0 +1,157 @@
+"""Probes tell orchestrators what works, and Prometheus what was done by all processes: never an id, never a secret."""
+
+import re
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.security.keyring import generate_key
+from hostaway_pipeline.store.database import sibling_url
+from hostaway_pipeline.wiring import Services
+from tests.factories import make_settings, reservation, synced
+from tests.receiver.steps import ACCOUNT, KEY, PING, Receiver, basic, delivery, free_port, running
+
+OpenReceiver = Callable[..., Receiver]
+
+
+def get(receiver: Receiver, path: str) -> tuple[int, str]:
+    answer = receiver.http.get(receiver.url + path, timeout=30)
+    return answer.status_code, answer.text
+
+
+def test_health_and_ready_need_no_key(receiver: Receiver) -> None:
+    assert get(receiver, "/health") == (200, '{"status":"ok"}')
+    assert get(receiver, "/ready") == (200, '{"status":"ready"}')
+
+
+def test_ready_says_that_the_database_is_away(sandbox: SandboxServer) -> None:
+    away = f"postgresql://user:sesame@127.0.0.1:{free_port()}/hostaway"
+    with running(make_settings(away, sandbox.url, api_keys=KEY), None) as receiver:
+        status, text = get(receiver, "/ready")
+        assert (status, get(receiver, "/health")[0]) == (503, 200)
+        assert "cannot be reached" in text
+        assert "sesame" not in text
+
+
+@pytest.fixture
+def empty_database(database_url: str) -> str:
+    """Nobody has migrated it."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS not_migrated")
+        connection.execute("CREATE DATABASE not_migrated")
+    return sibling_url(database_url, "not_migrated")
+
+
+def test_ready_says_that_the_schema_is_behind_and_nothing_is_answered_2xx(
+    sandbox: SandboxServer, empty_database: str
+) -> None:
+    with running(make_settings(empty_database, sandbox.url, api_keys=KEY), None) as receiver:
+        status, text = get(receiver, "/ready")
+        assert status == 503
+        assert "hostaway db migrate" in text
+        answer = receiver.post(b"{}", basic("login", "password"))
+        assert answer.status_code >= 500, "Hostaway tries again"
+        assert "SELECT" not in answer.text
+
+
+def test_ready_says_that_the_encryption_key_is_wrong(open_receiver: OpenReceiver) -> None:
+    receiver = open_receiver(encryption_keys=f"test:{generate_key()}")
+    status, text = get(receiver, "/ready")
+    assert status == 503
+    assert "HOSTAWAY_ENCRYPTION_KEYS" in text
+    assert receiver.deliver(delivery()).status_code == 503
+    assert receiver.api("PATCH", f"/accounts/{ACCOUNT}", {"client_secret": "x"}).status_code in (422, 503)
+
+
+def figures(receiver: Receiver) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """By the name of the sample."""
+    answer = receiver.http.get(f"{receiver.url}/metrics", timeout=30)
+    assert answer.status_code == 200
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def total(found: dict[str, list[tuple[dict[str, str], float]]], name: str, **labels: str) -> float:
+    return sum(value for given, value in found.get(name, []) if given.items() >= labels.items())
+
+
+def test_deliveries_are_counted_by_what_became_of_them(open_receiver: OpenReceiver) -> None:
+    receiver = open_receiver()
+    receiver.deliver(delivery(reservation(1)))
+    receiver.deliver(delivery(reservation(1)))
+    receiver.post(PING)
+    receiver.post(b"{}")
+    receiver.deliver(b"no json")
+    receiver.deliver(delivery(accountId=4711))
+    receiver.deliver(b"x" * 1_100_000)
+    receiver.deliver(delivery(), **{"Content-Encoding": "gzip"})
+    found = figures(receiver)
+    results = {labels["result"]: value for labels, value in found["hostaway_webhook_deliveries_total"]}
+    assert results == {
+        "accepted": 2, "ping": 1, "wrong_credentials": 1, "malformed": 1, "wrong_account": 1, "too_large": 1,
+        "compressed": 1,
+    }  # fmt: skip
+    assert total(found, "hostaway_webhook_events_stored_total") == 1
+    assert total(found, "hostaway_webhook_repetitions_total") == 1
+    assert total(found, "hostaway_webhook_commits_total") == 2
+
+
+def test_the_depth_and_the_age_of_the_inbox_are_told(receiver: Receiver) -> None:
+    assert total(figures(receiver), "hostaway_inbox_pending") == 0
+    for number in range(3):
+        receiver.deliver(delivery(reservation(number)))
+    found = figures(receiver)
+    assert total(found, "hostaway_inbox_pending") == 3
+    assert total(found, "hostaway_inbox_failed") == 0
+    assert 0 < total(found, "hostaway_inbox_oldest_seconds") < 60
+    assert (total(found, "hostaway_active_accounts"), total(found, "hostaway_up")) == (1, 1)
+
+
+def test_what_another_process_did_counts(
+    receiver: Receiver, open_services: Callable[..., Services], services: Services, sandbox: SandboxServer
+) -> None:
+    """These services share nothing with the receiver's but the database."""
+    other = open_services(sandbox, rate_limit_ip="100/1", rate_limit_account="50/1")
+    sandbox.tokens.revoke_all(ACCOUNT)
+    sandbox.faults.update(storm_seconds=0.5)
+    synced(other, ACCOUNT, entities=("listings", "reservations"))
+    other.telemetry.flush()
+
+    found = figures(receiver)
+    assert total(found, "hostaway_syncs_total", status="succeeded") == 1
+    assert total(found, "hostaway_records_total", journey="pull", entity="reservations", outcome="inserted") == 12
+    assert total(found, "hostaway_token_refreshes_total") == 1
+    assert total(found, "hostaway_api_429_total") == sandbox.counters.http_429 > 0
+    assert total(found, "hostaway_api_requests_total", outcome="ok") > 2
+    requests = total(found, "hostaway_api_requests_total", endpoint="/reservations")
+    assert total(found, "hostaway_api_request_seconds_count", endpoint="/reservations") == requests
+    assert total(found, "hostaway_api_request_seconds_bucket", endpoint="/reservations", le="+Inf") == requests
+    assert total(found, "hostaway_db_statement_seconds_count", statement="merge") > 0
+    pace = {labels["scope"]: value for labels, value in found["hostaway_pace"]}
+    assert pace.keys() == {"ip", "account"}
+
+
+def test_labels_hold_no_ids(receiver: Receiver, services: Services) -> None:
+    synced(services, ACCOUNT)
+    services.telemetry.flush()
+    receiver.deliver(delivery())
+    receiver.api("GET", f"/accounts/{ACCOUNT}")
+    labels = {
+        value
+        for name, samples in figures(receiver).items()
+        for given, _ in samples
+        for key, value in given.items()
+        if key != "le"
+    }
+    assert [value for value in labels if re.search(r"\d", value)] == []
+
+
+def test_the_page_may_be_asked_for_at_once(receiver: Receiver) -> None:
+    before = total(figures(receiver), "hostaway_db_statement_seconds_count")
+    assert total(figures(receiver), "hostaway_db_statement_seconds_count") > before
