@@ -69,6 +69,18 @@ class Outbox:
             connection.execute(statement)
             return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one())
 
+    def database_time(self) -> datetime:
+        with self._database.transaction() as connection:
+            now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now
+
+    def sent_ids(self, account_id: int, conversation_id: int) -> set[int]:
+        """Hostaway's ids of the messages that went to a conversation through us."""
+        chosen = (table.c.account_id == account_id) & (table.c.conversation_id == conversation_id)
+        with self._database.transaction() as connection:
+            found = connection.execute(select(table.c.message_id).where(chosen, table.c.message_id.is_not(None)))
+            return set(found.scalars())
+
     def attempt(self, message_id: int) -> datetime:
         """Durable before Hostaway is asked: whoever finds it later knows that it may have been sent. Returns now."""
         values = {"status": "sending", "attempts": table.c.attempts + 1, "attempted_at": func.clock_timestamp()}
