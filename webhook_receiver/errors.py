@@ -112,5 +112,7 @@ def _template(request: Request) -> str:
 
 
 def _places(error: Exception) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    """Where it came from, innermost last; of our own code where any took part."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in (ours or frames)[-_FRAMES:]]

@@ -96,7 +96,7 @@ def test_too_many_wrong_tries_are_told_to_wait_and_the_right_ones_pass(
     assert receiver.from_another_address().post(PING, basic("a", "b")).status_code == 401, "others are not meant"
 
 
-def test_wrong_signatures_and_accounts_count_as_wrong_tries(receiver: Receiver) -> None:
+def test_deliveries_for_another_account_count_as_wrong_tries(receiver: Receiver) -> None:
     assert [receiver.deliver(delivery(accountId=OTHER_ACCOUNT)).status_code for _ in range(21)][-1] == 429
 
 
