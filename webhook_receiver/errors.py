@@ -59,6 +59,9 @@ class LastResort:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         has_begun = False
 
         async def noticed(message: Message) -> None:
@@ -72,7 +75,7 @@ class LastResort:
             log.info("the client went away before its request was complete")
         except Exception as error:  # noqa: BLE001 (uvicorn would log all of it)
             log.error("unexpected error", kind=type(error).__name__, at=_places(error))  # noqa: TRY400
-            if scope["type"] == "http" and not has_begun:
+            if not has_begun:
                 answer = JSONResponse({"detail": "an unexpected error; the log says more under this X-Request-ID"}, 500)
                 await answer(scope, receive, send)
 
