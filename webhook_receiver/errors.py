@@ -40,8 +40,6 @@ STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (PipelineError, 500),
 )
 _SENDING = {"unknown": 404, "ambiguous": 409, "busy": 409, "mismatch": 422, "failed": 422, "unclear": 502}
-
-
 _MOST_PROBLEMS = 5
 _FRAMES = 4
 

@@ -4,6 +4,7 @@ Each test finds them as they were at first: an account whose webhook has a login
 a sandbox without faults. Tests whose receiver is special open another one on the same database.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,7 +27,7 @@ StartProcess = Callable[..., Process]
 
 @pytest.fixture(scope="session")
 def database_url(postgres: Any, template: str) -> str:
-    name = "receiver_tests"
+    name = f"receiver_tests_{os.getpid()}"  # tests may run side by side on one server
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}"'.encode())
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())

@@ -1,5 +1,6 @@
 """Probes tell orchestrators what works, and Prometheus what was done by all processes: never an id, never a secret."""
 
+import os
 import re
 from collections.abc import Callable
 
@@ -39,10 +40,11 @@ def test_ready_says_that_the_database_is_away(sandbox: SandboxServer) -> None:
 @pytest.fixture
 def empty_database(database_url: str) -> str:
     """Nobody has migrated it."""
+    name = f"not_migrated_{os.getpid()}"
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS not_migrated")
-        connection.execute("CREATE DATABASE not_migrated")
-    return sibling_url(database_url, "not_migrated")
+        connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return sibling_url(database_url, name)
 
 
 def test_ready_says_that_the_schema_is_behind_and_nothing_is_answered_2xx(
