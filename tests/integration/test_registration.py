@@ -275,8 +275,10 @@ def test_a_second_rotation_first_tells_what_the_first_could_not(sandbox: Sandbox
     ensure(services)
     services.webhooks.rotate(ACCOUNT, ROTATION_OVERLAP)  # as far as a rotation gets whose PUT failed
     first = services.webhooks.ensure_credential(ACCOUNT)
+    sandbox.counters.reset()
     rotate(services)
     assert services.webhooks.accepted()[1] == first
+    assert sandbox.counters.calls()[f"PUT {HOOKS}/{{id}}"] == 2, "the first pair, and then the second"
     assert_delivers_to_us(sandbox, services)
 
 

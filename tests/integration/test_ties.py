@@ -1,7 +1,9 @@
 """Hostaway's clock ticks in seconds, and webhooks come while lists are read: what was asked for later is right."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +120,23 @@ def test_hostaways_clock_goes_before_the_moment_of_asking(merge: Merge, database
     merge(read("newer", 1, updatedOn="2026-06-03 10:00:00"))
     merge(read("older", 2, updatedOn="2026-06-02 10:00:00"))
     assert status(database_url) == "newer"
+
+
+def test_merges_at_once_end_at_what_was_asked_for_last(tables: AccountTables, database_url: str) -> None:
+    """What each has looked up before it writes may be out of date by then: the statement itself decides."""
+    everybody, rounds = 6, 12
+    barrier = Barrier(everybody)
+
+    def merge_all(number: int) -> None:
+        for one in range(1, rounds + 1):
+            barrier.wait()
+            payload = reservation(one, status=f"asked at {number}")
+            tables.merge(RESERVATIONS, [row(RESERVATIONS, payload, second(number))])
+
+    with ThreadPoolExecutor(everybody) as pool:
+        list(pool.map(merge_all, range(everybody)))
+    statuses = rows(database_url, "SELECT DISTINCT status FROM hostaway.reservations")
+    assert statuses == [{"status": f"asked at {everybody - 1}"}]
 
 
 # Tombstones
