@@ -62,7 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.receiver = receiver
-    for routes in (webhooks, accounts, events, messages, health):
+    # Not included but at the root, and first: deliveries are many, and each router on the way costs them.
+    app.router.routes.extend(webhooks.router.routes)
+    for routes in (accounts, events, messages, health):
         app.include_router(routes.router)
     add_error_handlers(app)
     for layer in (BodyLimit, LastResort, RequestIds):  # the last one is the outermost

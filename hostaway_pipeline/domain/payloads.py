@@ -6,6 +6,7 @@ have a table of their own are not stored twice, volatile keys move without any c
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +27,7 @@ VOLATILE_KEYS = frozenset({"updatedOn", "latestActivityOn"})
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+@lru_cache(maxsize=4096)  # the same few hundred keys in every payload
 def is_secret(key: str) -> bool:
     return key in SECRET_KEYS or _CARD_KEY.match(key) is not None
 

@@ -1,19 +1,24 @@
 """Hostaway's loosely typed values turned into typed ones. What cannot be read becomes None."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 BIGINT = 2**63
+_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
+_EXACT = 2.0**53  # beyond it a float may stand for another integer
 
 
 def as_int(value: Any) -> int | None:
-    """Ids come as numbers or digits in a string; what does not fit a bigint is no id."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
+    """Ids come as numbers or digits in a string; what is not whole or does not fit a bigint is none."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value) is not None:
         number = int(value)
-    except (TypeError, ValueError, OverflowError):
+    elif isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
         return None
     return number if -BIGINT <= number < BIGINT else None
 

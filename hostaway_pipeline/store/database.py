@@ -204,9 +204,17 @@ def _unavailable(error: BaseException | None) -> str | None:
         return "the database server's disk is full; free some space, then run the same again"
     if isinstance(error, pg.InvalidCatalogName):
         return "the database does not exist; create it first"
-    if isinstance(error, pg.UndefinedTable | pg.InvalidSchemaName):
+    if isinstance(error, pg.UndefinedTable | pg.InvalidSchemaName | pg.UndefinedColumn):
         return "the database schema is not there or too old: run `hostaway db migrate`"
+    if isinstance(error, pg.ReadOnlySqlTransaction):
+        return "the database takes no writes: is this a replica?"
+    if isinstance(error, pg.InsufficientPrivilege):
+        return f"the database user lacks a right ({_first_line(error)})"
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else "connection lost"
-        return f"Postgres cannot be reached or went away ({first_line})"
+        return f"Postgres cannot be reached or went away ({_first_line(error)})"
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "connection lost"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
-from psycopg import DatabaseError, OperationalError
+from psycopg import DataError, IntegrityError
 from psycopg.rows import dict_row
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -154,9 +154,7 @@ class Inbox:
         with self._database.statement() as cursor:
             try:
                 found = cursor.execute(query("accept_events"), {"deliveries": text}, prepare=True).fetchone()
-            except OperationalError:
-                raise
-            except DatabaseError as error:
+            except (DataError, IntegrityError) as error:  # anything else will pass: Hostaway must try again
                 raise EventRejected(f"Postgres cannot store this ({type(error).__name__})") from None
         assert found is not None  # noqa: S101 (an aggregate always returns one row)
         return int(found[0])
