@@ -12,15 +12,12 @@ _EXACT = 2.0**53  # beyond it a float may stand for another integer
 
 def as_int(value: Any) -> int | None:
     """Ids come as numbers or digits in a string; what is not whole or does not fit a bigint is none."""
-    if isinstance(value, str) and _INTEGER.fullmatch(value) is not None:
-        number = int(value)
-    elif isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
-        number = int(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    else:
-        return None
-    return number if -BIGINT <= number < BIGINT else None
+    is_whole = (
+        (isinstance(value, int) and not isinstance(value, bool))
+        or (isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT)
+        or (isinstance(value, str) and _INTEGER.fullmatch(value) is not None)
+    )
+    return int(value) if is_whole and -BIGINT <= int(value) < BIGINT else None
 
 
 def as_bool(value: Any) -> bool | None:

@@ -199,19 +199,24 @@ def _statement_name(query: object) -> str:
     return "ping" if word == ";" else word
 
 
+# What an operator can mend, by its class; anything else that fails is a mistake of ours and shows as such.
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((pg.DiskFull,), "the database server's disk is full; free some space, then run the same again"),
+    ((pg.InvalidCatalogName,), "the database does not exist; create it first"),
+    (
+        (pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidSchemaName),
+        "the database schema is not there or too old: run `hostaway db migrate`",
+    ),
+    ((pg.ReadOnlySqlTransaction,), "the database takes no writes: is this a replica?"),
+    ((pg.InsufficientPrivilege,), "the database user lacks a right ({0})"),
+    ((psycopg.OperationalError, psycopg.InterfaceError), "Postgres cannot be reached or went away ({0})"),
+)
+
+
 def _unavailable(error: BaseException | None) -> str | None:
-    if isinstance(error, pg.DiskFull):
-        return "the database server's disk is full; free some space, then run the same again"
-    if isinstance(error, pg.InvalidCatalogName):
-        return "the database does not exist; create it first"
-    if isinstance(error, pg.UndefinedTable | pg.InvalidSchemaName | pg.UndefinedColumn):
-        return "the database schema is not there or too old: run `hostaway db migrate`"
-    if isinstance(error, pg.ReadOnlySqlTransaction):
-        return "the database takes no writes: is this a replica?"
-    if isinstance(error, pg.InsufficientPrivilege):
-        return f"the database user lacks a right ({_first_line(error)})"
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return f"Postgres cannot be reached or went away ({_first_line(error)})"
+    for kinds, reason in _REASONS:
+        if isinstance(error, kinds):
+            return reason.format(_first_line(error))
     return None
 
 

@@ -90,6 +90,13 @@ class Inbox:
         claimed = (ClaimedEvent(**row | {"payload": orjson.loads(row["payload"])}) for row in rows)
         return sorted(claimed, key=lambda event: event.id)
 
+    def release(self) -> None:
+        """Give back what a dead drainer has claimed. For whoever holds the drainer's lock: no other one is alive."""
+        events = webhook_events.c
+        claimed = (events.status == "pending") & events.claimed_until.is_not(None)
+        with self._database.transaction() as connection:
+            connection.execute(update(webhook_events).where(claimed).values(claimed_until=None))
+
     def settle(self, outcomes: Sequence[EventOutcome]) -> None:
         with self._database.transaction() as connection:
             settle_events(connection, outcomes)
@@ -98,7 +105,9 @@ class Inbox:
         """For the sensor and for /metrics."""
         events = webhook_events.c
         is_pending = events.status == "pending"
-        is_claimable = is_pending & (events.claimable_at.is_(None) | (events.claimable_at <= func.clock_timestamp()))
+        now = func.clock_timestamp()
+        is_unclaimed = events.claimed_until.is_(None) | (events.claimed_until <= now)
+        is_claimable = is_pending & is_unclaimed & (events.retry_at.is_(None) | (events.retry_at <= now))
         counted = select(
             func.count().filter(is_pending),
             func.count().filter(events.status == "failed"),
@@ -136,7 +145,8 @@ class Inbox:
         chosen = events.status == "failed" if failed else events.id.in_(list(ids)) & (events.status != "ignored")
         if account_id is not None:
             chosen &= events.account_id == account_id
-        values = {"status": "pending", "attempts": 0, "claimable_at": None, "error": None, "applied_at": None}
+        values = {"status": "pending", "attempts": 0, "error": None, "applied_at": None}
+        values |= {"claimed_until": None, "retry_at": None}
         with self._database.transaction() as connection:
             return connection.execute(update(webhook_events).where(chosen).values(**values)).rowcount
 

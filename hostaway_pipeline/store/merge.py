@@ -73,6 +73,8 @@ def _known(connection: Connection, entity: Entity, account_id: int, ids: list[in
 def _would_write(row: Row, known: _Known | None) -> bool:
     if known is None:
         return True
+    if known.is_deleted and _is_older(row.read_at, known.read_at):
+        return False
     if _is_older(row.source_updated_at, known.source_updated_at):
         return False
     if not _is_older(known.source_updated_at, row.source_updated_at) and _is_older(row.read_at, known.read_at):

@@ -31,11 +31,12 @@ class Drained:
 def drain(services: Services, tell: Tell, *, linger: float = 30.0, lifetime: float = 300.0) -> Drained:
     """Apply pending events until none came for `linger` seconds, or `lifetime` is over; `tell` hears of each account.
 
-    Raises DatabaseUnavailable. At any crash the events that were claimed are claimable again when their lease ends.
+    Raises DatabaseUnavailable. What a drainer had claimed when it was killed, the next one takes up.
     """
     with services.drainer_lock() as is_alone:
         if not is_alone:
             return Drained(is_alone=False)
+        services.inbox.release()
         return _Drainer(services, tell).run(linger, lifetime)
 
 

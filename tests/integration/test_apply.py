@@ -322,7 +322,7 @@ def test_while_an_api_is_dead_its_complete_events_and_all_of_the_others_go_on(
     assert any(applied.error for applied in told)
 
     sandbox.faults.clear()
-    rows(database_url, "UPDATE hostaway.webhook_events SET claimable_at = NULL RETURNING 1")
+    rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL RETURNING 1")
     drained(services)
     assert_equal_to_source(database_url, sandbox, ONE)
 
@@ -354,7 +354,7 @@ def test_an_event_that_breaks_the_work_is_tried_alone_again_later_and_set_aside(
         drained(services)
         event = rows(database_url, "SELECT * FROM hostaway.webhook_events ORDER BY id LIMIT 1")[0]
         assert event["attempts"] == attempt
-        rows(database_url, "UPDATE hostaway.webhook_events SET claimable_at = NULL RETURNING 1")
+        rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL RETURNING 1")
     assert reservation(database_url, fine)["guest_name"] == "Fine"
     assert event["status"] == "failed"
     assert "AttributeError" in event["error"] or "TypeError" in event["error"]

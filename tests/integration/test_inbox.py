@@ -58,7 +58,8 @@ def stored(url: str) -> list[dict[str, Any]]:
 
 def make_claimable(url: str) -> None:
     """As if every lease and every wait were over."""
-    rows(url, "UPDATE hostaway.webhook_events SET claimable_at = now() - interval '1 second' RETURNING 1")
+    past = "now() - interval '1 second'"
+    rows(url, f"UPDATE hostaway.webhook_events SET claimed_until = {past}, retry_at = {past} RETURNING 1")
 
 
 # Accepting
@@ -80,7 +81,7 @@ def test_a_delivery_becomes_a_pending_event(inbox: Inbox, database_url: str) -> 
         "request_id": "request-0",
     }
     assert event["payload"] == reservation(5, guestName="Zoë")
-    assert (event["error"], event["applied_at"], event["claimable_at"]) == (None, None, None)
+    assert (event["error"], event["applied_at"], event["claimed_until"]) == (None, None, None)
 
 
 def test_an_ignored_delivery_is_settled_at_once_and_says_why(inbox: Inbox, database_url: str) -> None:
@@ -307,9 +308,7 @@ def test_an_event_that_waits_is_claimable_after_its_time(inbox: Inbox, database_
     event = inbox.claim(1)[0]
     inbox.settle([EventOutcome(event.id, "pending", "not now", again_in=300)])
     row = stored(database_url)[0]
-    wait = rows(
-        database_url, "SELECT extract(epoch FROM claimable_at - now())::int AS wait FROM hostaway.webhook_events"
-    )
+    wait = rows(database_url, "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events")
     assert (row["status"], row["error"], row["attempts"], row["applied_at"]) == ("pending", "not now", 1, None)
     assert 295 <= wait[0]["wait"] <= 300
     assert inbox.claim(1) == []
@@ -451,3 +450,25 @@ def test_only_a_hard_removal_takes_the_accounts_rows_along(
     for table in ("webhook_events", "webhook_heads", "outbound_messages", "reservations"):
         left = rows(database_url, f"SELECT account_id FROM hostaway.{table} ORDER BY account_id")
         assert [row["account_id"] for row in left] == ([2] if hard else [1, 2]), table
+
+
+def test_what_a_dead_drainer_has_claimed_is_given_back_and_what_waits_goes_on_waiting(
+    inbox: Inbox, database_url: str
+) -> None:
+    filled(inbox, 2)
+    waiting, _ = inbox.claim(2)
+    inbox.settle([EventOutcome(waiting.id, "pending", "not now", again_in=300)])
+    assert inbox.claim(2) == []
+    inbox.release()
+    assert [event.object_id for event in inbox.claim(2)] == [2]
+
+
+def test_a_database_that_takes_no_writes_is_no_fault_of_the_delivery(database_url: str) -> None:
+    """A 400 would be final to Hostaway: only what will never be stored is refused."""
+    name = database_url.split("/")[3].split("?", maxsplit=1)[0]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+    database = Database(database_url)
+    with pytest.raises(DatabaseUnavailable, match="takes no writes"):
+        accept(Inbox(database), delivery(5))
+    database.dispose()

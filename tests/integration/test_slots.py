@@ -1,5 +1,6 @@
 """The rate limiter: never more than the limit in any window at the server, for any number of threads and processes."""
 
+import random
 import subprocess
 import sys
 import threading
@@ -8,10 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.store.slots import MARGIN_SECONDS, PostgresSlots
 from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, rows, synced
 
@@ -91,9 +94,11 @@ def test_no_connection_is_held_while_waiting(database: Database, database_url: s
 
 WORKER = """
 import sys
+import pytest
+
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.store.slots import MARGIN_SECONDS, PostgresSlots
 import time
 slots = PostgresSlots(Database(sys.argv[1]), egress="a", ip=RateLimit(10, 2), account=RateLimit(1000, 1))
 for _ in range(10):
@@ -213,3 +218,33 @@ def test_the_background_leaves_a_share_free_while_somebody_works(database: Datab
     PostgresSlots(database, interactive=True, **limits).acquire(1)  # type: ignore[arg-type]
     taken = take(PostgresSlots(database, **limits), 1, 30, threads=30)  # type: ignore[arg-type]
     assert busiest_window(taken, 5) <= 18
+
+
+def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
+    """By the words of the limit: no window may hold more than so many."""
+    ordered = sorted([*slots, moment])
+    return all(sum(first <= other < first + window for other in ordered) <= limit for first in ordered)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_interactive_work_gets_the_first_moment_that_fits(database: Database, database_url: str, seed: int) -> None:
+    """Found by looking at every moment at which something can change, instead of by the statement's blocks."""
+    limit, window, choice = RateLimit(4, 10), 10 + MARGIN_SECONDS, random.Random(seed)
+    taken: list[float] = []
+    for moment in sorted(choice.uniform(-15, 25) for _ in range(16)):
+        if fits(taken, moment, limit.requests, window):
+            taken.append(moment)
+    now = datetime.now(UTC)
+    instants = [now + timedelta(seconds=moment) for moment in taken]
+    rows(
+        database_url,
+        "INSERT INTO hostaway.rate_scopes (scope, slots) VALUES ('account:1', %s) RETURNING 1",
+        instants,
+    )
+    slots = PostgresSlots(database, egress="a", ip=limit, account=limit, interactive=True)
+    slot, _ = slots._take("account:1", limit)
+
+    found = (slot - now).total_seconds()
+    candidates = sorted([found if found < 2 else 0.0, *(moment + window for moment in taken)])
+    wanted = next(c for c in candidates if c >= 0 and fits(taken, c, limit.requests, window))
+    assert found == pytest.approx(wanted, abs=0.001)

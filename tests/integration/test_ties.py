@@ -267,3 +267,15 @@ def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: AccountTab
     swept(tables, second(3), deleted={2}, seen=frozenset({1}))
     swept(tables, datetime.now(UTC) + timedelta(seconds=1), deleted=set(), seen=frozenset({1}))
     assert counted(database_url) == 1
+
+
+def test_a_page_that_was_asked_for_before_a_row_was_found_missing_does_not_bring_it_back(
+    tables: AccountTables, database_url: str
+) -> None:
+    """Not even with newer content: it was changed first, and deleted then."""
+    tables.merge(RESERVATIONS, [row(RESERVATIONS, reservation(1), second(0))])
+    swept(tables, second(3), deleted={1}, seen=frozenset())
+    late = reservation(1, updatedOn="2026-06-05 12:00:01")
+    assert tables.merge(RESERVATIONS, [row(RESERVATIONS, late, second(2))]).updated == 0
+    assert rows(database_url, "SELECT deleted_at FROM hostaway.reservations")[0]["deleted_at"] is not None
+    assert tables.merge(RESERVATIONS, [row(RESERVATIONS, late, second(4))]).updated == 1

@@ -184,7 +184,9 @@ def test_an_empty_mapping_is_no_keyring():
         Keyring({})
 
 
-@pytest.mark.parametrize("entry", [generate_key(), f":{generate_key()}", f"k 1:{generate_key()}"], ids=["key", "no id", "blank"])
+@pytest.mark.parametrize(
+    "entry", [generate_key(), f":{generate_key()}", f"k 1:{generate_key()}"], ids=["key", "no id", "blank"]
+)
 def test_an_entry_that_is_not_id_and_key_is_named_by_its_position(entry):
     """By position, since a key without an id would be the key itself."""
     said = refusal(f"k0:{generate_key()},{entry}")

@@ -6,13 +6,15 @@
 WITH chosen AS (
     SELECT id
     FROM hostaway.webhook_events
-    WHERE status = 'pending' AND (claimable_at IS NULL OR claimable_at <= clock_timestamp())
+    WHERE status = 'pending'
+      AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
+      AND (retry_at IS NULL OR retry_at <= clock_timestamp())
     ORDER BY id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE hostaway.webhook_events AS event
-SET attempts = attempts + 1, claimable_at = clock_timestamp() + %(lease)s * interval '1 second'
+SET attempts = attempts + 1, claimed_until = clock_timestamp() + %(lease)s * interval '1 second'
 FROM chosen
 WHERE event.id = chosen.id
 RETURNING event.id, event.account_id, event.event, event.object_id, event.payload::text AS payload, event.received_at,

@@ -6,7 +6,8 @@ UPDATE hostaway.webhook_events AS event
 SET status = outcome.status,
     error = outcome.error,
     attempts = event.attempts - CASE WHEN outcome.is_blameless THEN 1 ELSE 0 END,
-    claimable_at = clock_timestamp() + outcome.again_in * interval '1 second',
+    claimed_until = NULL,
+    retry_at = clock_timestamp() + outcome.again_in * interval '1 second',
     applied_at = CASE WHEN outcome.status <> 'pending' THEN clock_timestamp() END
 FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(errors)s::text[], %(again_in)s::float8[],
             %(is_blameless)s::boolean[]) AS outcome (id, status, error, again_in, is_blameless)

@@ -1,28 +1,43 @@
 -- take_interactive_slot: the first moment at which one more request fits, ahead of what waits in the background.
 --
--- A moment fits when no window that contains it would hold more than the limit: neither the windows that begin at an
--- earlier permission nor the one that begins at the moment itself, permissions already given for later included.
--- Candidates are now and the moments at which an earlier permission leaves its window.
+-- Permissions already given for later stay where they are, so a moment fits when no window around it would hold more
+-- than the limit. A block is a run of `limit` permissions within one window: nothing may be added between the window's
+-- length before its last one and the window's length after its first one. So the moment is now, or the first end of
+-- a block's closed time at which the next block's has not begun. What is two windows old is forgotten.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots, interactive_at, interactive_slot)
 SELECT %(scope)s, ARRAY[now_at], now_at, now_at FROM clock_timestamp() AS now_at
 ON CONFLICT (scope) DO UPDATE SET (slots, interactive_at, interactive_slot) = (
-    SELECT (SELECT array_agg(slot ORDER BY slot) FROM unnest(scope.slots || candidate) AS slot),
-           clock_timestamp(), candidate
-    FROM (
-        SELECT greatest(clock_timestamp(), scope.paused_until) AS candidate
+    WITH given AS MATERIALIZED (
+        SELECT greatest(clock_timestamp(), scope.paused_until) AS earliest,
+               least(%(limit)s, coalesce(scope.pace, %(limit)s)) AS allowed,
+               %(window)s * interval '1 second' AS span
+    ),
+    runs AS (
+        SELECT slot AS first, lead(slot, allowed - 1) OVER (ORDER BY slot) AS last, earliest, span
+        FROM given, unnest(scope.slots) AS slot
+    ),
+    blocks AS (
+        SELECT last - span AS closed_from, first + span AS closed_until, earliest FROM runs WHERE last < first + span
+    ),
+    openings AS (
+        SELECT earliest AS opening
+        FROM given
+        WHERE NOT EXISTS (SELECT FROM blocks WHERE closed_from < given.earliest AND given.earliest < closed_until)
         UNION ALL
-        SELECT slot + %(window)s * interval '1 second' FROM unnest(scope.slots) AS slot
-    ) AS candidates
-    WHERE candidate >= greatest(clock_timestamp(), scope.paused_until) - interval '1 millisecond'
-      AND NOT EXISTS (
-          SELECT FROM unnest(scope.slots || candidate) AS first
-          WHERE first > candidate - %(window)s * interval '1 second' AND first <= candidate
-            AND (SELECT count(*) FROM unnest(scope.slots) AS slot
-                 WHERE slot >= first AND slot < first + %(window)s * interval '1 second')
-                >= least(%(limit)s, coalesce(scope.pace, %(limit)s))
-      )
-    ORDER BY candidate
-    LIMIT 1
+        SELECT closed_until
+        FROM (
+            SELECT closed_until, earliest, lead(closed_from) OVER (ORDER BY closed_until) AS next_closed_from FROM blocks
+        ) AS closed
+        WHERE closed_until >= earliest AND coalesce(next_closed_from >= closed_until, TRUE)
+    ),
+    chosen AS (
+        SELECT min(opening) AS slot FROM openings
+    )
+    SELECT (SELECT array_agg(kept ORDER BY kept)
+            FROM unnest(scope.slots || chosen.slot) AS kept
+            WHERE kept > clock_timestamp() - %(window)s * interval '2 seconds'),
+           clock_timestamp(), chosen.slot
+    FROM chosen
 )
 RETURNING interactive_slot AS slot_at,
           extract(epoch FROM interactive_slot - clock_timestamp())::float8 AS wait_seconds

@@ -96,7 +96,8 @@ def _create_inbox() -> None:
         sa.Column(
             "attempts", sa.Integer, nullable=False, server_default="0", comment="Times that the event was claimed"
         ),
-        sa.Column("claimable_at", INSTANT, comment="Not before then: claimed by a drainer, or waiting for another try"),
+        sa.Column("claimed_until", INSTANT, comment="Lease of the drainer that works on it"),
+        sa.Column("retry_at", INSTANT, comment="Not before then, after a try that failed"),
         sa.Column("error", sa.Text, comment="Why it failed, was ignored or waits"),
         sa.Column("applied_at", INSTANT, comment="When it got its final status"),
         schema=SCHEMA,
