@@ -47,6 +47,10 @@ def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
         yield GivenPostgres(given)
         return
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder, EmbeddedPostgres(Path(folder)) as server:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            # Tests that kill a server have one of their own; this one need not survive anything.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server
 
 

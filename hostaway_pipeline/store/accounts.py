@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, delete, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import AccountError
@@ -139,11 +139,11 @@ class Accounts:
                     .where(table.c.deleted_at.is_(None), _is(table.c.account_id, account_id))
                     .group_by(table.c.account_id)
                 )
-                rows[name] = dict(connection.execute(counted).tuples().all())
+                rows[name] = dict(connection.execute(counted).all())
             newest = (
                 select(sync_runs.c.account_id, sync_runs.c.status, sync_runs.c.error)
                 .where(_is(sync_runs.c.account_id, account_id))
-                .distinct(sync_runs.c.account_id)
+                .ext(distinct_on(sync_runs.c.account_id))
                 .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
             )
             last = {account_id: (status, error) for account_id, status, error in connection.execute(newest)}
