@@ -52,6 +52,7 @@ def _examine() -> list[Finding]:
             findings.append(_tried("keys", lambda: _keys(opened)))
             findings.append(_tried("accounts", lambda: f"{len(opened.accounts.active())} active"))
             findings.append(_tried("pace", lambda: _pace(opened)))
+            findings.append(_tried("webhooks", lambda: _webhooks(opened)))
     findings.append(_tried("hostaway", lambda: _reach(settings.api_url)))
     return findings
 
@@ -85,6 +86,20 @@ def _pace(services: Services) -> str:
         if state.used or state.allowed < state.configured.requests
     ]
     return "; ".join(told) or "no request lately, no lower limit learned"
+
+
+def _webhooks(services: Services) -> str:
+    """Fails where webhooks are wanted and an account's do not come, or where events were set aside."""
+    inbox = services.inbox.state()
+    waiting = f"{inbox.pending} events pending"
+    if inbox.failed:
+        raise PipelineError(f"{waiting}, {inbox.failed} failed: see `hostaway events list --status failed`")
+    if services.settings.public_url is None:
+        return f"{waiting}; HOSTAWAY_PUBLIC_URL is not set: none is registered"
+    wrong = [f"account {finding.account_id}: {finding.what}" for finding in services.health.silent_webhooks()]
+    if wrong:
+        raise PipelineError(f"{waiting}; {'; '.join(wrong)}; a reconcile registers and enables")
+    return f"{waiting}; every account's is enabled"
 
 
 def _reach(url: str) -> str:

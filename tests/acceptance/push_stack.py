@@ -1,6 +1,10 @@
-"""The push journey as processes of their own: a receiver and a drainer on a Postgres that may be killed, too."""
+"""The push journey as processes of their own: a receiver and a drainer on a Postgres that may be killed, too.
+
+The drainer is a plain loop, which restarts within a second, or Dagster's daemon with its sensor and runs.
+"""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +17,7 @@ from urllib.request import urlopen
 
 import psutil
 
+from hostaway_pipeline.cli.stack import script
 from hostaway_pipeline.embedded import EmbeddedPostgres
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -53,6 +58,7 @@ class PushStack:
         command = {
             "receiver": [sys.executable, "-m", "webhook_receiver", "--port", str(self.port)],
             "drainer": [sys.executable, "-c", drainer],
+            "daemon": [script("dagster-daemon"), "run", "-w", "workspace.yaml"],
         }[name]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         environment |= {
@@ -62,10 +68,35 @@ class PushStack:
             "HOSTAWAY_RATE_LIMIT_IP": "100000/1",
             "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1",
             "HOSTAWAY_LOG_LEVEL": "ERROR",
+            "HOSTAWAY_DAGSTER_DATABASE_URL": self.server.url("dagster").replace(
+                "postgresql:", "postgresql+psycopg2:", 1
+            ),
+            "DAGSTER_HOME": str(self.dagster_home),
         }
+        folder = self.dagster_home if name == "daemon" else ROOT
         self._processes[name] = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    def prepare_dagster(self) -> None:
+        """An instance folder and a database for it."""
+        self.server.ensure_database("dagster")
+        self.dagster_home.mkdir(exist_ok=True)
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copyfile(ROOT / name, self.dagster_home / name)
+
+    def children(self, word: str) -> list[psutil.Process]:
+        """Descendants of the daemon, its orphans included, with this word in their command line."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            environment, line = process.info["environ"] or {}, " ".join(process.info["cmdline"] or [])
+            if environment.get("DAGSTER_HOME") == str(self.dagster_home) and word in line:
+                found.append(process)
+        return found
 
     def restart(self, name: str) -> None:
         if name == "postgres":
@@ -109,11 +140,13 @@ class PushStack:
         for process in self._processes.values():
             process.send_signal(signal.SIGKILL)
             process.wait()
+        for orphan in self.children(""):
+            orphan.kill()
         self.services.close()
 
 
 @contextmanager
-def push_stack(home: Path, sandbox: SandboxServer, port: int) -> Iterator[PushStack]:
+def push_stack(home: Path, sandbox: SandboxServer, port: int, drainer: str = "drainer") -> Iterator[PushStack]:
     """With every account of the sandbox added, its webhook registered, and its first sync still to come."""
     with EmbeddedPostgres(home) as server:
         server.ensure_database("hostaway")
@@ -122,7 +155,9 @@ def push_stack(home: Path, sandbox: SandboxServer, port: int) -> Iterator[PushSt
             stack.services.migrate()
             stack.services.secrets.check()
             stack.start("receiver")
-            stack.start("drainer")
+            if drainer == "daemon":
+                stack.prepare_dagster()
+            stack.start(drainer)
             stack.wait_for_receiver()
             for account_id in sandbox.world.accounts:
                 add_account(stack.services, account_id)

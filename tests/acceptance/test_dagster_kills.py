@@ -1,0 +1,70 @@
+"""Dagster's daemon, its drainer run and Postgres killed under load: the sensor finds out, and nothing is lost."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.sandbox.server import SandboxServer
+from tests.acceptance.push_stack import PushStack, push_stack
+from tests.acceptance.test_push import assert_content_equals, change
+from tests.factories import synced
+
+_RUNS = """
+    SELECT run_id, status, start_time, end_time FROM runs WHERE pipeline_name = 'drain_webhooks' ORDER BY start_time
+"""
+
+
+def drainer_runs(stack: PushStack) -> list[dict[str, Any]]:
+    with psycopg.connect(stack.server.url("dagster"), row_factory=dict_row) as connection:
+        return connection.execute(_RUNS).fetchall()
+
+
+def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.3)
+
+
+def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
+    open_sandbox: Callable[..., SandboxServer], embedded_folder: Path
+) -> None:
+    sandbox = open_sandbox("1:4:60", webhook_time_scale=300.0)
+    account = sandbox.world.account(1)
+    with push_stack(embedded_folder / "dagster-kills", sandbox, free_port(), drainer="daemon") as stack:
+        synced(stack.services, 1)
+        ended = threading.Event()
+
+        def load() -> None:
+            choice = random.Random(2)
+            while not ended.is_set():
+                change(account, choice)
+                time.sleep(0.1)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        wait_until("the first drainer run", stack.services.is_drainer_alive, 60)
+
+        stack.restart("daemon")  # its run goes on
+        run = stack.children("execute_run")
+        assert len(run) == 1
+        run[0].kill()
+        wait_until("the end of the lock", lambda: not stack.services.is_drainer_alive(), 10)
+        wait_until("another drainer run", stack.services.is_drainer_alive, 90)
+        stack.restart("postgres")
+        wait_until("a drainer run on the restarted Postgres", stack.services.is_drainer_alive, 120)
+        ended.set()
+        thread.join()
+        stack.wait_until_applied(120)
+
+        assert_content_equals(stack.url, sandbox, 1)
+        runs = drainer_runs(stack)
+        assert 3 <= len(runs) <= 6, "one per kill, and none per event"
+        assert sum(run["status"] == "STARTED" for run in runs) <= 1
