@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.errors import DatabaseUnavailable
+from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.acceptance.test_push import assert_content_equals, change
@@ -33,6 +36,33 @@ def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
+def alive_again(stack: PushStack) -> bool:
+    try:
+        return stack.services.is_drainer_alive()
+    except DatabaseUnavailable:
+        return False
+
+
+@contextmanager
+def under_load(account: Account) -> Iterator[None]:
+    """Ten changes a second until the block ends."""
+    ended = threading.Event()
+
+    def load() -> None:
+        choice = random.Random(2)
+        while not ended.is_set():
+            change(account, choice)
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
     open_sandbox: Callable[..., SandboxServer], embedded_folder: Path
 ) -> None:
@@ -40,28 +70,16 @@ def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
     account = sandbox.world.account(1)
     with push_stack(embedded_folder / "dagster-kills", sandbox, free_port(), drainer="daemon") as stack:
         synced(stack.services, 1)
-        ended = threading.Event()
-
-        def load() -> None:
-            choice = random.Random(2)
-            while not ended.is_set():
-                change(account, choice)
-                time.sleep(0.1)
-
-        thread = threading.Thread(target=load)
-        thread.start()
-        wait_until("the first drainer run", stack.services.is_drainer_alive, 60)
-
-        stack.restart("daemon")  # its run goes on
-        run = stack.children("execute_run")
-        assert len(run) == 1
-        run[0].kill()
-        wait_until("the end of the lock", lambda: not stack.services.is_drainer_alive(), 10)
-        wait_until("another drainer run", stack.services.is_drainer_alive, 90)
-        stack.restart("postgres")
-        wait_until("a drainer run on the restarted Postgres", stack.services.is_drainer_alive, 120)
-        ended.set()
-        thread.join()
+        with under_load(account):
+            wait_until("the first drainer run", stack.services.is_drainer_alive, 60)
+            stack.restart("daemon")  # its run goes on
+            run = stack.children("spawn_main")  # how Dagster's code server starts a run
+            assert len(run) == 1
+            run[0].kill()
+            wait_until("the end of the lock", lambda: not stack.services.is_drainer_alive(), 10)
+            wait_until("another drainer run", stack.services.is_drainer_alive, 90)
+            stack.restart("postgres")
+            wait_until("a drainer run on the restarted Postgres", lambda: alive_again(stack), 120)
         stack.wait_until_applied(120)
 
         assert_content_equals(stack.url, sandbox, 1)

@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -59,29 +60,40 @@ def test_ten_thousand_events_repeated_and_shuffled_for_five_accounts_while_a_rec
         for account_id in sandbox.world.accounts:
             synced(stack.services, account_id)
         sandbox.faults.update(delivery_copies=3, delivery_shuffle_seconds=3.0, seed=5)
-        ended = threading.Event()
-        reconciles = threading.Thread(target=reconcile_until, args=(stack, ended))
-        reconciles.start()
         choice = random.Random(3)
         accounts = list(sandbox.world.accounts.values())
-        while emitted(sandbox) < events:
-            change(choice.choice(accounts), choice)
-            if sandbox.deliveries.pending > 2_000:
-                time.sleep(0.05)
-        stack.wait_until_applied(120)
-        ended.set()
-        reconciles.join()
+        with reconciles(stack):
+            while emitted(sandbox) < events:
+                change(choice.choice(accounts), choice)
+                if sandbox.deliveries.pending > 2_000:
+                    time.sleep(0.05)
+            stack.wait_until_applied(120)
         for account_id in sandbox.world.accounts:
             assert_content_equals(stack.url, sandbox, account_id)
         counts = rows(stack.url, "SELECT status, count(*) FROM hostaway.webhook_events GROUP BY status")
         assert {row["status"] for row in counts} <= {"applied", "stale"}
 
 
-def reconcile_until(stack: PushStack, ended: threading.Event) -> None:
-    while not ended.is_set():
-        for account_id in stack.sandbox.world.accounts:
-            report = synced(stack.services, account_id, mode="reconcile", wait_seconds=10)
-            assert report.problems == {}
+@contextmanager
+def reconciles(stack: PushStack) -> Iterator[None]:
+    """One account after the other, again and again, until the block ends."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            for account_id in stack.sandbox.world.accounts:
+                report = synced(stack.services, account_id, mode="reconcile", wait_seconds=10)
+                problems.update(report.problems)
+
+    problems: dict[str, str] = {}
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    assert problems == {}, "webhooks that come while a list is read must not look like a list that is wrong"
 
 
 def test_twenty_kills_at_random_moments_lose_no_answered_delivery(

@@ -1,5 +1,6 @@
 """The page at /docs says of every operation what it does, what it takes, and how it fails."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,3 +96,13 @@ def test_secrets_are_write_only(document: dict[str, Any]) -> None:
 def test_a_replay_in_the_examples_names_one_of_the_two(receiver: Receiver, document: dict[str, Any]) -> None:
     for example in document["components"]["schemas"]["Replay"]["examples"]:
         assert receiver.api("POST", "/events/replay", example).status_code == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere(receiver: Receiver) -> None:
+    """Keys are typed into it; and a machine without a way out shows it all the same."""
+    page = requests.get(f"{receiver.url}/docs", timeout=10).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert [source for source in sources if not source.startswith("/")] == []
+    for source in sources:
+        assert requests.get(receiver.url + source, timeout=10).status_code == 200
