@@ -101,14 +101,14 @@ def _each_alone(services: Services, account_id: int, events: list[ClaimedEvent])
 
 
 def _set_aside(event: ClaimedEvent, error: Exception) -> EventOutcome:
-    what = f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else _kind(error)
+    what = f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else kind_of(error)
     if event.attempts >= MOST_ATTEMPTS:
         return EventOutcome(event.id, "failed", f"failed {event.attempts} times, the last time with {what}")
     return EventOutcome(event.id, "pending", what, again_in=again_in(event.attempts))
 
 
-def _kind(error: Exception) -> str:
-    """The text of an error that is not ours may quote the payload."""
+def kind_of(error: Exception) -> str:
+    """What and where, for the text of an error that is not ours may quote the payload."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

@@ -6,6 +6,7 @@ One account's slow or failing API holds up nobody else; what failed stays in the
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from functools import reduce
 from typing import TypeVar
 
 from hostaway_pipeline.client.client import Found, HostawayClient
@@ -14,6 +15,7 @@ from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES,
 from hostaway_pipeline.errors import (
     AccountError,
     ApiError,
+    DatabaseUnavailable,
     InvalidCredentials,
     NotFound,
     PermanentApiError,
@@ -21,12 +23,14 @@ from hostaway_pipeline.errors import (
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.inbox import EventOutcome
 from hostaway_pipeline.store.push_tables import Changes
-from hostaway_pipeline.sync.apply import Applied, Reread, again_in
+from hostaway_pipeline.sync.apply import Applied, Reread, again_in, kind_of
 from hostaway_pipeline.sync.ports import Services
 
 K = TypeVar("K")
 _ACCOUNTS_AT_ONCE = 4
 _OBJECTS_AT_ONCE = 8
+# Seconds until an object that broke the work is tried again; its event is set aside after so many attempts.
+_AGAIN = 30.0
 # So many at a time, so that what was read is soon visible.
 _BATCH = 100
 
@@ -84,7 +88,24 @@ class Rereads:
             self._under_way[account_id] = self._pool.submit(self._read, account_id, batch)
 
     def _read(self, account_id: int, batch: list[Reread]) -> Applied:
-        account = self._services.accounts.get(account_id)
+        try:
+            return self._read_batch(account_id, batch)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever one object can break must not stop the others)
+            if len(batch) > 1:
+                return reduce(Applied.joined, (self._read(account_id, [reread]) for reread in batch))
+            outcomes = [EventOutcome(one, "pending", kind_of(error), again_in=_AGAIN) for one in batch[0].event_ids]
+            self._services.inbox.settle(outcomes)
+            return Applied(account_id)
+
+    def _read_batch(self, account_id: int, batch: list[Reread]) -> Applied:
+        try:
+            account = self._services.accounts.get(account_id)
+        except AccountError as error:  # removed since its events were claimed
+            ids = [event_id for reread in batch for event_id in reread.event_ids]
+            self._services.inbox.settle([EventOutcome(one, "ignored", str(error)) for one in ids])
+            return Applied(account_id)
         try:
             account.require_unpaused(datetime.now(UTC))
         except AccountError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from hostaway_pipeline.domain.events import parse_delivery
@@ -368,6 +369,30 @@ def test_an_event_that_kills_whoever_touches_it_is_set_aside(
     drained(services)
     event = rows(database_url, "SELECT * FROM hostaway.webhook_events")[0]
     assert (event["status"], event["error"]) == ("failed", "claimed 6 times without an end")
+
+
+def test_an_object_whose_reading_breaks_the_work_stops_no_other(
+    services: Services, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    """A trigger stands for whatever a row of ours may do to the database."""
+    poison, fine = list(account.reservations)[:2]
+    body = f"BEGIN IF new.id = {poison} THEN RAISE 'broken' USING ERRCODE = 'data_exception'; END IF; RETURN new; END"
+    function = f"CREATE FUNCTION hostaway.poison() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
+    trigger = (
+        "CREATE TRIGGER poison BEFORE UPDATE ON hostaway.reservations FOR EACH ROW EXECUTE FUNCTION hostaway.poison()"
+    )
+    with psycopg.connect(database_url) as connection:
+        connection.execute(function.encode())
+        connection.execute(trigger.encode())
+    for reservation_id in (poison, fine):
+        payload = account.update_reservation(reservation_id, guestName="Changed")
+        del payload["status"]
+        deliver("reservation.updated", payload)
+    drained(services)
+    assert reservation(database_url, fine)["guest_name"] == "Changed"
+    waiting = rows(database_url, "SELECT * FROM hostaway.webhook_events WHERE status = 'pending'")
+    assert [(event["object_id"], event["attempts"]) for event in waiting] == [(poison, 1)]
+    assert waiting[0]["error"].startswith("DataException")
 
 
 def test_events_of_a_removed_account_are_ignored(
