@@ -8,10 +8,10 @@ from hostaway_pipeline.defs.assets import entity_assets
 from hostaway_pipeline.defs.checks import entity_checks
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
-from hostaway_pipeline.defs.reconcile import reconcile
+from hostaway_pipeline.defs.reconcile import reconcile, refresh
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import nightly_purge, purge
-from hostaway_pipeline.defs.schedules import nightly_reconcile
+from hostaway_pipeline.defs.schedules import frequent_refresh, nightly_reconcile
 from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_sensor
 
 
@@ -20,8 +20,8 @@ def build_defs(**overrides: Any) -> Definitions:
     return Definitions(
         assets=entity_assets,
         asset_checks=[entity_checks],
-        jobs=[sync_account, reconcile, drain_webhooks, purge],
-        schedules=[nightly_reconcile, nightly_purge],
+        jobs=[sync_account, reconcile, refresh, drain_webhooks, purge],
+        schedules=[nightly_reconcile, frequent_refresh, nightly_purge],
         sensors=[accounts_sensor, webhook_events_sensor],
         resources={"hostaway": HostawayResource(), **overrides},
         # One process per run: four small steps are not worth four interpreters.

@@ -13,7 +13,7 @@ import typer
 
 from hostaway_pipeline.cli.dagster_api import newest_run_status
 from hostaway_pipeline.cli.output import say, say_table
-from hostaway_pipeline.cli.run import START_SECONDS, Port, ReceiverPort, whole_stack
+from hostaway_pipeline.cli.run import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.cli.session import configured, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
 from hostaway_pipeline.errors import AccountError
@@ -30,15 +30,22 @@ _FIRST_EVENTS_SECONDS = 90
 _CHANGES_PER_SECOND = 2.0
 _ENOUGH_EVENTS = 10
 
+# Only the sandbox of the same demo has to find it.
+ReceiverPort = Annotated[
+    int, typer.Option(help="Port of the webhook receiver and our API. 0: any.", min=0, max=65535, show_default=False)
+]
+
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End once the account and some webhooks have arrived.")] = False,
     port: Port = 3000,
-    receiver_port: ReceiverPort = 8080,
+    receiver_port: ReceiverPort = 0,
 ) -> None:
     """Watch a filled account arrive and change: the same as `up`, with a Hostaway look-alike on this machine."""
     require_free(port, "--port")
-    require_free(receiver_port, "--receiver-port")
+    if receiver_port:
+        require_free(receiver_port, "--receiver-port")
+    receiver_port = receiver_port or free_port()
     sandbox_port, key = free_port(), secrets.token_urlsafe(24)
     settings = _demo_settings(configured(), sandbox_port, receiver_port, key)
     with (

@@ -4,20 +4,25 @@ A run per batch of events would cost four seconds and a row in the run list each
 materializations of each account's own partition.
 """
 
+import time
 from typing import Any
 
 from dagster import AssetMaterialization, Config, Failure, MetadataValue, OpExecutionContext, job, op
 from pydantic import Field
 
 from hostaway_pipeline.defs.assets import entity_key
+from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.sync.apply import Applied
 from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
 
 LANE = "hostaway/lane"
 # Events of one batch that the metadata names; the inbox knows all of them.
 _SHOWN = 200
+# The checks read all accounts: often enough for people, seldom enough for the database.
+_CHECK_SECONDS = 120.0
 
 
 class DrainConfig(Config):
@@ -30,13 +35,10 @@ class DrainConfig(Config):
 @op(description="Applies webhook events to the tables; reads from Hostaway by id what their payloads cannot settle.")
 def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: HostawayResource) -> None:
     with hostaway.services() as services:
+        told = Told(context, services)
         try:
-            drained = drain(
-                services,
-                lambda applied: log_applied(context, applied),
-                linger=config.linger_seconds,
-                lifetime=config.lifetime_seconds,
-            )
+            drained = drain(services, told, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
+            told.check()
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None
     if drained.is_alone:
@@ -55,11 +57,36 @@ def drain_webhooks() -> None:
     drain_inbox()
 
 
-def log_applied(context: OpExecutionContext, applied: Applied) -> None:
-    """One materialization per asset of the account, with counts and event ids; a failure is a line of the log."""
+class Told:
+    """Tells Dagster what was applied, and keeps the checks of what was materialized current."""
+
+    def __init__(self, context: OpExecutionContext, services: Services) -> None:
+        self._context = context
+        self._services = services
+        self._materialized: set[str] = set()
+        self._checked_at = float("-inf")
+
+    def __call__(self, applied: Applied) -> None:
+        entities = log_applied(self._context, applied)
+        is_new = not entities <= self._materialized
+        self._materialized |= entities
+        if is_new or time.monotonic() - self._checked_at > _CHECK_SECONDS:
+            self.check()
+
+    def check(self) -> None:
+        log_evaluations(self._context, self._services, sorted(self._materialized))
+        self._checked_at = time.monotonic()
+
+
+def log_applied(context: OpExecutionContext, applied: Applied) -> set[str]:
+    """One materialization per asset of the account, with counts and event ids; a failure is a line of the log.
+
+    Returns the entities that it named.
+    """
     if applied.error is not None:
         context.log.warning(f"account {applied.account_id}: {applied.error}")
-    for entity in sorted(applied.counts.keys() | applied.events.keys()):
+    entities = applied.counts.keys() | applied.events.keys()
+    for entity in sorted(entities):
         counts, events = applied.counts.get(entity), applied.events.get(entity, [])
         metadata: dict[str, MetadataValue[Any] | int] = {
             **({f"rows_{name}": number for name, number in counts.as_dict().items()} if counts else {}),
@@ -70,3 +97,4 @@ def log_applied(context: OpExecutionContext, applied: Applied) -> None:
         }
         partition = str(applied.account_id)
         context.log_event(AssetMaterialization(entity_key(entity), partition=partition, metadata=metadata))
+    return set(entities)

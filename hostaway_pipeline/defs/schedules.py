@@ -1,11 +1,12 @@
 """Schedules: when what is asked for, never one per account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dagster import DefaultScheduleStatus, RunConfig, RunRequest, ScheduleEvaluationContext, schedule
 
-from hostaway_pipeline.defs.reconcile import ReconcileConfig, reconcile
+from hostaway_pipeline.defs.reconcile import AccountsConfig, reconcile, refresh
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.store.accounts import Account
 
 ACCOUNTS_PER_RUN = 50
 
@@ -19,9 +20,26 @@ ACCOUNTS_PER_RUN = 50
 )
 def nightly_reconcile(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
     with hostaway.services() as services:
-        accounts = [account.account_id for account in services.accounts.active()]
-    night = f"{context.scheduled_execution_time:%Y-%m-%d}"
-    for start in range(0, len(accounts), ACCOUNTS_PER_RUN):
-        chunk = accounts[start : start + ACCOUNTS_PER_RUN]
-        config = RunConfig(ops={"reconcile_accounts": ReconcileConfig(accounts=chunk)})
-        yield RunRequest(run_key=f"{night}:{start // ACCOUNTS_PER_RUN}", run_config=config)
+        accounts = services.accounts.active()
+    yield from _chunks(accounts, "reconcile_accounts", f"{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+@schedule(
+    job=refresh,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Every quarter of an hour: what webhooks do not tell of, such as the host's own replies.",
+)
+def frequent_refresh(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
+    """Only accounts whose first sync is complete: without known ground a refresh would be one."""
+    with hostaway.services() as services:
+        accounts = [account for account in services.accounts.active() if account.last_sync_at is not None]
+    yield from _chunks(accounts, "refresh_accounts", f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
+
+
+def _chunks(accounts: Sequence[Account], op: str, tick: str) -> Iterator[RunRequest]:
+    ids = [account.account_id for account in accounts]
+    for start in range(0, len(ids), ACCOUNTS_PER_RUN):
+        config = RunConfig(ops={op: AccountsConfig(accounts=ids[start : start + ACCOUNTS_PER_RUN])})
+        yield RunRequest(run_key=f"{tick}:{start // ACCOUNTS_PER_RUN}", run_config=config)

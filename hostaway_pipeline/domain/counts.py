@@ -16,5 +16,10 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(a + b for a, b in zip(self.as_dict().values(), other.as_dict().values(), strict=True)))
 
+    @property
+    def changed(self) -> int:
+        """Rows that were written."""
+        return self.inserted + self.updated + self.deleted
+
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -113,6 +113,20 @@ def test_the_run_applies_events_and_reports_each_account_under_its_own_partition
     assert isinstance(look(instance), SkipReason)
 
 
+def test_checks_stay_evaluated_while_webhooks_come(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    """Dagster takes a check for outdated once another run has materialized its asset."""
+    job = build_defs().resolve_job_def("sync_account")
+    assert job.execute_in_process(instance=instance, partition_key="1").success
+    accept(services, sandbox, 1, guestName="Ada")
+    result = drained(instance)
+    evaluated = {(e.asset_key.path[-1], e.check_name) for e in result.get_asset_check_evaluations()}
+    assert evaluated == {("reservations", name) for name in ("sweep_complete", "count_matches_api", "webhook_alive")}
+    latest = instance.fetch_materializations(AssetKey(["hostaway", "reservations"]), limit=1).records[0]
+    assert latest.run_id == result.run_id
+
+
 def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
     assert drain_webhooks.tags["dagster/max_runtime"] == "420"
     assert drain_webhooks.tags["hostaway/lane"] == "webhooks"

@@ -1,13 +1,15 @@
 """The job `reconcile`: many accounts in one run, each under its own partition, none in the way of another."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult, build_schedule_context
 
 from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.defs.schedules import nightly_reconcile
+from hostaway_pipeline.defs.schedules import frequent_refresh, nightly_reconcile
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source
@@ -85,8 +87,6 @@ def test_the_nightly_schedule_asks_for_chunks_of_all_active_accounts(
 ) -> None:
     for account_id in range(100, 160):
         services.accounts.add(account_id, "s", name=None, customer_id=None, is_due=False)
-    from datetime import UTC, datetime
-
     with build_schedule_context(
         instance=instance,
         resources={"hostaway": HostawayResource()},
@@ -98,3 +98,40 @@ def test_the_nightly_schedule_asks_for_chunks_of_all_active_accounts(
     assert [len(chunk) for chunk in asked] == [50, 13]
     assert len({account for chunk in asked for account in chunk}) == 63
     assert [request.run_key for request in requests] == ["2026-11-01:0", "2026-11-01:1"]
+
+
+def refreshed(instance: DagsterInstance) -> dict[str, dict[str, Any]]:
+    """Metadata of the materializations of one run of `refresh`, by entity."""
+    config = {"ops": {"refresh_accounts": {"config": {"accounts": [1]}}}}
+    result = build_defs().resolve_job_def("refresh").execute_in_process(instance=instance, run_config=config)
+    return {
+        event.asset_key.path[-1]: {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in result.all_events
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None
+    }
+
+
+def test_a_refresh_brings_the_hosts_own_replies_and_reports_only_what_changed(
+    instance: DagsterInstance, sandbox: SandboxServer, database_url: str
+) -> None:
+    """Hostaway sends no webhook for them."""
+    run(instance, 1)
+    assert refreshed(instance) == {}
+    account = sandbox.world.account(1)
+    account.add_message(next(iter(account.conversations)), "Welcome!", is_incoming=False)
+    changed = refreshed(instance)
+    assert changed.keys() == {"conversations", "messages"}
+    assert changed["messages"]["rows_inserted"] == 1
+    assert_equal_to_source(database_url, sandbox, 1)
+
+
+def test_a_refresh_is_asked_for_accounts_whose_copy_is_complete(instance: DagsterInstance) -> None:
+    run(instance, 1)
+    with build_schedule_context(
+        instance=instance,
+        resources={"hostaway": HostawayResource()},
+        scheduled_execution_time=datetime(2026, 11, 1, 2, 15, tzinfo=UTC),
+    ) as context:
+        requests = list(frequent_refresh(context))
+    assert [request.run_config["ops"]["refresh_accounts"]["config"]["accounts"] for request in requests] == [[1]]
+    assert [request.run_key for request in requests] == ["2026-11-01T02:15:0"]
