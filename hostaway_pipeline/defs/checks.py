@@ -30,11 +30,15 @@ CHECKS: dict[str, tuple[str, Question]] = {
         lambda health, entity: health.count_mismatches(entity),
     ),
 }
-WEBHOOK: dict[str, tuple[str, Question]] = {
+ACCOUNTS: dict[str, tuple[str, Question]] = {
+    "accounts_current": (
+        "No account keeps failing, and each one's copy was proven complete within the last 28 hours.",
+        lambda health, _: health.stale_accounts(),
+    ),
     "webhook_alive": (
         "Where webhooks are wanted: one is registered and enabled, and events came while reservations changed.",
         lambda health, _: health.silent_webhooks(),
-    )
+    ),
 }
 ORPHANS: dict[str, tuple[str, Question]] = {
     "no_orphan_messages": (
@@ -45,7 +49,7 @@ ORPHANS: dict[str, tuple[str, Question]] = {
 
 
 def questions(entity: str) -> dict[str, tuple[str, Question]]:
-    return CHECKS | {"messages": ORPHANS, "reservations": WEBHOOK}.get(entity, {})
+    return CHECKS | {"messages": ORPHANS, "reservations": ACCOUNTS}.get(entity, {})
 
 
 SPECS = [

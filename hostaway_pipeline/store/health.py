@@ -14,6 +14,8 @@ _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 # Hostaway gives up on a delivery after about an hour.
 _SILENT_AFTER = timedelta(hours=2)
+# A night's reconcile, and some hours for a long one.
+_STALE_AFTER = timedelta(hours=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ class Health:
             rows = connection.execute(statement).all()
         return [Finding(row[0], text) for row in rows if (text := _what_is_wrong(*row[1:])) is not None]
 
+    def stale_accounts(self) -> list[Finding]:
+        """Accounts that are paused after failures, or whose copy was not proven complete since the night before."""
+        with self._database.transaction() as connection:
+            rows = (
+                driver(connection).cursor().execute(query("stale_accounts"), {"stale_after": _STALE_AFTER}).fetchall()
+            )
+        return [Finding(account_id, _how_stale(*rest)) for account_id, *rest in rows]
+
     def orphan_messages(self) -> list[Finding]:
         with self._database.transaction() as connection:
             found = driver(connection).cursor().execute(query("orphan_messages"))
@@ -99,6 +109,12 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         .where(accounts.c.is_active)
         .order_by(sweeps.c.account_id)
     )
+
+
+def _how_stale(last_sync_at: datetime | None, failures: int, error: str | None) -> str:
+    since = f"complete as of {last_sync_at:%Y-%m-%d %H:%M} UTC" if last_sync_at else "never complete yet"
+    why = f"; failed {failures} times in a row" if failures else ""
+    return f"{since}{why}" + (f": {error}" if error else "")
 
 
 def _what_is_wrong(

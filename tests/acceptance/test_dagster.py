@@ -32,7 +32,7 @@ from hostaway_pipeline.errors import (
 )
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
-from tests.factories import add_account, assert_equal_to_source, sync
+from tests.factories import add_account, assert_equal_to_source, rows, sync
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
@@ -80,7 +80,7 @@ def test_a_run_copies_one_account_and_passes_its_checks(
     assert result.success
     assert_equal_to_source(database_url, sandbox, 1)
     evaluations = checks(result)
-    assert len(evaluations) == 10
+    assert len(evaluations) == 11
     assert all(evaluation.passed for evaluation in evaluations.values())
 
 
@@ -161,6 +161,29 @@ def test_another_accounts_success_does_not_hide_a_failed_check(
     sync(services, 1)
     sandbox.faults.clear()
     assert not checks(run(instance, 2))["listings", "sweep_complete"].passed
+
+
+def test_an_account_that_keeps_failing_fails_a_check_that_says_why(
+    instance: DagsterInstance, services: Services
+) -> None:
+    """Its partition alone does not tell: the next webhook turns it green again."""
+    services.accounts.remove(1, hard=True)
+    add_account(services, 1, secret="wrong")
+    run(instance, 1)
+    evaluation = checks(run(instance, 2))["reservations", "accounts_current"]
+    assert not evaluation.passed
+    assert str(evaluation.description).startswith("account 1: never complete yet; failed ")
+    assert "does not accept this client secret" in str(evaluation.description)
+
+
+def test_an_account_that_nobody_has_proven_complete_for_longer_than_a_night_fails_it_too(
+    instance: DagsterInstance, database_url: str
+) -> None:
+    run(instance, 1)
+    rows(database_url, "UPDATE hostaway.accounts SET last_sync_at = now() - interval '29 hours' WHERE account_id = 1 "
+         "RETURNING 1")  # fmt: skip
+    evaluation = checks(run(instance, 2))["reservations", "accounts_current"]
+    assert "account 1: complete as of" in str(evaluation.description)
 
 
 def test_mass_deletion_can_be_told_in_the_run_config(instance: DagsterInstance, sandbox: SandboxServer) -> None:

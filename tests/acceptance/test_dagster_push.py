@@ -33,6 +33,7 @@ from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 
 OpenSandbox = Callable[..., SandboxServer]
+CHECKS = ("sweep_complete", "count_matches_api", "accounts_current", "webhook_alive")
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_checks_stay_evaluated_while_webhooks_come(
     accept(services, sandbox, 1, guestName="Ada")
     result = drained(instance)
     evaluated = {(e.asset_key.path[-1], e.check_name) for e in result.get_asset_check_evaluations()}
-    assert evaluated == {("reservations", name) for name in ("sweep_complete", "count_matches_api", "webhook_alive")}
+    assert evaluated == {("reservations", name) for name in CHECKS}
     latest = instance.fetch_materializations(AssetKey(["hostaway", "reservations"]), limit=1).records[0]
     assert latest.run_id == result.run_id
 
