@@ -28,8 +28,8 @@ def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
         body = transport.post_form("/accessTokens", form)
     except InvalidCredentials:
         raise InvalidCredentials(
-            f"account {account_id}: Hostaway does not accept this client secret; check it in Hostaway's dashboard, then "
-            f"`hostaway accounts set-secret {account_id}` replaces the stored one"
+            f"account {account_id}: Hostaway does not accept this client secret; check it in Hostaway's dashboard, "
+            f"then `hostaway accounts set-secret {account_id}` replaces the stored one"
         ) from None
     value, lifetime = body.get("access_token"), body.get("expires_in")
     if not isinstance(value, str) or not isinstance(lifetime, int | float):

@@ -66,9 +66,12 @@ class Api:
         for reservation_id in list(self.account.reservations)[:times]:
             self.account.touch_reservation(reservation_id)
 
+    def any_reservation(self) -> int:
+        return list(self.account.reservations)[5]
+
     def settled(self) -> dict[str, Any]:
         """The counts of deliveries once nothing is pending."""
-        assert self.server.deliveries.wait_idle(10)
+        assert self.server.deliveries.wait_idle(30)
         return self.server.deliveries.counts()
 
     def control(self, path: str, body: Any = None) -> requests.Response:
@@ -127,6 +130,13 @@ def fresh(start: Start) -> Api:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def hooked(api: Api, receiver: Receiver) -> Api:
+    """The account of the module's own `api`, whose events reach the receiver."""
+    api.register(receiver.url)
+    return api
 
 
 def started(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:

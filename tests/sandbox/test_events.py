@@ -11,23 +11,12 @@ def api(start):
     return start("59808:3:40 2:3:5", webhook_time_scale=1e6)
 
 
-@pytest.fixture
-def hooked(api, receiver):
-    """An account whose events reach the receiver."""
-    api.register(receiver.url)
-    return api
-
-
-def any_reservation(api):
-    return list(api.account.reservations)[5]
-
-
 def any_conversation(api):
     return next(iter(api.account.conversations))
 
 
 def test_a_delivery_carries_the_whole_object(hooked, receiver):
-    updated = hooked.account.update_reservation(any_reservation(hooked), guestName="Changed")
+    updated = hooked.account.update_reservation(hooked.any_reservation(), guestName="Changed")
     hooked.settled()
     assert receiver.payloads == [
         {"object": "reservation", "event": "reservation.updated", "accountId": 59808, "data": updated}
@@ -36,23 +25,23 @@ def test_a_delivery_carries_the_whole_object(hooked, receiver):
 
 def test_an_envelope_may_be_nested(hooked, receiver):
     hooked.server.faults.nested_envelope = True
-    touched = hooked.account.touch_reservation(any_reservation(hooked))
+    touched = hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     assert receiver.payloads[0].keys() == {"payload"}
     assert receiver.payloads[0]["payload"]["data"] == touched
 
 
 def test_a_reservation_carries_secrets_as_the_api_does(hooked, receiver):
-    hooked.account.touch_reservation(any_reservation(hooked))
+    hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     data = receiver.payloads[0]["data"]
-    assert data == hooked.result(f"/reservations/{any_reservation(hooked)}")
+    assert data == hooked.result(f"/reservations/{hooked.any_reservation()}")
     assert {"doorCode", "financeField"} <= data.keys()
 
 
 def test_deliveries_are_json_posts_to_the_whole_url_with_basic_auth(api, receiver):
     api.register(receiver.url, login="me", password="pass:wörd")
-    api.account.touch_reservation(any_reservation(api))
+    api.account.touch_reservation(api.any_reservation())
     api.settled()
     delivery = receiver.deliveries[0]
     basic = "Basic " + base64.b64encode("me:pass:wörd".encode()).decode()
@@ -61,13 +50,13 @@ def test_deliveries_are_json_posts_to_the_whole_url_with_basic_auth(api, receive
 
 
 def test_without_credentials_there_is_no_authorization(hooked, receiver):
-    hooked.account.touch_reservation(any_reservation(hooked))
+    hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     assert "Authorization" not in receiver.deliveries[0].headers
 
 
 def test_a_touch_is_one_event(hooked, receiver):
-    hooked.account.touch_reservation(any_reservation(hooked))
+    hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     assert receiver.events == ["reservation.updated"]
 
@@ -79,7 +68,7 @@ def test_a_new_reservation_is_created(hooked, receiver):
 
 
 def test_a_cancellation_is_an_update(hooked, receiver):
-    hooked.account.update_reservation(any_reservation(hooked), status="cancelled")
+    hooked.account.update_reservation(hooked.any_reservation(), status="cancelled")
     hooked.settled()
     assert [(one["event"], one["data"]["status"]) for one in receiver.payloads] == [
         ("reservation.updated", "cancelled")
@@ -106,7 +95,7 @@ def test_a_private_attachment_is_signed(hooked, receiver):
 def test_the_object_is_as_it_was_when_it_changed(hooked, receiver):
     receiver.pause = lambda: time.sleep(0.05)
     for name in ("first", "second", "third"):
-        hooked.account.update_reservation(any_reservation(hooked), guestName=name)
+        hooked.account.update_reservation(hooked.any_reservation(), guestName=name)
     hooked.settled()
     assert {one["data"]["guestName"] for one in receiver.payloads} == {"first", "second", "third"}
 
@@ -129,7 +118,7 @@ def message_is_edited(api):
 
 
 def reservation_is_deleted_and_restored(api):
-    reservation_id = any_reservation(api)
+    reservation_id = api.any_reservation()
     api.account.delete_reservation(reservation_id)
     api.account.restore_reservation(reservation_id)
 
@@ -161,7 +150,7 @@ def test_no_webhook_tells_that(hooked, receiver, happens):
 
 
 def test_changes_over_http_are_events_too(hooked, receiver):
-    hooked.control(f"/accounts/59808/reservations/{any_reservation(hooked)}/touch", {})
+    hooked.control(f"/accounts/59808/reservations/{hooked.any_reservation()}/touch", {})
     hooked.control("/accounts/59808/reservations", {"guestName": "New"})
     hooked.control(f"/accounts/59808/conversations/{any_conversation(hooked)}/message", {"body": "Hi"})
     hooked.settled()

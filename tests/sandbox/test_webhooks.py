@@ -15,17 +15,6 @@ def api(start):
     return start("59808:3:40 2:3:5", webhook_time_scale=1e6)
 
 
-@pytest.fixture
-def hooked(api, receiver):
-    """An account whose events reach the receiver."""
-    api.register(receiver.url)
-    return api
-
-
-def any_reservation(api):
-    return list(api.account.reservations)[5]
-
-
 def test_a_registration_is_answered_as_hostaway_does(api):
     answer = api.post(HOOKS, {"url": URL, "login": "me", "password": "secret"}).json()
     assert answer == {
@@ -54,7 +43,7 @@ def test_registrations_are_listed_and_read_one_by_one(api):
 def test_the_same_url_twice_is_two_webhooks(api, receiver):
     """So list before creating."""
     assert api.register(receiver.url) != api.register(receiver.url)
-    api.account.touch_reservation(any_reservation(api))
+    api.account.touch_reservation(api.any_reservation())
     api.settled()
     assert len(receiver.deliveries) == 2
 
@@ -166,7 +155,7 @@ def test_a_disabled_webhook_is_told_nothing_until_it_is_enabled(api, receiver):
     hook = api.register(receiver.url, isEnabled=0)
     api.account.add_reservation()
     api.put(f"{HOOKS}/{hook}", {"isEnabled": 1})
-    api.account.touch_reservation(any_reservation(api))
+    api.account.touch_reservation(api.any_reservation())
     api.settled()
     assert receiver.events == ["reservation.updated"]
 
@@ -174,7 +163,7 @@ def test_a_disabled_webhook_is_told_nothing_until_it_is_enabled(api, receiver):
 def test_a_log_entry_is_as_hostaway_writes_it(api, receiver):
     hook = api.register(receiver.url, login="me", password="secret")
     receiver.text = "x" * 500
-    updated = api.account.touch_reservation(any_reservation(api))
+    updated = api.account.touch_reservation(api.any_reservation())
     api.settled()
     assert api.result(LOGS) == [
         {
@@ -197,14 +186,14 @@ def test_a_log_entry_is_as_hostaway_writes_it(api, receiver):
 
 def test_every_attempt_is_logged_newest_first(hooked, receiver):
     receiver.answers = [500, None, 200]
-    hooked.account.touch_reservation(any_reservation(hooked))
+    hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     assert [entry["responseStatus"] for entry in hooked.result(LOGS)] == [200, None, 500]
 
 
 def test_the_log_is_read_in_pages(hooked):
     for _ in range(5):
-        hooked.account.touch_reservation(any_reservation(hooked))
+        hooked.account.touch_reservation(hooked.any_reservation())
     hooked.settled()
     page = hooked.get(LOGS, limit=2, offset=2).json()
     assert ([entry["id"] for entry in page["result"]], page["count"]) == ([3, 2], 5)
