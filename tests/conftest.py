@@ -63,11 +63,12 @@ def embedded_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres | GivenPostgres) -> str:
-    postgres.ensure_database("template_hostaway")
-    database = Database(postgres.url("template_hostaway"))
+    name = f"template_hostaway_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"  # a given server has all workers
+    postgres.ensure_database(name)
+    database = Database(postgres.url(name))
     migrate(database)
     database.dispose()
-    return "template_hostaway"
+    return name
 
 
 @pytest.fixture

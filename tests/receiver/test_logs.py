@@ -76,7 +76,9 @@ def requests_of_all_kinds(receiver: Receiver, sandbox: SandboxServer) -> list[re
         doorCode=PRIVATE["door"],
     )
     message = {"reservation_id": 4711, "message": PRIVATE["text"]}
-    known = next(one for one in sandbox.world.account(ACCOUNT).truth("conversations") if one["reservationId"])
+    theirs = {None, *sandbox.world.account(OTHER_ACCOUNT).reservations}  # the sandbox's accounts share ids
+    threads = sandbox.world.account(ACCOUNT).truth("conversations")
+    known = next(one for one in threads if one["reservationId"] not in theirs)
     new = {"account_id": OTHER_ACCOUNT, "client_secret": PRIVATE["secret"], "name": PRIVATE["guest"]}
     key = {"Idempotency-Key": PRIVATE["header"]}
     account = f"/accounts/{ACCOUNT}"
