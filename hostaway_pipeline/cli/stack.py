@@ -1,6 +1,7 @@
 """The processes of `hostaway up`: started in order, watched, and ended together."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from hostaway_pipeline.errors import ConfigurationError, PipelineError
 
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 20
+_LOWEST_PORT, _PORTS = 20_000, 12_000
 # Runs start fresh interpreters: without bytecode each of them compiles everything again.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
 
@@ -114,9 +116,13 @@ def require_free(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, from below those that systems give to outgoing connections: none of these takes it
+    before its server starts, or while it restarts."""
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_HOST, port))
+            return port
 
 
 def _answers(url: str) -> bool:

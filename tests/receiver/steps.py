@@ -18,6 +18,7 @@ import orjson
 import requests
 import uvicorn
 
+from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.webhook_state import Credential
 from tests.factories import reservation, rows
@@ -152,12 +153,6 @@ def _ordinary_signals() -> None:
     """Whoever started these tests in the background may have had signals ignored, which is inherited."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Any, seconds: float = 10.0) -> None:
