@@ -1,5 +1,6 @@
 """Dagster's side of the push journey: one drainer run while there is work, and each account's own health."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +16,14 @@ from dagster import (
     SkipReason,
     build_sensor_context,
 )
+from dagster._core.storage.runs.schema import RunsTable
+from sqlalchemy import update
 
 from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import old_runs
 from hostaway_pipeline.defs.sensors import (
-    DrainerPlan,
     DrainerRun,
     accounts_sensor,
     drainer_plan,
@@ -67,6 +69,12 @@ def look(instance: DagsterInstance) -> RunRequest | SkipReason:
         found = webhook_events_sensor(context)
     assert isinstance(found, RunRequest | SkipReason)
     return found
+
+
+def change_run(instance: DagsterInstance, run_id: str, **values: Any) -> None:
+    """As if time had passed: Dagster offers no way to make an old run."""
+    with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
+        connection.execute(update(RunsTable).where(RunsTable.c.run_id == run_id).values(**values))
 
 
 def drained(instance: DagsterInstance) -> ExecuteInProcessResult:
@@ -136,12 +144,16 @@ def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
 def test_a_run_whose_process_is_gone_is_declared_dead_and_replaced(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
+    """It began a minute ago, and nobody holds the drainer's lock."""
     accept(services, sandbox, 1, guestName="Ada")
-    job = build_defs().resolve_job_def("drain_webhooks")
-    run = instance.create_run_for_job(job, status=DagsterRunStatus.STARTED)
-    # A run's start is when its first event says so: this one began a minute ago and holds no lock.
-    plan = drainer_plan(1, [DrainerRun(run.run_id, 60.0)], is_alive=False)
-    assert plan == DrainerPlan((run.run_id,), is_needed=True)
+    run = instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTED)
+    change_run(instance, run.run_id, start_time=time.time() - 60)
+    with services.drainer_lock():
+        assert isinstance(look(instance), SkipReason), "a living one is left alone"
+    assert isinstance(look(instance), RunRequest)
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status == DagsterRunStatus.FAILURE
 
 
 @pytest.mark.parametrize(
@@ -206,17 +218,23 @@ def test_old_runs_may_go_but_not_those_that_a_partitions_health_is_read_from(
     assert list(old_runs(instance, later - timedelta(days=1))) == []
 
 
-def test_the_purge_deletes_them(instance: DagsterInstance, services: Services, sandbox: SandboxServer) -> None:
+def test_the_purge_deletes_what_is_old_and_keeps_what_is_needed(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    runs = []
     for name in ("First", "Second"):
         accept(services, sandbox, 1, guestName=name)
-        drained(instance)
-    later = datetime.now(UTC) + timedelta(seconds=1)
-    for run_id in list(old_runs(instance, later)):
-        instance.delete_run(run_id)
-    assert list(old_runs(instance, later)) == []
+        runs.append(drained(instance).run_id)
+        change_run(instance, runs[-1], create_timestamp=datetime.now(UTC).replace(tzinfo=None) - timedelta(days=40))
+    rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '40 days' RETURNING 1")
+    accept(services, sandbox, 2, guestName="Young")
+
+    assert build_defs().resolve_job_def("purge").execute_in_process(instance=instance).success
+
+    assert [instance.has_run(run_id) for run_id in runs] == [False, True], "the second holds the newest materialization"
     assert newest(instance, "reservations", "1")["rows_updated"] == 1
-    job = build_defs().resolve_job_def("purge")
-    assert job.execute_in_process(instance=instance).success
+    left = rows(database_url, "SELECT account_id FROM hostaway.webhook_events")
+    assert [event["account_id"] for event in left] == [2]
 
 
 def test_a_check_fails_while_a_wanted_webhook_is_missing_or_disabled(
