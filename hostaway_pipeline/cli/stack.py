@@ -20,6 +20,7 @@ from hostaway_pipeline.errors import ConfigurationError, PipelineError
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 20
 _LOWEST_PORT, _PORTS = 20_000, 12_000
+_given_ports: set[int] = set()
 # Runs start fresh interpreters: without bytecode each of them compiles everything again.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
 
@@ -117,11 +118,14 @@ def require_free(port: int, option: str) -> None:
 
 def free_port() -> int:
     """A port that nobody has, from below those that systems give to outgoing connections: none of these takes it
-    before its server starts, or while it restarts."""
+    before its server starts, or while it restarts. No caller gets what another one in this process was given."""
     while True:
         port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind((_HOST, port))
+            _given_ports.add(port)
             return port
 
 

@@ -29,6 +29,7 @@ KEY = "the-key-of-these-tests"
 PING = b'{"data":"test"}'
 HOOK = "/webhooks/hostaway"
 _addresses = count()
+_outputs = count()
 
 
 class Receiver:
@@ -111,7 +112,7 @@ class Process:
     def __init__(self, folder: Path, environment: Mapping[str, str], *arguments: str, port: int | None = None) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.output = folder / f"receiver-{self.port}.log"
+        self.output = folder / f"receiver-{next(_outputs)}.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HOSTAWAY_")}
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
