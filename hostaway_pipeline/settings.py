@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
@@ -98,6 +99,12 @@ class Settings(BaseSettings):
     )
     concurrency: int = Field(32, ge=1, le=128, description="Requests under way at once within one account.")
     read_timeout: float = Field(30.0, gt=0, description="Seconds to wait for Hostaway's answer before trying again.")
+    clock_trust: float = Field(
+        CLOCK_TRUST.total_seconds(),
+        gt=0,
+        description="Seconds within which Hostaway's clock decides between a webhook and a page. A read that was asked "
+        "for later than that after what is stored is the truth, whatever its clock says.",
+    )
     max_delete_share: float = Field(
         0.2,
         ge=0,

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -119,10 +120,12 @@ class Services:
         return self._client(account_id, limiter, _IMPATIENT, self._impatient_seconds)
 
     def tables(self, account: Account, *, dry_run: bool) -> AccountTables:
-        return AccountTables(self.database, account.account_id, account.customer_id, dry_run=dry_run)
+        return AccountTables(
+            self.database, account.account_id, account.customer_id, trust=self._clock_trust, dry_run=dry_run
+        )
 
     def push_tables(self, account: Account) -> PushTables:
-        return PushTables(self.database, account.account_id, account.customer_id)
+        return PushTables(self.database, account.account_id, account.customer_id, trust=self._clock_trust)
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds)
@@ -153,6 +156,10 @@ class Services:
         with suppress(PipelineError):  # counters are worth no failure
             self.telemetry.flush()
         self.database.dispose()
+
+    @property
+    def _clock_trust(self) -> timedelta:
+        return timedelta(seconds=self.settings.clock_trust)
 
     @property
     def _impatient_seconds(self) -> float:

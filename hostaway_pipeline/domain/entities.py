@@ -5,14 +5,15 @@ knows a database: store/tables.py declares the same columns with their types, an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from hostaway_pipeline.domain.payloads import Payload, content_hash, storable
+from hostaway_pipeline.domain.clocks import Version, believed
+from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, Payload, content_hash, storable
 from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text, newest
 
 Reader = Callable[[Any], Any]
@@ -20,7 +21,10 @@ Reader = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One object, ready for its table. `payload` is JSON text without secrets; `values` follow `Entity.columns`."""
+    """One object, ready for its table. `payload` is JSON text without secrets; `values` follow `Entity.columns`.
+
+    `source_updated_at` is Hostaway's time as far as it is believed; `is_ahead`: it lies in the future, and is not.
+    """
 
     id: int
     payload: str
@@ -28,6 +32,12 @@ class Row:
     source_updated_at: datetime | None
     values: tuple[Any, ...]
     read_at: datetime | None = None  # when it was asked for or received, by the database's clock; None: unknown
+    keys: frozenset[str] = frozenset()
+    is_ahead: bool = False
+
+    @property
+    def version(self) -> Version:
+        return Version(self.source_updated_at, self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class Entity:
     columns: Mapping[str, tuple[str, Reader]]  # column -> (key in the payload, reader)
     source_updated: Callable[[Payload], datetime | None]
     embedded: frozenset[str] = frozenset()  # resources that have a table of their own
+    optional: frozenset[str] = frozenset()  # keys that webhooks bring and lists may lack: absent there is no change
 
     def row(self, payload: Payload, read_at: datetime | None = None) -> Row | None:
         """None when the payload has no usable id, or is nested too deep for JSON to be written again."""
@@ -47,15 +58,27 @@ class Entity:
         except (orjson.JSONEncodeError, RecursionError):
             return None
 
+    def completed(self, row: Row, stored: Payload) -> Row:
+        """The row with the stored keys that its answer does not carry; its times are its own."""
+        missing = {key: value for key, value in stored.items() if key not in row.keys and key not in VOLATILE_KEYS}
+        if not missing:
+            return row
+        whole = self._row(row.id, missing | orjson.loads(row.payload), None)
+        return replace(whole, source_updated_at=row.source_updated_at, read_at=row.read_at, is_ahead=row.is_ahead)
+
     def _row(self, object_id: int, payload: Payload, read_at: datetime | None) -> Row:
         kept = storable({key: value for key, value in payload.items() if key not in self.embedded})
+        said_at = self.source_updated(kept)
+        source_updated_at = believed(said_at, read_at)
         return Row(
             id=object_id,
             payload=orjson.dumps(kept).decode(),
-            content_hash=content_hash(kept),
-            source_updated_at=self.source_updated(kept),
+            content_hash=content_hash(kept, self.optional),
+            source_updated_at=source_updated_at,
             values=tuple(read(kept.get(key)) for key, read in self.columns.values()),
             read_at=read_at,
+            keys=frozenset(kept),
+            is_ahead=said_at is not source_updated_at,
         )
 
 
@@ -109,7 +132,8 @@ RESERVATIONS = Entity(
             "reserved_at": ("reservationDate", as_instant),
         }
     ),
-    _first_instant("updatedOn", "insertedOn"),
+    _first_instant("updatedOn"),
+    optional=frozenset({"financeField"}),
 )
 
 CONVERSATIONS = Entity(
@@ -143,7 +167,7 @@ MESSAGES = Entity(
             "sent_at": ("date", as_instant),
         }
     ),
-    _first_instant("updatedOn", "insertedOn"),
+    _first_instant("updatedOn"),
 )
 
 ENTITIES: Mapping[str, Entity] = MappingProxyType(

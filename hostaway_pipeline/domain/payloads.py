@@ -43,9 +43,23 @@ def storable(value: Any) -> Any:
     return value
 
 
-def content_hash(payload: Payload) -> bytes:
-    """16 bytes that are equal when two payloads differ in volatile keys only."""
-    return blake2b(orjson.dumps(_content(payload), option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+def content_hash(payload: Payload, optional: frozenset[str] = frozenset()) -> bytes:
+    """Equal when two payloads differ in volatile keys only: 16 bytes, and 8 more where an `optional` key is present.
+
+    So a payload without its optional keys can be compared with one that has them: see `is_same_content`.
+    """
+    content = _content(payload)
+    apart = {key: content.pop(key) for key in optional if key in content}
+    return _digest(content, 16) + (_digest(apart, 8) if apart else b"")
+
+
+def is_same_content(incoming: bytes, stored: bytes) -> bool:
+    """By their hashes. An answer that lacks the optional keys says nothing of them."""
+    return incoming == stored or (len(incoming) < len(stored) and stored.startswith(incoming))
+
+
+def _digest(content: Any, size: int) -> bytes:
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=size).digest()
 
 
 def _may_be_unstorable(text: str) -> bool:

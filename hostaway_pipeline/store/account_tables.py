@@ -3,25 +3,34 @@
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
 from hostaway_pipeline.store import conversations, sweeps
 from hostaway_pipeline.store.conversations import Read, Unread
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.merge import merge
+from hostaway_pipeline.store.merge import Owner, merge
 from hostaway_pipeline.store.sweeps import SweepRecord
 
 
 class AccountTables:
     """Rows are keyed by this account: nothing here can touch another one's."""
 
-    def __init__(self, database: Database, account_id: int, customer_id: UUID, *, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        account_id: int,
+        customer_id: UUID,
+        *,
+        trust: timedelta = CLOCK_TRUST,
+        dry_run: bool = False,
+    ) -> None:
         self.account_id = account_id
         self.dry_run = dry_run
-        self._customer_id = customer_id
+        self._owner = Owner(account_id, customer_id, trust)
         self._database = database
         self._unwritten: dict[int, Unread] = {}  # conversations that a dry run saw and did not store
 
@@ -29,14 +38,7 @@ class AccountTables:
         if self.dry_run and entity is CONVERSATIONS:
             self._unwritten |= {row.id: _unread(row) for row in rows}
         with self._database.transaction() as connection:
-            return merge(
-                connection,
-                entity,
-                rows,
-                account_id=self.account_id,
-                customer_id=self._customer_id,
-                dry_run=self.dry_run,
-            )
+            return merge(connection, entity, rows, self._owner, is_read=True, dry_run=self.dry_run)
 
     def alive_ids(self, entity: Entity) -> set[int]:
         with self._database.transaction() as connection:
@@ -117,14 +119,7 @@ class AccountTables:
     ) -> Counts:
         """Messages, their tombstones and "this conversation is read" become visible together or not at all."""
         with self._database.transaction() as connection:
-            counts = merge(
-                connection,
-                MESSAGES,
-                rows,
-                account_id=self.account_id,
-                customer_id=self._customer_id,
-                dry_run=self.dry_run,
-            )
+            counts = merge(connection, MESSAGES, rows, self._owner, is_read=True, dry_run=self.dry_run)
             if self.dry_run:
                 return counts + Counts(deleted=len(deleted))
             marked = sweeps.mark_deleted(connection, MESSAGES, self.account_id, deleted, asked_at)

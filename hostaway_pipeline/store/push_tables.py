@@ -1,14 +1,15 @@
 """What the push journey reads and writes of one account's rows: events settled in the transaction that applies them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg import sql
 from sqlalchemy import Connection, select
 
+from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Entity, Row
 from hostaway_pipeline.domain.markers import conversation_of, moved_row
@@ -16,15 +17,21 @@ from hostaway_pipeline.domain.settling import Known
 from hostaway_pipeline.store import sweeps
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.inbox import EventOutcome, settle_events
-from hostaway_pipeline.store.merge import merge
+from hostaway_pipeline.store.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, conversations
 
 
 @dataclass(slots=True)
 class Changes:
-    """What some events come to. `gone`: objects that Hostaway no longer had when it was asked at `asked_at`."""
+    """What some events come to. `rows` came by event, `reads` were read by id.
+
+    `gone`: objects that Hostaway no longer had when it was asked at `asked_at`. `doubted`: when other content was
+    received that Hostaway's clock makes older.
+    """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
+    reads: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
+    doubted: dict[str, dict[int, datetime]] = field(default_factory=lambda: {name: {} for name in ENTITIES})
     gone: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ENTITIES})
     asked_at: datetime | None = None
     outcomes: list[EventOutcome] = field(default_factory=list)
@@ -33,10 +40,16 @@ class Changes:
 class PushTables:
     """Rows are keyed by this account: no event of another one can touch them."""
 
-    def __init__(self, database: Database, account_id: int, customer_id: UUID) -> None:
+    def __init__(
+        self, database: Database, account_id: int, customer_id: UUID, *, trust: timedelta = CLOCK_TRUST
+    ) -> None:
         self.account_id = account_id
-        self._customer_id = customer_id
+        self._owner = Owner(account_id, customer_id, trust)
         self._database = database
+
+    @property
+    def trust(self) -> timedelta:
+        return self._owner.trust
 
     def database_time(self) -> datetime:
         with self._database.transaction() as connection:
@@ -45,12 +58,12 @@ class PushTables:
     def known(self, entity: Entity, ids: Collection[int]) -> dict[int, Known]:
         """What is stored of these objects; only of those that are."""
         table = sql.Identifier(SCHEMA, ENTITY_TABLES[entity.name].name)
-        values = {"account_id": self.account_id, "ids": list(ids)}
+        values = {"account_id": self.account_id, "entity": entity.name, "ids": list(ids)}
         with self._database.transaction() as connection:
             cursor = driver(connection).cursor()
             statement = sql.SQL(query("known_objects")).format(table=table).as_string(cursor)
             rows = cursor.execute(statement, values).fetchall()
-        return {row[0]: Known(bytes(row[1]), row[2], row[3], frozenset(row[4])) for row in rows}
+        return {row[0]: Known(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:
         """Those of these objects that are here and not deleted."""
@@ -63,22 +76,27 @@ class PushTables:
         """Rows, tombstones, the markers that follow from messages, and the events' ends: all of it or nothing."""
         with self._database.transaction() as connection:
             counts = {
-                name: self._merge(connection, ENTITIES[name], rows) for name, rows in changes.rows.items() if rows
+                name: self._merge_events(connection, ENTITIES[name], changes.rows[name])
+                + self._merge_reads(connection, ENTITIES[name], changes.reads[name])
+                for name in ENTITIES
             }
-            if changes.rows[MESSAGES.name]:
-                moved = self._moved_conversations(connection, changes.rows[MESSAGES.name])
-                counts[CONVERSATIONS.name] = counts.get(CONVERSATIONS.name, Counts()) + self._merge(
-                    connection, CONVERSATIONS, moved
-                )
+            messages = changes.rows[MESSAGES.name] + changes.reads[MESSAGES.name]
+            moved = self._moved_conversations(connection, messages) if messages else []
+            counts[CONVERSATIONS.name] += self._merge_events(connection, CONVERSATIONS, moved)
+            for name, heard_at in changes.doubted.items():
+                mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
             for name, ids in changes.gone.items():
                 if ids and changes.asked_at:
                     deleted = sweeps.mark_deleted(connection, ENTITIES[name], self.account_id, ids, changes.asked_at)
-                    counts[name] = counts.get(name, Counts()) + Counts(deleted=deleted)
+                    counts[name] += Counts(deleted=deleted)
             settle_events(connection, changes.outcomes)
         return {name: count for name, count in counts.items() if count != Counts()}
 
-    def _merge(self, connection: Connection, entity: Entity, rows: Iterable[Row]) -> Counts:
-        return merge(connection, entity, rows, account_id=self.account_id, customer_id=self._customer_id)
+    def _merge_events(self, connection: Connection, entity: Entity, rows: Sequence[Row]) -> Counts:
+        return merge(connection, entity, rows, self._owner, is_read=False) if rows else Counts()
+
+    def _merge_reads(self, connection: Connection, entity: Entity, rows: Sequence[Row]) -> Counts:
+        return merge(connection, entity, rows, self._owner, is_read=True, confirms=True) if rows else Counts()
 
     def _moved_conversations(self, connection: Connection, messages: Sequence[Row]) -> list[Row]:
         """The messages' conversations with their markers moved as Hostaway will have moved them.

@@ -27,6 +27,7 @@ class SweepRecord:
     held_back: int
     reason: str | None
     known_until: datetime | None = None  # Hostaway's newest change among the rows seen
+    proven_at: datetime | None = None  # when its last pass began, if that was complete
 
 
 def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
@@ -104,6 +105,7 @@ def record_sweep(connection: Connection, account_id: int, record: SweepRecord, t
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[sweeps.c.account_id, sweeps.c.entity],
-            set_={name: statement.excluded[name] for name in values},
+            set_={name: statement.excluded[name] for name in values}
+            | {"proven_at": func.coalesce(statement.excluded.proven_at, sweeps.c.proven_at)},
         )
     )

@@ -26,17 +26,25 @@ _FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """An object to be read by id; or a message, settled by its `verdict`, that waits for its conversation."""
+    """An object to be read by id; or a message, settled by its `verdict`, that waits for its conversation.
+
+    Its events end as applied, the late ones as stale.
+    """
 
     entity: Entity
     object_id: int
     event_ids: tuple[int, ...] = ()
+    late_ids: tuple[int, ...] = ()
     conversation_id: int | None = None
     verdict: Verdict | None = None
 
     @property
     def key(self) -> tuple[str, int]:
         return self.entity.name, self.object_id
+
+    @property
+    def all_ids(self) -> tuple[int, ...]:
+        return self.event_ids + self.late_ids
 
 
 @dataclass(slots=True)
@@ -149,12 +157,14 @@ def _settle_entity(
     known = tables.known(entity, by_object)
     orphaned = _without_conversation(tables, intents)
     for object_id, own in by_object.items():
-        verdict = settle([intent.arrival for intent in own], known.get(object_id))
+        verdict = settle([intent.arrival for intent in own], known.get(object_id), tables.trust)
         conversation_id = own[-1].conversation_id
         changes.outcomes += [EventOutcome(event_id, "stale") for event_id in verdict.stale]
+        if verdict.doubted_at is not None:
+            changes.doubted[entity.name][object_id] = verdict.doubted_at
         applied.events.setdefault(entity.name, []).extend(verdict.stale)
         if verdict.must_be_read or (verdict.row is not None and conversation_id in orphaned):
-            applied.rereads.append(Reread(entity, object_id, verdict.applied, conversation_id, verdict))
+            applied.rereads.append(Reread(entity, object_id, verdict.applied, verdict.late, conversation_id, verdict))
         elif verdict.row is not None:
             changes.rows[entity.name].append(verdict.row)
             changes.outcomes += [EventOutcome(event_id, "applied") for event_id in verdict.applied]

@@ -91,4 +91,4 @@ def _read(services: Services, client: HostawayClient, changes: Changes, entity: 
         return  # Hostaway does not show it, a locked reservation say: no reason to stop at it for ever
     row = entity.row(found.payload, found.read_at)
     if row is not None:
-        changes.rows[entity.name].append(row)
+        changes.reads[entity.name].append(row)

@@ -21,7 +21,7 @@ from hostaway_pipeline.errors import (
     PermanentApiError,
 )
 from hostaway_pipeline.store.accounts import Account
-from hostaway_pipeline.store.inbox import EventOutcome
+from hostaway_pipeline.store.inbox import EventOutcome, Status
 from hostaway_pipeline.store.push_tables import Changes
 from hostaway_pipeline.sync.apply import Applied, Reread, again_in, kind_of
 from hostaway_pipeline.sync.ports import Services
@@ -59,13 +59,14 @@ class Rereads:
         """Reads of one object are one read, whatever number of events asks for it."""
         queue = self._waiting.setdefault(account_id, {})
         for reread in rereads:
-            if not reread.event_ids and (account_id, reread.object_id) in self._unreadable:
+            if not reread.all_ids and (account_id, reread.object_id) in self._unreadable:
                 continue
             earlier = queue.get(reread.key)
             events = (*earlier.event_ids, *reread.event_ids) if earlier else reread.event_ids
+            late = (*earlier.late_ids, *reread.late_ids) if earlier else reread.late_ids
             # Of two, the read has to be a real one: the earlier's verdict did not know of the later's event.
             verdict = reread.verdict if earlier is None else None
-            queue[reread.key] = Reread(reread.entity, reread.object_id, events, reread.conversation_id, verdict)
+            queue[reread.key] = Reread(reread.entity, reread.object_id, events, late, reread.conversation_id, verdict)
         if not queue:
             del self._waiting[account_id]
         self._start()
@@ -95,7 +96,7 @@ class Rereads:
         except Exception as error:  # noqa: BLE001 (whatever one object can break must not stop the others)
             if len(batch) > 1:
                 return reduce(Applied.joined, (self._read(account_id, [reread]) for reread in batch))
-            outcomes = [EventOutcome(one, "pending", kind_of(error), again_in=_AGAIN) for one in batch[0].event_ids]
+            outcomes = [EventOutcome(one, "pending", kind_of(error), again_in=_AGAIN) for one in batch[0].all_ids]
             self._services.inbox.settle(outcomes)
             return Applied(account_id)
 
@@ -103,7 +104,7 @@ class Rereads:
         try:
             account = self._services.accounts.get(account_id)
         except AccountError as error:  # removed since its events were claimed
-            ids = [event_id for reread in batch for event_id in reread.event_ids]
+            ids = [event_id for reread in batch for event_id in reread.all_ids]
             self._services.inbox.settle([EventOutcome(one, "ignored", str(error)) for one in ids])
             return Applied(account_id)
         try:
@@ -142,8 +143,9 @@ class Rereads:
                 _take(changes, reread.entity, reread.object_id, answer)
             if reread.entity is LISTINGS and isinstance(answer, PermanentApiError):
                 self._unreadable.add((account.account_id, reread.object_id))
-            changes.outcomes += [_outcome(event_id, answer) for event_id in reread.event_ids]
-            applied.events.setdefault(reread.entity.name, []).extend(reread.event_ids)
+            changes.outcomes += [_outcome(event_id, answer, "applied") for event_id in reread.event_ids]
+            changes.outcomes += [_outcome(event_id, answer, "stale") for event_id in reread.late_ids]
+            applied.events.setdefault(reread.entity.name, []).extend(reread.all_ids)
         applied.counts = tables.apply(changes)
         applied.api_calls = client.stats.api_calls
         return applied
@@ -152,7 +154,7 @@ class Rereads:
         self, account_id: int, batch: list[Reread], error: AccountError | ApiError, *, seconds: float
     ) -> Applied:
         """Not the events' fault: they wait, however long it takes."""
-        ids = [event_id for reread in batch for event_id in reread.event_ids]
+        ids = [event_id for reread in batch for event_id in reread.all_ids]
         outcomes = [EventOutcome(one, "pending", str(error), again_in=seconds, is_blameless=True) for one in ids]
         self._services.inbox.settle(outcomes)
         return Applied(account_id, error=error)
@@ -202,10 +204,10 @@ def _take(changes: Changes, entity: Entity, object_id: int, answer: Found | Perm
     if isinstance(answer, NotFound):
         changes.gone[entity.name].add(object_id)
     elif isinstance(answer, Found) and (row := entity.row(answer.payload, answer.read_at)) is not None:
-        changes.rows[entity.name].append(row)
+        changes.reads[entity.name].append(row)
 
 
-def _outcome(event_id: int, answer: Found | PermanentApiError | None) -> EventOutcome:
+def _outcome(event_id: int, answer: Found | PermanentApiError | None, status: Status) -> EventOutcome:
     if isinstance(answer, PermanentApiError) and not isinstance(answer, NotFound):
         return EventOutcome(event_id, "failed", str(answer))
-    return EventOutcome(event_id, "applied")
+    return EventOutcome(event_id, status)

@@ -204,6 +204,6 @@ def _keep(services: Services, account: Account, message: OutboundMessage, sent: 
 def _store(services: Services, account: Account, entity: Entity, row: Row | None) -> None:
     if row is not None:
         changes = Changes()
-        changes.rows[entity.name].append(row)
+        changes.reads[entity.name].append(row)
         for name, counts in services.push_tables(account).apply(changes).items():
             services.telemetry.records_synced("push", name, counts)

@@ -71,6 +71,7 @@ class Sweep:
             held_back=plan.missing - len(plan.ids),
             reason=plan.held_back or _incompleteness(tally),
             known_until=self._newest_seen,
+            proven_at=self._asked_at if tally.is_complete else None,
         )
         deleted = self._tables.finish_sweep(
             self._entity, record, seen=tally.seen, deleted=plan.ids, asked_at=self._asked_at or started_at

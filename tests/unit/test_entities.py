@@ -296,11 +296,11 @@ def test_an_emoji_is_stored_as_it_came():
         (LISTINGS, {"latestActivityOn": "2026-01-09 00:00:00"}, "2026-01-09"),
         (LISTINGS, {"insertedOn": "2026-01-01 00:00:00"}, None),
         (RESERVATIONS, {"updatedOn": "2026-01-02 00:00:00", "insertedOn": "2026-01-01 00:00:00"}, "2026-01-02"),
-        (RESERVATIONS, {"insertedOn": "2026-01-01 00:00:00"}, "2026-01-01"),
-        (RESERVATIONS, {"updatedOn": "0000-00-00 00:00:00", "insertedOn": "2026-01-01 00:00:00"}, "2026-01-01"),
+        (RESERVATIONS, {"insertedOn": "2026-01-01 00:00:00"}, None),  # no time is not an old one
+        (RESERVATIONS, {"updatedOn": "0000-00-00 00:00:00", "insertedOn": "2026-01-01 00:00:00"}, None),
         (RESERVATIONS, {"latestActivityOn": "2026-01-09 00:00:00"}, None),  # it misses changes
         (MESSAGES, {"updatedOn": "2026-01-02 00:00:00", "insertedOn": "2026-01-01 00:00:00"}, "2026-01-02"),
-        (MESSAGES, {"insertedOn": "2026-01-01 00:00:00"}, "2026-01-01"),
+        (MESSAGES, {"insertedOn": "2026-01-01 00:00:00"}, None),
         (MESSAGES, {"date": "2026-01-01 00:00:00"}, None),  # when it was sent, which may be ahead
         (CONVERSATIONS, {"messageSentOn": "2026-01-02 00:00:00"}, "2026-01-02"),
         (CONVERSATIONS, {"messageReceivedOn": "2026-01-01 00:00:00"}, "2026-01-01"),

@@ -24,6 +24,7 @@ OURS = {
     "content_hash",
     "source_updated_at",
     "read_at",
+    "unsettled_at",
     "created_at",
     "updated_at",
     "deleted_at",

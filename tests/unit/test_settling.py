@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostaway_pipeline.domain.clocks import Version
 from hostaway_pipeline.domain.entities import Row
 from hostaway_pipeline.domain.settling import Arrival, Known, Verdict, settle
 
@@ -31,7 +32,7 @@ def unreadable(event_id: int) -> Arrival:
 
 
 def known(hour: int | None, content: str = "a", keys: frozenset[str] = KEYS, *, is_deleted: bool = False) -> Known:
-    return Known(content.encode(), at(hour), is_deleted, keys)
+    return Known(content.encode(), Version(at(hour), None, is_deleted), keys)
 
 
 def merged(verdict: Verdict) -> str | None:
@@ -142,7 +143,7 @@ def test_what_is_merged_is_the_newest_of_all(arrivals, stored):
     if verdict.row is not None:
         said_at = verdict.row.source_updated_at
         assert all(one.said_at is not None and one.said_at <= said_at for one in arrivals)
-        assert stored is None or stored.source_updated_at <= said_at
+        assert stored is None or stored.version.source_updated_at <= said_at
 
 
 @given(ARRIVALS, KNOWN)
@@ -164,7 +165,7 @@ class TinyStore:
         self.reads = 0
 
     def apply(self, batch: Sequence[Arrival]) -> None:
-        stored = self.row and Known(self.row.content_hash, self.row.source_updated_at, False, KEYS)
+        stored = self.row and Known(self.row.content_hash, self.row.version, KEYS)
         verdict = settle(batch, stored)
         if verdict.must_be_read:
             self.reads += 1

@@ -1,13 +1,15 @@
 -- conversations_to_read: whose messages must be read, newest first, so that a crash leaves the old ones for later.
 --
 -- A conversation is read when its messages never were, when a marker differs from the one at its last complete read,
--- or (full sync) when that read is older than the sync. Edits of old messages may move no marker: so a share of the
+-- when a webhook brought a message that no read has confirmed yet, or (full sync) when that read is older than the sync. Edits of old messages may move no marker: so a share of the
 -- others is read again each day, longest unread first, however often this is asked; what was read within a day
 -- is not worth it.
 WITH alive AS (
     SELECT id, message_sent_at, message_received_at, messages_synced_at, messages_reread_at,
            messages_synced_at IS NULL
                OR messages_synced_at < %(read_before)s
+               OR id IN (SELECT conversation_id FROM hostaway.messages
+                         WHERE account_id = %(account_id)s AND unsettled_at IS NOT NULL AND deleted_at IS NULL)
                OR message_sent_at IS DISTINCT FROM messages_read_sent_at
                OR message_received_at IS DISTINCT FROM messages_read_received_at AS must_be_read
     FROM hostaway.conversations

@@ -1,4 +1,7 @@
 -- known_objects: what is stored of some objects, as far as it decides what their events come to.
-SELECT id, content_hash, source_updated_at, deleted_at IS NOT NULL, ARRAY(SELECT jsonb_object_keys(raw_payload))
+SELECT id, content_hash, source_updated_at,
+       greatest(read_at, (SELECT proven_at FROM hostaway.sweeps
+                          WHERE account_id = %(account_id)s AND entity = %(entity)s)),
+       deleted_at IS NOT NULL, ARRAY(SELECT jsonb_object_keys(raw_payload))
 FROM {table}
 WHERE account_id = %(account_id)s AND id = ANY(%(ids)s)

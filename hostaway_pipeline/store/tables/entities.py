@@ -20,6 +20,11 @@ def _entity(name: str, *columns: Column[Any]) -> Table:
         Column("content_hash", LargeBinary, nullable=False, comment="Of the payload without volatile keys"),
         Column("source_updated_at", Instant, comment="When Hostaway says the object changed last"),
         Column("read_at", Instant, comment="When this content was asked for or received: settles equal source times"),
+        Column(
+            "unsettled_at",
+            Instant,
+            comment="In doubt since then: a clock disagrees, or no read has confirmed it; null: settled",
+        ),
         Column("created_at", Instant, nullable=False, server_default=func.now()),
         Column(
             "updated_at",
@@ -101,5 +106,15 @@ Index("reservations_listing", reservations.c.account_id, reservations.c.listing_
 Index("conversations_reservation", conversations.c.account_id, conversations.c.reservation_id)
 Index("messages_conversation", messages.c.account_id, messages.c.conversation_id)
 Index("messages_reservation", messages.c.account_id, messages.c.reservation_id)
+
+# Few rows are in doubt: the indexes are tiny. Messages are found by their conversation, which is what is read again.
+for _table in (listings, reservations, conversations):
+    Index(f"{_table.name}_unsettled", _table.c.account_id, postgresql_where=_table.c.unsettled_at.is_not(None))
+Index(
+    "messages_unsettled",
+    messages.c.account_id,
+    messages.c.conversation_id,
+    postgresql_where=messages.c.unsettled_at.is_not(None),
+)
 
 ENTITY_TABLES = {table.name: table for table in (listings, reservations, conversations, messages)}

@@ -43,6 +43,9 @@ sweeps = Table(
     Column("held_back", BigInteger, nullable=False, comment="Rows that look deleted but were not marked"),
     Column("reason", Text, comment="Why the sweep is not complete or rows were held back"),
     Column("known_until", Instant, comment="Hostaway's newest change that a complete read has seen"),
+    Column(
+        "proven_at", Instant, comment="Start of the newest complete pass: it proved every row that it did not write"
+    ),
     comment="The newest sweep of each list: what the asset checks read",
 )
 
