@@ -9,15 +9,15 @@ PipelineError                     what happened and the way out, in one line
 ├── EventRejected                 Postgres cannot store what was delivered
 ├── MessageNotSent                a message could not be sent, or nobody knows whether it was
 └── ApiError                      Hostaway's answer, classified once, where it is read
-    ├── TransientApiError         worth another try: network, 429, 5xx, a garbled body
+    ├── TransientApiError         worth another try: network, 429, 5xx, 408, a garbled body
     │   ├── NetworkError
     │   ├── RateLimited           carries the instant from which the server accepts requests again
     │   ├── ServerError
     │   └── GarbledBody
     └── PermanentApiError         the same request will fail again
         ├── InvalidCredentials    401: the client secret is wrong
-        ├── AccessDenied          403 with a fresh token
-        ├── NotFound              404
+        ├── AccessDenied          403 in Hostaway's envelope, with a good token
+        ├── NotFound              404 in Hostaway's envelope
         └── RequestRejected       any other 4xx, or `status: fail`
 """
 
@@ -81,11 +81,11 @@ class RateLimited(TransientApiError):
 
 
 class ServerError(TransientApiError):
-    """5xx."""
+    """5xx, or 408."""
 
 
 class GarbledBody(TransientApiError):
-    """The body is not the JSON envelope that Hostaway documents."""
+    """The body is not the JSON envelope that Hostaway documents, or its result is not what was asked for."""
 
 
 class PermanentApiError(ApiError):
@@ -97,7 +97,7 @@ class InvalidCredentials(PermanentApiError):
 
 
 class AccessDenied(PermanentApiError):
-    """403 although the token is fresh."""
+    """403 although the token is good."""
 
 
 class NotFound(PermanentApiError):

@@ -14,7 +14,7 @@ from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.client.transport import Answer, Params, Transport
 from hostaway_pipeline.domain.tokens import Token
-from hostaway_pipeline.errors import AccessDenied, ApiError, GarbledBody, RateLimited, TransientApiError
+from hostaway_pipeline.errors import AccessDenied, ApiError, RateLimited, TransientApiError
 
 T = TypeVar("T")
 Method = Literal["POST", "PUT", "DELETE"]
@@ -89,16 +89,12 @@ class HostawayClient:
 
     def page(self, path: str, params: Params) -> Page:
         """One page of a list. Raises an ApiError once the retries are used up."""
-        answer, read_at = self._call("GET", path, params=params)
-        if not isinstance(answer.result, list):
-            raise GarbledBody(f"GET {path}: the result is not a list")
+        answer, read_at = self._call("GET", path, params=params, shape=list)
         return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
 
     def one(self, path: str) -> Found:
         """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
-        answer, read_at = self._call("GET", path)
-        if not isinstance(answer.result, dict):
-            raise GarbledBody(f"GET {path}: the result is not an object")
+        answer, read_at = self._call("GET", path, shape=dict)
         return Found(answer.result, read_at)
 
     def write(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from hostaway_pipeline.client.retry import retry_at
 from hostaway_pipeline.domain.parsing import parse_json
 from hostaway_pipeline.domain.redaction import scrub
+from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import (
     AccessDenied,
     ApiError,
@@ -26,6 +27,8 @@ from hostaway_pipeline.errors import (
 Params = Mapping[str, str | int]
 _CONNECT_SECONDS = 5.0
 _LONGEST_MESSAGE = 200
+_SHAPES: dict[type, str] = {list: "a list", dict: "an object"}
+_HOSTAWAYS_WORD: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,17 @@ class Transport:
         *,
         params: Params | None = None,
         json: Mapping[str, Any] | None = None,
+        shape: type | None = None,
     ) -> Answer:
-        """Raises an ApiError of the class that tells whether another try makes sense."""
+        """Raises an ApiError of the class that tells whether another try makes sense.
+
+        `shape`: what the result has to be, a list or a dict; any other result is a GarbledBody.
+        """
         headers = {"Authorization": f"Bearer {token}"}
-        response = self._send(method, path, params=params, json=json, headers=headers)
-        return _envelope(f"{method} {path}", response)
+        answer = _envelope(f"{method} {path}", self._send(method, path, params=params, json=json, headers=headers))
+        if shape is not None and not isinstance(answer.result, shape):
+            raise GarbledBody(f"{method} {path}: the result is not {_SHAPES[shape]}")
+        return answer
 
     def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         """For `/accessTokens`, whose answers carry no envelope."""
@@ -88,27 +97,43 @@ class Transport:
 
 
 def _classified(what: str, response: requests.Response) -> ApiError:
+    """403 and 404 decide about tokens and rows: they count only as Hostaway's own word, in its envelope.
+
+    A gateway answers with the same numbers while Hostaway is away, in HTML, without a body or in a JSON of its own.
+    """
     status = response.status_code
     said = f"{what}: HTTP {status}{_message(response)}"
     if status == 429:
         return RateLimited(said, retry_at(response.headers, datetime.now(UTC)))
-    if status >= 500:
+    if status >= 500 or status == 408:
         return ServerError(said)
     if status == 401:
         return InvalidCredentials(f"{what}: Hostaway does not accept the account id and client secret (HTTP 401)")
-    if status == 403:
-        return AccessDenied(said)
-    if status == 404:
-        return NotFound(said)
-    return RequestRejected(said)
+    if status in _HOSTAWAYS_WORD:
+        if _is_failure(parse_json(response.content)):
+            return _HOSTAWAYS_WORD[status](said)
+        return GarbledBody(f"{said} without Hostaway's envelope: something in front of Hostaway answered")
+    hint = ": redirects are not followed; is HOSTAWAY_API_URL right?" if status < 400 else ""
+    return RequestRejected(said + hint)
 
 
 def _envelope(what: str, response: requests.Response) -> Answer:
     body = _object(what, response)
+    if _is_failure(body):
+        raise RequestRejected(f"{what}: {_text(body) or 'status fail'}")
     if body.get("status") != "success" or "result" not in body:
-        raise RequestRejected(f"{what}: {_text(body) or 'an answer without status success'}")
-    count = body.get("count")
-    return Answer(body["result"], count if isinstance(count, int) else None)
+        raise GarbledBody(f"{what}: the answer is not Hostaway's envelope")
+    return Answer(body["result"], _count(body.get("count")))
+
+
+def _is_failure(body: Any) -> bool:
+    return isinstance(body, dict) and body.get("status") == "fail"
+
+
+def _count(value: Any) -> int | None:
+    """A number in whatever form; what cannot be one counts nothing."""
+    number = as_int(value)
+    return None if number is None or number < 0 else number
 
 
 def _object(what: str, response: requests.Response) -> dict[str, Any]:

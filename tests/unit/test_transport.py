@@ -140,7 +140,14 @@ def test_a_null_result_is_a_result(server, transport):
     assert get(transport) == Answer(None, None)
 
 
-@pytest.mark.parametrize("count", [None, "many", 1.5, []])
+@pytest.mark.parametrize("count", [7, 7.0, "7", " 7 "])
+def test_a_count_is_a_number_in_any_form(server, transport, count):
+    """Taken for no count, a list could never be complete."""
+    server.says(200, {"status": "success", "result": [], "count": count})
+    assert get(transport).count == 7
+
+
+@pytest.mark.parametrize("count", [None, "many", 1.5, "1.5", [], -1, "-1", True, False, ""])
 def test_a_count_that_is_no_whole_number_is_no_count(server, transport, count):
     """Then no sweep is complete and nothing is marked as deleted: the safe side."""
     server.says(200, {"status": "success", "result": [], "count": count})
@@ -182,8 +189,7 @@ def test_the_token_request_is_a_form_in_the_body(server, transport):
     [
         (400, RequestRejected),
         (401, InvalidCredentials),
-        (403, AccessDenied),
-        (404, NotFound),
+        (408, ServerError),
         (409, RequestRejected),
         (422, RequestRejected),
         (429, RateLimited),
@@ -197,6 +203,26 @@ def test_the_token_request_is_a_form_in_the_body(server, transport):
 def test_a_status_has_one_class_whatever_the_body(server, transport, status, kind, body):
     server.says(status, body)
     assert type(failure(lambda: get(transport))) is kind
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, AccessDenied), (404, NotFound)])
+@pytest.mark.parametrize("body", [{"status": "fail", "message": "No."}, {"status": "fail"}], ids=["text", "no text"])
+def test_403_and_404_are_hostaways_word_in_its_envelope(server, transport, status, kind, body):
+    server.says(status, body)
+    assert type(failure(lambda: get(transport))) is kind
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(
+    "body",
+    [HTML, b"", b"null", b"[]", {}, {"message": "no Route matched"}, {"status": 404}, {"status": "success"}],
+    ids=["html", "empty", "null", "list", "no keys", "foreign", "number", "success"],
+)
+def test_403_and_404_of_a_gateway_say_nothing_about_objects_and_tokens(server, transport, status, body):
+    """Believed, a gateway's page would delete rows, or fetch tokens."""
+    server.says(status, body)
+    error = failure(lambda: get(transport))
+    assert (type(error), f"HTTP {status}" in str(error)) == (GarbledBody, True)
 
 
 @pytest.mark.parametrize("key", ["result", "message"])
@@ -214,9 +240,15 @@ def test_status_fail_with_http_200_is_a_failure(server, transport):
 
 @pytest.mark.parametrize("body", [{}, {"status": "success"}, {"result": []}, {"status": "ok", "result": []}])
 def test_half_an_envelope_is_no_success(server, transport, body):
-    """An answer without a result must not become an empty list."""
+    """An answer without a result must not become an empty list; and the next one may have it."""
     server.says(200, body)
-    assert isinstance(failure(lambda: get(transport)), ApiError)
+    assert type(failure(lambda: get(transport))) is GarbledBody
+
+
+@pytest.mark.parametrize("result", [None, {}, "text", 7])
+def test_a_result_of_another_shape_than_asked_for_is_garbled(server, transport, result):
+    server.says(200, {"status": "success", "result": result})
+    assert type(failure(lambda: transport.call("GET", "/listings", TOKEN, shape=list))) is GarbledBody
 
 
 def test_a_refused_token_request_is_about_the_credentials(server, transport):
@@ -344,6 +376,7 @@ def test_no_redirect_is_followed(server, transport, status):
     server.says(status, b"", headers={"Location": f"{server.url}/elsewhere"})
     error = failure(lambda: get(transport))
     assert isinstance(error, PermanentApiError)
+    assert "redirects are not followed; is HOSTAWAY_API_URL right?" in str(error)
     assert [asked for asked, _, _ in server.asked] == ["GET /v1/listings?limit=1"]
 
 
