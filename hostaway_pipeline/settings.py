@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
+from hostaway_pipeline.domain.deletions import DELETE_SHARE
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
@@ -106,10 +107,11 @@ class Settings(BaseSettings):
         "for later than that after what is stored is the truth, whatever its clock says.",
     )
     max_delete_share: float = Field(
-        0.2,
+        DELETE_SHARE,
         ge=0,
         le=1,
-        description="Largest share of an account's rows that one sync may mark as deleted without being told to.",
+        description="Largest share of an account's rows of one kind that may be marked as deleted in a day without "
+        "being told to; 5 rows always may. 0: none.",
     )
     reread_share: Share = Field(
         1 / 30,

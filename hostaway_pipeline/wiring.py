@@ -125,7 +125,13 @@ class Services:
         )
 
     def push_tables(self, account: Account) -> PushTables:
-        return PushTables(self.database, account.account_id, account.customer_id, trust=self._clock_trust)
+        return PushTables(
+            self.database,
+            account.account_id,
+            account.customer_id,
+            trust=self._clock_trust,
+            max_delete_share=self.settings.max_delete_share,
+        )
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hostaway_pipeline.sandbox.config import RetryAfterStyle
+from hostaway_pipeline.sandbox.faults import Oddity
 from hostaway_pipeline.sandbox.limits import Refusal
 from hostaway_pipeline.sandbox.pages import Page
 
@@ -56,6 +57,26 @@ def page_of(page: Page, rows: list[Any]) -> Response:
             "totalPages": ceil(page.count / page.limit),
         }
     )
+
+
+def odd(response: Response, oddity: Oddity) -> Response:
+    """The answer as the fault makes it."""
+    if oddity in ("html", "html-404"):
+        return Response(GATEWAY_PAGE, 404 if oddity == "html-404" else 200, media_type="text/html")
+    if oddity == "404":
+        return failure(ApiFailure(404, "The requested resource was not found"), "")
+    body = orjson.loads(bytes(response.body))
+    match oddity:
+        case "empty":
+            body |= {"result": [], "count": 0}
+        case "null":
+            body["result"] = None
+        case "no-count":
+            body.pop("count", None)
+        case _ if "count" in body:
+            changed = {"text-count": str(body["count"]), "one-more": body["count"] + 1, "one-less": body["count"] - 1}
+            body["count"] = changed[oddity]
+    return json_response(body)
 
 
 def failure(failed: ApiFailure, path: str) -> Response:

@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 GATEWAY_STATUSES = (500, 502, 503, 504)
 
+Oddity = Literal["empty", "null", "html", "html-404", "404", "text-count", "no-count", "one-more", "one-less"]
+"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404; a count that is text, is
+missing, or is off by one."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Number = Annotated[int, Field(ge=0)]
@@ -39,6 +43,10 @@ class Faults(BaseModel):
     """What a 200 carries."""
     listings_answer: Literal["full", "empty", "half"] = "full"
     """A listing list that is too short; its `count` agrees with it."""
+    odd_answers: dict[str, Oddity] = Field(default_factory=dict)
+    """What GETs get instead of their right answer, by path or by its template, such as `/v1/listings/{id}`."""
+    odd_answers_left: Number | None = None
+    """So many of them are left; None: there is no end to them."""
     garbled_share: Share = 0.0
     """Share of answers whose body is cut in half, with a Content-Length that agrees."""
     cut_share: Share = 0.0
@@ -116,6 +124,15 @@ class Faults(BaseModel):
 
     def is_garbled(self) -> bool:
         return self.body == "truncated" or self._hits("garbled_share")
+
+    def oddity(self, *paths: str) -> Oddity | None:
+        """What is wrong with the answer to this request; a path of its own goes before its template."""
+        found = next((self.odd_answers[path] for path in paths if path in self.odd_answers), None)
+        if found is None or self.odd_answers_left == 0:
+            return None
+        if self.odd_answers_left is not None:
+            self.odd_answers_left -= 1
+        return found
 
     def shorten(self, ids: list[int]) -> list[int]:
         """What a faulty answer leaves of the listings."""

@@ -134,6 +134,8 @@ class Gate:
             return envelope.failure(failed, call.path)
         except NotFound:
             return envelope.failure(ApiFailure(404, "The requested resource was not found"), call.path)
+        if call.request.method == "GET" and (oddity := faults.oddity(call.request.url.path, call.path)):
+            response = envelope.odd(response, oddity)
         if is_send and faults.send_unclear == "500":
             return envelope.gateway_error(500)
         if faults.is_cut() or (is_send and faults.send_unclear == "cut"):

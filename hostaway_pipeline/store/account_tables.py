@@ -1,17 +1,21 @@
 """The rows of one account: what a sync reads and writes, each call one transaction. A dry run writes nothing."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.deletions import DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
 from hostaway_pipeline.store import conversations, sweeps
 from hostaway_pipeline.store.conversations import Read, Unread
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.deletions import Deletions, Marked
 from hostaway_pipeline.store.merge import Owner, merge
 from hostaway_pipeline.store.sweeps import SweepRecord
 
@@ -56,18 +60,23 @@ class AccountTables:
         seen: AbstractSet[int],
         deleted: Collection[int],
         asked_at: datetime,
-    ) -> int:
-        """Set all tombstones of a sweep and its record in one transaction; returns how many were set.
+        max_share: float = DELETE_SHARE,
+    ) -> tuple[int, SweepRecord]:
+        """Set a sweep's tombstones, all or none, and its record in one transaction; returns how many were set.
 
-        `asked_at`: when the pass began that did not show them.
+        `asked_at`: when the pass began that did not show them. `max_share`: of the live rows, in a day.
         """
-        if self.dry_run:
-            return len(deleted)
         with self._database.transaction() as connection:
-            marked = sweeps.mark_deleted(connection, entity, self.account_id, deleted, asked_at)
+            marked = Marked()
+            if deleted:
+                marked = self._deletions(connection, entity, asked_at, max_share).mark([frozenset(deleted)])
+            if marked.held_back:
+                record = replace(record, held_back=len(marked.held_back), reason=marked.reason)
+            if self.dry_run:
+                return marked.deleted, record
             table_count = sweeps.live_rows(connection, self.account_id, record, seen)
             sweeps.record_sweep(connection, self.account_id, record, table_count)
-            return marked
+        return marked.deleted, record
 
     def finish_messages(self, record: SweepRecord) -> SweepRecord:
         """Complete and store the record of a read of messages, which has no list with a count of its own."""
@@ -111,20 +120,36 @@ class AccountTables:
     def apply_reads(
         self,
         rows: Iterable[Row],
-        deleted: Collection[int],
+        missing: Mapping[int, AbstractSet[int]],
         reads: Sequence[Read],
         *,
         asked_at: datetime,
         synced_at: datetime,
-    ) -> Counts:
-        """Messages, their tombstones and "this conversation is read" become visible together or not at all."""
+        max_share: float = DELETE_SHARE,
+    ) -> tuple[Counts, Marked]:
+        """Messages, their tombstones and "this conversation is read" become visible together or not at all.
+
+        `missing`: messages that are proven to be gone, by conversation. One whose messages are held back is not read.
+        """
+        groups = {conversation: frozenset(ids) for conversation, ids in missing.items() if ids}
         with self._database.transaction() as connection:
+            deletions = self._deletions(connection, MESSAGES, asked_at, max_share) if groups else None
             counts = merge(connection, MESSAGES, rows, self._owner, is_read=True, dry_run=self.dry_run)
-            if self.dry_run:
-                return counts + Counts(deleted=len(deleted))
-            marked = sweeps.mark_deleted(connection, MESSAGES, self.account_id, deleted, asked_at)
-            conversations.mark_read(connection, self.account_id, reads, synced_at)
-            return counts + Counts(deleted=marked)
+            marked = deletions.mark(list(groups.values())) if deletions else Marked()
+            if not self.dry_run:
+                read = [one for one in reads if not groups.get(one.conversation.id, frozenset()) & marked.held_back]
+                conversations.mark_read(connection, self.account_id, read, synced_at)
+        return counts + Counts(deleted=marked.deleted), marked
+
+    def mark_gone(self, entity: Entity, ids: Collection[int], *, asked_at: datetime, max_share: float) -> Marked:
+        """Tombstones of single objects, each of which two reads by its id did not find."""
+        if not ids:
+            return Marked()
+        with self._database.transaction() as connection:
+            return self._deletions(connection, entity, asked_at, max_share).mark([frozenset([one]) for one in ids])
+
+    def _deletions(self, connection: Connection, entity: Entity, asked_at: datetime, max_share: float) -> Deletions:
+        return Deletions(connection, entity, self.account_id, asked_at, max_share, dry_run=self.dry_run)
 
 
 def _unread(row: Row) -> Unread:

@@ -200,10 +200,13 @@ class Accounts:
             )
 
     def mark_synced(self, account_id: int) -> None:
-        """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one."""
+        """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one.
+
+        A sweep that held deletions back was not believed: it proves nothing either.
+        """
         finished = (
             select(func.min(sweeps.c.finished_at))
-            .where(sweeps.c.account_id == account_id, sweeps.c.is_complete)
+            .where(sweeps.c.account_id == account_id, sweeps.c.is_complete, sweeps.c.held_back == 0)
             .having(func.count() == len(ENTITIES))
             .scalar_subquery()
         )

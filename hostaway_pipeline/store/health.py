@@ -47,9 +47,10 @@ class Health:
             return [Finding(*row) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
 
     def count_mismatches(self, entity: str) -> list[Finding]:
-        """Accounts where the table held another number of live rows than Hostaway counted."""
-        columns = (sweeps.c.account_id, sweeps.c.table_count, sweeps.c.server_count)
-        differs = sweeps.c.table_count.is_distinct_from(sweeps.c.server_count)
+        """Accounts where the table held another number of live rows than Hostaway counted, or showed, uncounted."""
+        counted = func.coalesce(sweeps.c.server_count, sweeps.c.seen_count)
+        columns = (sweeps.c.account_id, sweeps.c.table_count, counted)
+        differs = sweeps.c.table_count != counted
         with self._database.transaction() as connection:
             found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
             return [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]

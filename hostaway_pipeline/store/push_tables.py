@@ -11,29 +11,35 @@ from sqlalchemy import Connection, select
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version
 from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.deletions import DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Entity, Row
 from hostaway_pipeline.domain.markers import conversation_of, moved_row
 from hostaway_pipeline.domain.settling import Known
 from hostaway_pipeline.store import sweeps
 from hostaway_pipeline.store.database import Database, driver, query
+from hostaway_pipeline.store.deletions import Deletions
 from hostaway_pipeline.store.inbox import EventOutcome, settle_events
 from hostaway_pipeline.store.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, conversations
+
+# Seconds until an event is looked at again whose object may not be marked as deleted today.
+_HELD_BACK = 3600.0
 
 
 @dataclass(slots=True)
 class Changes:
     """What some events come to. `rows` came by event, `reads` were read by id.
 
-    `gone`: objects that Hostaway no longer had when it was asked at `asked_at`. `doubted`: when other content was
-    received that Hostaway's clock makes older.
+    `gone`: objects that two reads from `asked_at` on did not find; `gone_by`: the one of them that settles an event.
+    `doubted`: when other content was received that Hostaway's clock makes older.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
     reads: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
     doubted: dict[str, dict[int, datetime]] = field(default_factory=lambda: {name: {} for name in ENTITIES})
     gone: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ENTITIES})
-    asked_at: datetime | None = None
+    gone_by: dict[int, tuple[str, int]] = field(default_factory=dict)
+    asked_at: datetime | None = None  # needed where something has gone
     outcomes: list[EventOutcome] = field(default_factory=list)
 
 
@@ -41,9 +47,16 @@ class PushTables:
     """Rows are keyed by this account: no event of another one can touch them."""
 
     def __init__(
-        self, database: Database, account_id: int, customer_id: UUID, *, trust: timedelta = CLOCK_TRUST
+        self,
+        database: Database,
+        account_id: int,
+        customer_id: UUID,
+        *,
+        trust: timedelta = CLOCK_TRUST,
+        max_delete_share: float = DELETE_SHARE,
     ) -> None:
         self.account_id = account_id
+        self._max_delete_share = max_delete_share
         self._owner = Owner(account_id, customer_id, trust)
         self._database = database
 
@@ -67,14 +80,13 @@ class PushTables:
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:
         """Those of these objects that are here and not deleted."""
-        table = ENTITY_TABLES[entity.name]
-        chosen = (table.c.account_id == self.account_id) & table.c.id.in_(list(ids)) & table.c.deleted_at.is_(None)
         with self._database.transaction() as connection:
-            return set(connection.execute(select(table.c.id).where(chosen)).scalars())
+            return self._alive(connection, entity, ids)
 
     def apply(self, changes: Changes) -> dict[str, Counts]:
         """Rows, tombstones, the markers that follow from messages, and the events' ends: all of it or nothing."""
         with self._database.transaction() as connection:
+            leaving = self._leaving(connection, changes.gone, changes.asked_at) if changes.asked_at else {}
             counts = {
                 name: self._merge_events(connection, ENTITIES[name], changes.rows[name])
                 + self._merge_reads(connection, ENTITIES[name], changes.reads[name])
@@ -85,12 +97,32 @@ class PushTables:
             counts[CONVERSATIONS.name] += self._merge_events(connection, CONVERSATIONS, moved)
             for name, heard_at in changes.doubted.items():
                 mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
-            for name, ids in changes.gone.items():
-                if ids and changes.asked_at:
-                    deleted = sweeps.mark_deleted(connection, ENTITIES[name], self.account_id, ids, changes.asked_at)
-                    counts[name] += Counts(deleted=deleted)
-            settle_events(connection, changes.outcomes)
+            held_back: dict[tuple[str, int], str] = {}
+            for name, (deletions, ids) in leaving.items():
+                marked = deletions.mark([frozenset([one]) for one in sorted(ids)])
+                counts[name] += Counts(deleted=marked.deleted)
+                held_back |= {
+                    (name, one): f"{name} {one} is not found, but {marked.reason}" for one in marked.held_back
+                }
+            settle_events(connection, [_told(outcome, changes.gone_by, held_back) for outcome in changes.outcomes])
         return {name: count for name, count in counts.items() if count != Counts()}
+
+    def _leaving(
+        self, connection: Connection, gone: Mapping[str, set[int]], asked_at: datetime
+    ) -> dict[str, tuple[Deletions, set[int]]]:
+        """The live rows that are to go, by entity, each with its day's budget."""
+        alive = {name: self._alive(connection, ENTITIES[name], ids) for name, ids in gone.items() if ids}
+        share = self._max_delete_share
+        return {
+            name: (Deletions(connection, ENTITIES[name], self.account_id, asked_at, share), ids)
+            for name, ids in alive.items()
+            if ids
+        }
+
+    def _alive(self, connection: Connection, entity: Entity, ids: Collection[int]) -> set[int]:
+        table = ENTITY_TABLES[entity.name]
+        chosen = (table.c.account_id == self.account_id) & table.c.id.in_(list(ids)) & table.c.deleted_at.is_(None)
+        return set(connection.execute(select(table.c.id).where(chosen)).scalars())
 
     def _merge_events(self, connection: Connection, entity: Entity, rows: Sequence[Row]) -> Counts:
         return merge(connection, entity, rows, self._owner, is_read=False) if rows else Counts()
@@ -122,3 +154,13 @@ class PushTables:
         chosen = (conversations.c.account_id == self.account_id) & conversations.c.id.in_(list(ids))
         found = connection.execute(select(*columns).where(chosen, conversations.c.deleted_at.is_(None)))
         return [(row[0], row[1], row[2]) for row in found]
+
+
+def _told(
+    outcome: EventOutcome, gone_by: Mapping[int, tuple[str, int]], held_back: Mapping[tuple[str, int], str]
+) -> EventOutcome:
+    """An event whose object was held back stays pending and says why; it is not its fault."""
+    reason = held_back.get(gone_by.get(outcome.id, ("", 0)))
+    if reason is None:
+        return outcome
+    return replace(outcome, status="pending", error=reason, again_in=_HELD_BACK, is_blameless=True)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.client import Found, HostawayClient
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.values import as_int
-from hostaway_pipeline.errors import InvalidCredentials, NotFound, PermanentApiError
+from hostaway_pipeline.errors import NotFound
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.push_tables import Changes
+from hostaway_pipeline.sync.by_id import read_by_id
 from hostaway_pipeline.sync.ports import Services
 
 _LOGS = "/unifiedWebhookLogs"
@@ -80,15 +81,9 @@ def _read(services: Services, client: HostawayClient, changes: Changes, entity: 
         if conversation_id is None:
             return  # the conversation's moved marker makes the reconcile read it
         path = f"/conversations/{conversation_id}/messages/{object_id}"
-    try:
-        found = client.one(path)
-    except NotFound:
+    found = read_by_id(client, path)
+    if isinstance(found, NotFound):
         changes.gone[entity.name].add(object_id)
-        return
-    except InvalidCredentials:
-        raise
-    except PermanentApiError:
-        return  # Hostaway does not show it, a locked reservation say: no reason to stop at it for ever
-    row = entity.row(found.payload, found.read_at)
-    if row is not None:
+    elif isinstance(found, Found) and (row := entity.row(found.payload, found.read_at)) is not None:
         changes.reads[entity.name].append(row)
+    # What Hostaway does not show, a locked reservation say, is no reason to stop at it for ever.

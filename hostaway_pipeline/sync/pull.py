@@ -75,6 +75,9 @@ class Report:
 
     def add(self, outcome: Outcome) -> None:
         self.entities[outcome.entity] = outcome.counts
+        if outcome.gone_conversations:
+            conversations = self.entities.get(CONVERSATIONS.name, Counts())
+            self.entities[CONVERSATIONS.name] = conversations + Counts(deleted=outcome.gone_conversations)
         if outcome.record is not None:
             self.sweeps[outcome.entity] = outcome.record
 
@@ -217,8 +220,15 @@ class _Work:
             read_before=self.run.baseline_at if is_full else None,
             reread_share=self.request.reread_share if is_reconcile else 0.0,
         )
-        reader = MessageReader(self.client, self.tables, pool, self.progress)
-        return reader.run(unread, synced_at=self.run.started_at, max_delete_share=self.request.max_delete_share)
+        reader = MessageReader(
+            self.client,
+            self.tables,
+            pool,
+            self.progress,
+            synced_at=self.run.started_at,
+            max_delete_share=self.request.max_delete_share,
+        )
+        return reader.run(unread)
 
 
 def _side_by_side(calls: list[Callable[[], Outcome]]) -> list[Outcome]:

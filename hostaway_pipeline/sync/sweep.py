@@ -9,14 +9,12 @@ from hostaway_pipeline.client.client import HostawayClient, Page
 from hostaway_pipeline.client.paging import after_id, by_offset
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, RESERVATIONS, Entity
-from hostaway_pipeline.domain.sweeps import Tally, Tombstones, plan_tombstones
+from hostaway_pipeline.domain.sweeps import Reading, Tally, Tombstones, plan_confirmed, plan_tombstones
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.sweeps import SweepRecord
 from hostaway_pipeline.sync.progress import Progress
 
-# Rows may move while a list is read; a list that never stands still for one pass is read again next time.
-MOST_PASSES = 3
 _PAGE_LIMIT = {
     LISTINGS.name: 500,
     RESERVATIONS.name: 500,
@@ -31,10 +29,11 @@ class Outcome:
     entity: str
     counts: Counts
     record: SweepRecord | None = None  # None: not a sweep, nothing can be said about deletions
+    gone_conversations: int = 0  # marked as deleted while their messages were read
 
 
 class Sweep:
-    """Reads one list of one account until a pass is complete; merges page by page."""
+    """Reads one list of one account until that is complete or stands still; merges page by page."""
 
     def __init__(
         self,
@@ -57,39 +56,46 @@ class Sweep:
     def run(self, *, max_delete_share: float) -> Outcome:
         started_at = self._tables.database_time()
         alive = self._tables.alive_ids(self._entity)
-        tally = self._until_complete()
-        plan = plan_tombstones(alive, tally.seen, max_share=max_delete_share) if tally.is_complete else Tombstones()
-        if plan.ids:
-            tally = self._until_complete()
-            plan = _confirmed(plan, tally)
+        reading = self._read()
+        plan = plan_tombstones(alive, reading.last.seen, max_share=max_delete_share)
+        if not reading.is_complete:
+            plan = Tombstones()
+        elif plan.missing and not reading.is_confirmed:
+            first = reading.last.seen
+            reading = self._read(to_the_end=True)
+            plan = plan_confirmed(alive, first, reading, max_share=max_delete_share)
         record = SweepRecord(
             entity=self._entity.name,
             started_at=started_at,
-            is_complete=tally.is_complete,
-            server_count=tally.count,
-            seen_count=len(tally.seen),
+            is_complete=reading.is_complete,
+            server_count=reading.last.count,
+            seen_count=len(reading.last.seen),
             held_back=plan.missing - len(plan.ids),
-            reason=plan.held_back or _incompleteness(tally),
+            reason=plan.held_back or _incompleteness(reading),
             known_until=self._newest_seen,
-            proven_at=self._asked_at if tally.is_complete else None,
+            proven_at=self._asked_at if reading.is_complete and plan.held_back is None else None,
         )
-        deleted = self._tables.finish_sweep(
-            self._entity, record, seen=tally.seen, deleted=plan.ids, asked_at=self._asked_at or started_at
+        marked, record = self._tables.finish_sweep(
+            self._entity,
+            record,
+            seen=reading.last.seen,
+            deleted=plan.ids,
+            asked_at=self._asked_at or started_at,
+            max_share=max_delete_share,
         )
-        return Outcome(self._entity.name, self._total(deleted), record)
+        return Outcome(self._entity.name, self._total(marked), record)
 
-    def _until_complete(self) -> Tally:
-        tally = Tally()
-        for _ in range(MOST_PASSES):
-            tally = self._one_pass()
-            if tally.is_complete:
-                break
-        return tally
+    def _read(self, *, to_the_end: bool = False) -> Reading:
+        """`to_the_end`: a count that is too low must not hide the rows behind it, where deletions are to be proven."""
+        reading = Reading()
+        while not reading.is_done:
+            reading.passes.append(self._one_pass(to_the_end=to_the_end))
+        return reading
 
-    def _one_pass(self) -> Tally:
+    def _one_pass(self, *, to_the_end: bool) -> Tally:
         tally, head = Tally(), None
         self._asked_at = None
-        for page in self._pages():
+        for page in self._pages(to_the_end=to_the_end):
             self._progress.expect(self._entity.name, page.count)
             self._asked_at = self._asked_at or page.read_at
             before = len(tally.seen)
@@ -113,7 +119,7 @@ class Sweep:
         self._counts += self._tables.merge(self._entity, rows)
         ids = {row.id for row in rows}
         self._seen_in_all |= ids
-        tally.add(ids, page.count)
+        tally.add(ids, page.count, is_empty=not page.rows)
         updated = [row.source_updated_at for row in rows]
         self._newest_seen = newest(self._newest_seen, *updated)
         return updated
@@ -124,10 +130,10 @@ class Sweep:
         written = self._counts.inserted + self._counts.updated
         return replace(self._counts, fetched=fetched, unchanged=max(0, fetched - written), deleted=deleted)
 
-    def _pages(self) -> Iterator[Page]:
+    def _pages(self, *, to_the_end: bool = False) -> Iterator[Page]:
         if self._entity is RESERVATIONS:
-            return after_id(self._page_after)
-        return by_offset(self._page_at, self._pool, concurrency=self._client.concurrency)
+            return after_id(self._page_after, to_the_end=to_the_end)
+        return by_offset(self._page_at, self._pool, concurrency=self._client.concurrency, to_the_end=to_the_end)
 
     def _page_after(self, position: int | None) -> Page:
         after = {} if position is None else {"afterId": position}
@@ -141,17 +147,5 @@ class Sweep:
         return self._client.page(f"/{self._entity.name}", params)
 
 
-def _confirmed(plan: Tombstones, second: Tally) -> Tombstones:
-    """A second complete pass must miss the rows too: an update and a deletion in one pass can hide each other."""
-    if not second.is_complete:
-        held_back = "rows are missing, and the list changed while it was read again"
-        return Tombstones(missing=plan.missing, held_back=held_back)
-    ids = plan.ids - second.seen
-    return replace(plan, ids=ids, missing=len(ids))
-
-
-def _incompleteness(tally: Tally) -> str | None:
-    if tally.is_complete:
-        return None
-    counted = "no count" if tally.count is None else f"a count of {tally.count}"
-    return f"the list gave {len(tally.seen)} distinct rows but {counted}, in {MOST_PASSES} passes"
+def _incompleteness(reading: Reading) -> str | None:
+    return None if reading.is_complete else f"the list gave {reading.disagreement}"

@@ -144,7 +144,8 @@ def test_merges_at_once_end_at_what_was_asked_for_last(tables: AccountTables, da
 
 def swept(tables: AccountTables, asked_at: datetime, *, deleted: set[int], seen: frozenset[int] = frozenset()) -> int:
     record = SweepRecord("reservations", asked_at, True, len(seen), len(seen), 0, None)
-    return tables.finish_sweep(RESERVATIONS, record, seen=seen, deleted=deleted, asked_at=asked_at)
+    marked, _ = tables.finish_sweep(RESERVATIONS, record, seen=seen, deleted=deleted, asked_at=asked_at)
+    return marked
 
 
 def test_a_page_that_was_asked_for_before_a_tombstone_does_not_bring_the_row_back(
@@ -193,7 +194,7 @@ def conversation(tables: AccountTables) -> Read:
 def test_a_message_that_came_after_its_conversation_was_asked_for_is_not_missing(
     tables: AccountTables, push: PushTables, conversation: Read
 ) -> None:
-    tables.apply_reads([message(1, 1), message(2, 1)], set(), [conversation], asked_at=second(1), synced_at=second(1))
+    tables.apply_reads([message(1, 1), message(2, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
     changes = Changes()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
@@ -205,11 +206,11 @@ def test_it_is_not_deleted_even_by_a_read_that_believes_it_is_gone(
     tables: AccountTables, push: PushTables, conversation: Read, database_url: str
 ) -> None:
     """The read began before, and the message arrived between its look at the table and its end."""
-    tables.apply_reads([message(1, 1)], set(), [conversation], asked_at=second(1), synced_at=second(1))
+    tables.apply_reads([message(1, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
     changes = Changes()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
-    counts = tables.apply_reads([], {1, 3}, [conversation], asked_at=second(4), synced_at=second(4))
+    counts, _ = tables.apply_reads([], {5: {1, 3}}, [conversation], asked_at=second(4), synced_at=second(4))
     assert counts.deleted == 1
     alive = rows(database_url, "SELECT id FROM hostaway.messages WHERE deleted_at IS NULL")
     assert alive == [{"id": 3}]

@@ -10,13 +10,14 @@ from hostaway_pipeline.store.tables.entities import (
     reservations,
 )
 from hostaway_pipeline.store.tables.push import outbound_messages, webhook_events, webhook_heads
-from hostaway_pipeline.store.tables.state import key_canaries, metrics, rate_scopes, sweeps, sync_runs
+from hostaway_pipeline.store.tables.state import deletion_budgets, key_canaries, metrics, rate_scopes, sweeps, sync_runs
 
 __all__ = [
     "ENTITY_TABLES",
     "SCHEMA",
     "accounts",
     "conversations",
+    "deletion_budgets",
     "key_canaries",
     "listings",
     "messages",

@@ -49,6 +49,17 @@ sweeps = Table(
     comment="The newest sweep of each list: what the asset checks read",
 )
 
+deletion_budgets = Table(
+    "deletion_budgets",
+    metadata,
+    account_id(primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("since", Instant, nullable=False, comment="When the day began: with its first deletion"),
+    Column("live", BigInteger, nullable=False, comment="The most rows that lived since then"),
+    Column("marked", BigInteger, nullable=False, comment="Rows that were marked as deleted since then"),
+    comment="How many rows of each table may still go today",
+)
+
 rate_scopes = Table(
     "rate_scopes",
     metadata,
