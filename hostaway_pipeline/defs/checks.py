@@ -29,6 +29,10 @@ CHECKS: dict[str, tuple[str, Question]] = {
         "The table holds as many live rows as Hostaway counted.",
         lambda health, entity: health.count_mismatches(entity),
     ),
+    "rows_settled": (
+        "No row is in doubt: no time of Hostaway's lies ahead of ours, and no clocks have disagreed for a day.",
+        lambda health, entity: health.unsettled_rows(entity),
+    ),
 }
 ACCOUNTS: dict[str, tuple[str, Question]] = {
     "accounts_current": (

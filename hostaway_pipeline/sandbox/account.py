@@ -210,10 +210,15 @@ class Account:
             message.updated_on = self.clock.after(message.updated_on)
             return message.payload()
 
-    def delete_message(self, conversation_id: int, message_id: int) -> None:
-        """No marker moves."""
+    def delete_message(self, conversation_id: int, message_id: int, *, markers_fall: bool = False) -> None:
+        """No marker moves, unless they fall back to the newest messages that are left."""
         with self.lock:
-            self.conversations[conversation_id].messages.remove(self.message(conversation_id, message_id))
+            conversation = self.conversations[conversation_id]
+            conversation.messages.remove(self.message(conversation_id, message_id))
+            if markers_fall:
+                conversation.sent_on = conversation.received_on = None
+                for message in sorted(conversation.visible(), key=lambda message: message.date):
+                    move_marker(conversation, message.is_incoming, message.date)
 
     def emit(self, event: str, kind: str, payload: Payload) -> Payload:
         """Tell the webhooks of an event, with the object as it is now; hands the object on."""

@@ -72,6 +72,7 @@ class Answers:
         ids = self.sandbox.faults.shorten(ids)
         page = self.sandbox.pager(self.sandbox.config.listings_cap).page(query, len(ids))
         without = () if flag(query, "includeResources", True) else LISTING_LISTS
+        without = (*without, *self.sandbox.faults.lists_lack)
         return page_of(page, [account.listings[key].payload(without) for key in ids[page.start : page.stop]])
 
     def reservations(self, call: Call, account: Account) -> Response:
@@ -79,6 +80,7 @@ class Answers:
         pager = self.sandbox.pager(self.sandbox.config.reservations_cap)
         ascending = pages.is_ascending(query)
         without = () if flag(query, "includeResources", True) else RESERVATION_LISTS
+        without = (*without, *self.sandbox.faults.lists_lack)
         if "latestActivityStart" in query or "latestActivityEnd" in query:
             ids = [
                 key

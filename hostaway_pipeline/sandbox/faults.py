@@ -55,6 +55,10 @@ class Faults(BaseModel):
     """Share of accepted requests that are never answered, though they may have taken effect."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lowers the page cap of every list, without a word."""
+    clock_skew: float | None = None
+    """Seconds by which the times of changed objects lie ahead of the present, or behind: so they may go back, too."""
+    lists_lack: set[str] = Field(default_factory=set)
+    """Keys that the objects of lists do not carry, though a single object and a webhook do."""
     drift_every: Number = 0
     """After so many answered lists an account changes by itself."""
     drift_limit: Number | None = None
@@ -95,7 +99,8 @@ class Faults(BaseModel):
 
     def switches(self) -> dict[str, Any]:
         """By name, as JSON types."""
-        return self.model_dump() | {"dead_accounts": sorted(self.dead_accounts)}
+        sets = {"dead_accounts": sorted(self.dead_accounts), "lists_lack": sorted(self.lists_lack)}
+        return self.model_dump() | sets
 
     def error_status(self, account_id: int | None) -> int | None:
         """The 5xx this request gets instead of an answer."""

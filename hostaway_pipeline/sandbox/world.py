@@ -45,6 +45,7 @@ class Sandbox:
         self.limits = Limits(config)
         self.counters = Counters()
         self.faults = Faults()
+        self.world.clock.skew = lambda: self.faults.clock_skew
         self.drift = Drift(config.seed)
         self.deliveries = Deliveries(self.faults, config.webhook_time_scale)
         self.traffic = Traffic(self.world.accounts.values(), config.traffic, config.seed)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, reservations, sweeps, webhook_heads
+from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, accounts, reservations, sweeps, webhook_heads
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -54,6 +55,14 @@ class Health:
         with self._database.transaction() as connection:
             found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
             return [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+
+    def unsettled_rows(self, entity: str) -> list[Finding]:
+        """Accounts with rows whose time lies ahead of ours, or that no read has settled for a day."""
+        table = sql.Identifier(SCHEMA, ENTITY_TABLES[entity].name)
+        with self._database.transaction() as connection:
+            cursor = driver(connection).cursor()
+            found = cursor.execute(sql.SQL(query("unsettled_rows")).format(table=table).as_string(cursor)).fetchall()
+        return [Finding(account_id, _how_unsettled(*rest)) for account_id, *rest in found]
 
     def silent_webhooks(self) -> list[Finding]:
         """Accounts whose webhook is off, or that heard nothing although reservations have been changing since."""
@@ -116,6 +125,12 @@ def _how_stale(last_sync_at: datetime | None, failures: int, error: str | None) 
     since = f"complete as of {last_sync_at:%Y-%m-%d %H:%M} UTC" if last_sync_at else "never complete yet"
     why = f"; failed {failures} times in a row" if failures else ""
     return f"{since}{why}" + (f": {error}" if error else "")
+
+
+def _how_unsettled(is_ahead: bool, number: int, first_ids: list[int]) -> str:
+    why = "Hostaway's time lies ahead of ours" if is_ahead else "clocks disagree, and no read has settled it for a day"
+    ids = ", ".join(map(str, first_ids)) + (", …" if number > len(first_ids) else "")
+    return f"{number} rows in doubt (ids {ids}): {why}"
 
 
 def _what_is_wrong(

@@ -1,0 +1,426 @@
+"""Hostaway's clock runs ahead, goes back or is missing: no row freezes, and nothing that was known later is lost."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from hostaway_pipeline.domain.entities import LISTINGS, RESERVATIONS, Row
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.push_tables import Changes, PushTables
+from hostaway_pipeline.store.sweeps import SweepRecord
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, content, expected, reservation, rows, stored, synced
+
+ONE = 1
+TRUST = 0.5
+Deliver = Callable[..., None]
+
+
+@pytest.fixture
+def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+    return open_sandbox("1:3:12")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
+    opened = open_services(sandbox, read_timeout=2.0, clock_trust=TRUST)
+    add_account(opened, ONE)
+    synced(opened, ONE)
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ONE)
+
+
+@pytest.fixture
+def deliver(services: Services) -> Deliver:
+    """Into the inbox and on into the tables."""
+
+    def one(payload: dict[str, Any], event: str = "reservation.updated") -> None:
+        kind = "conversationMessage" if event.startswith("message.") else event.partition(".")[0]
+        body = {"object": kind, "event": event, "accountId": ONE, "data": payload}
+        services.inbox.accept([(parse_delivery(body), "request-1")])
+        drain(services, lambda _: None, linger=0)
+
+    return one
+
+
+def the_span_passes() -> None:
+    time.sleep(TRUST + 0.1)
+
+
+def ago(**duration: float) -> str:
+    return f"{datetime.now(UTC) - timedelta(**duration):%Y-%m-%d %H:%M:%S}"
+
+
+def first_reservation(account: Account) -> int:
+    return next(iter(account.reservations))
+
+
+def row_of(url: str, reservation_id: int) -> dict[str, Any]:
+    return rows(url, "SELECT * FROM hostaway.reservations WHERE account_id = 1 AND id = %s", reservation_id)[0]
+
+
+def statuses(url: str) -> list[str]:
+    return [row["status"] for row in rows(url, "SELECT status FROM hostaway.webhook_events ORDER BY id")]
+
+
+def in_doubt(services: Services, entity: str = "reservations") -> list[str]:
+    return [finding.what for finding in services.health.unsettled_rows(entity)]
+
+
+# A clock that runs ahead
+
+AHEAD = [
+    "2099-01-01 00:00:00",
+    pytest.param(ago(hours=-1), id="an hour ahead"),
+    pytest.param(ago(seconds=-20), id="20 s"),
+]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("way", ["list", "webhook"])
+@pytest.mark.parametrize("mode", ["reconcile", "full"])
+def test_the_truth_after_a_time_from_the_future_is_stored(
+    services: Services, account: Account, deliver: Deliver, database_url: str, ahead: str, way: str, mode: str
+) -> None:
+    reservation_id = first_reservation(account)
+    wrong = account.update_reservation(reservation_id, guestName="Ahead", updatedOn=ahead)
+    if way == "webhook":
+        deliver(wrong)
+    else:
+        the_span_passes()
+        synced(services, ONE, mode="reconcile")
+    assert row_of(database_url, reservation_id)["guest_name"] == "Ahead"
+    truth = account.update_reservation(reservation_id, guestName="Truth", updatedOn=ago(seconds=0))
+    if way == "webhook":
+        deliver(truth)
+    the_span_passes()
+    synced(services, ONE, mode=mode)
+    assert row_of(database_url, reservation_id)["guest_name"] == "Truth"
+    assert_equal_to_source(database_url, account_sandbox(services), ONE)
+    assert in_doubt(services) == []
+
+
+def account_sandbox(services: Services) -> SandboxServer:
+    from tests.factories import SANDBOXES
+
+    return SANDBOXES[services.settings.api_url]
+
+
+def test_a_check_names_a_row_whose_time_lies_ahead(services: Services, account: Account) -> None:
+    reservation_id = first_reservation(account)
+    account.update_reservation(reservation_id, guestName="Ahead", updatedOn="2099-01-01 00:00:00")
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    named = f"1 rows in doubt (ids {reservation_id}): Hostaway's time lies ahead of ours"
+    assert in_doubt(services) == [named]
+    the_span_passes()
+    report = synced(services, ONE, mode="reconcile")
+    assert report.entities["reservations"].changed == 0
+    assert in_doubt(services) == [named], "reading the same again proves nothing about its clock"
+
+
+def test_a_refresh_is_not_misled_by_a_time_from_the_future(
+    services: Services, account: Account, database_url: str
+) -> None:
+    first, second = list(account.reservations)[:2]
+    account.update_reservation(first, guestName="Ahead", updatedOn="2099-01-01 00:00:00")
+    synced(services, ONE, mode="refresh")
+    account.update_reservation(second, guestName="Later", updatedOn=ago(seconds=0))
+    synced(services, ONE, mode="refresh")
+    assert row_of(database_url, second)["guest_name"] == "Later"
+    assert rows(database_url, "SELECT known_until < now() + interval '1 minute' AS is_past FROM hostaway.sweeps "
+                "WHERE entity = 'reservations'") == [{"is_past": True}]  # fmt: skip
+
+
+# A clock that goes back
+
+
+def change_everything(account: Account) -> None:
+    """Something of each entity, and the newest message of a conversation is gone."""
+    listing_id = next(iter(account.listings))
+    account.update_listing(listing_id, name="Corrected")
+    account.update_reservation(first_reservation(account), guestName="Corrected")
+    thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
+    edited = min(thread.visible(), key=lambda message: message.date)
+    account.edit_message(thread.id, edited.id, "Corrected")
+    account.delete_message(thread.id, thread.latest().id, markers_fall=True)
+
+
+def test_clocks_that_went_back_are_followed(
+    services: Services, sandbox: SandboxServer, account: Account, database_url: str
+) -> None:
+    sandbox.faults.clock_skew = -48 * 3600.0
+    change_everything(account)
+    the_span_passes()
+    synced(services, ONE, mode="full")
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_within_the_span_hostaways_clock_decides_and_the_doubt_is_remembered(
+    services: Services, account: Account, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    account.update_reservation(reservation_id, guestName="Newer", updatedOn=ago(seconds=5))
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    account.update_reservation(reservation_id, guestName="Corrected", updatedOn=ago(hours=1))
+    synced(services, ONE, mode="reconcile")
+    row = row_of(database_url, reservation_id)
+    assert (row["guest_name"], row["unsettled_at"] is None) == ("Newer", False)
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    row = row_of(database_url, reservation_id)
+    assert (row["guest_name"], row["unsettled_at"]) == ("Corrected", None)
+
+
+def test_a_check_names_what_stays_in_doubt_for_a_day(services: Services, account: Account, database_url: str) -> None:
+    reservation_id = first_reservation(account)
+    doubt = "UPDATE hostaway.reservations SET unsettled_at = now() - %s * interval '1 hour' WHERE id = %s RETURNING 1"
+    rows(database_url, doubt, 23, reservation_id)
+    assert in_doubt(services) == []
+    rows(database_url, doubt, 25, reservation_id)
+    assert in_doubt(services) == [
+        f"1 rows in doubt (ids {reservation_id}): clocks disagree, and no read has settled it for a day"
+    ]
+    synced(services, ONE, mode="reconcile")
+    assert in_doubt(services) == []
+
+
+# Events that are older
+
+
+def test_a_late_older_event_is_stale_and_costs_one_read(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    deliver(account.update_reservation(reservation_id, guestName="Newer", updatedOn=ago(seconds=5)))
+    corrected = account.update_reservation(reservation_id, guestName="Corrected", updatedOn=ago(hours=1))
+    the_span_passes()
+    sandbox.counters.reset()
+    deliver(corrected)
+    assert row_of(database_url, reservation_id)["guest_name"] == "Corrected"
+    assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
+    assert statuses(database_url) == ["applied", "stale"]
+
+
+def test_an_older_event_that_comes_soon_is_stale_without_a_call_and_leaves_a_doubt(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    reservation_id = first_reservation(account)
+    older = account.update_reservation(reservation_id, guestName="Older", updatedOn=ago(seconds=9))
+    newer = account.update_reservation(reservation_id, guestName="Newer", updatedOn=ago(seconds=5))
+    sandbox.counters.reset()
+    for payload in (newer, older):
+        body = {"object": "reservation", "event": "reservation.updated", "accountId": ONE, "data": payload}
+        services.inbox.accept([(parse_delivery(body), "request-1")])
+    drain(services, lambda _: None, linger=0)
+    row = row_of(database_url, reservation_id)
+    assert (row["guest_name"], row["unsettled_at"] is None) == ("Newer", False)
+    assert sandbox.counters.total == 0
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    assert row_of(database_url, reservation_id)["unsettled_at"] is None
+
+
+def test_an_event_without_a_time_is_read_by_id(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    """`insertedOn` is not when it changed: taken for that, every such event would be thrown away as old."""
+    reservation_id = first_reservation(account)
+    payload = account.update_reservation(reservation_id, guestName="Changed", updatedOn=ago(seconds=0))
+    sandbox.counters.reset()
+    deliver({key: value for key, value in payload.items() if key != "updatedOn"})
+    assert row_of(database_url, reservation_id)["guest_name"] == "Changed"
+    assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
+    assert statuses(database_url) == ["applied"]
+
+
+# Messages: no list confirms what a webhook brought
+
+
+def test_a_late_message_of_a_message_that_is_gone_ends_with_the_next_refresh(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
+    message = account.add_message(thread.id, "Soon gone")
+    account.delete_message(thread.id, message["id"], markers_fall=True)
+    deliver(message, "message.received")
+    assert message["id"] in stored(database_url, ONE, "messages")
+    the_span_passes()
+    synced(services, ONE, mode="refresh")
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_an_old_version_of_a_message_ends_with_the_next_refresh(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
+    message_id = min(thread.visible(), key=lambda message: message.date).id
+    payload = account.message(thread.id, message_id).payload()
+    deliver({**payload, "body": "Wrong", "updatedOn": ago(seconds=1)}, "message.received")
+    the_span_passes()
+    synced(services, ONE, mode="refresh")
+    assert_equal_to_source(database_url, sandbox, ONE)
+    assert rows(database_url, "SELECT 1 FROM hostaway.messages WHERE unsettled_at IS NOT NULL") == []
+
+
+# Keys that lists lack
+
+
+def test_a_key_that_lists_lack_stays_as_a_webhook_brought_it(
+    services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
+) -> None:
+    sandbox.faults.lists_lack = {"financeField"}
+    reservation_id, other_id = list(account.reservations)[:2]
+    fields = [{"id": 1, "name": "baseRate", "total": 90.5}]
+    deliver(account.update_reservation(reservation_id, financeField=fields, updatedOn=ago(seconds=1)))
+    the_span_passes()
+    before = rows(database_url, "SELECT xmin::text, * FROM hostaway.reservations ORDER BY id")
+    assert synced(services, ONE, mode="reconcile").entities["reservations"].changed == 0
+    assert rows(database_url, "SELECT xmin::text, * FROM hostaway.reservations ORDER BY id") == before
+    account.update_reservation(reservation_id, guestName="Changed", updatedOn=ago(seconds=0))
+    account.update_reservation(other_id, guestName="Changed, too", updatedOn=ago(seconds=0))
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    row = row_of(database_url, reservation_id)
+    assert (row["guest_name"], row["raw_payload"]["financeField"]) == ("Changed", fields)
+    sandbox.faults.lists_lack = set()
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    assert_equal_to_source(database_url, sandbox, ONE)
+
+
+def test_any_key_that_a_list_lacks_is_no_change(
+    services: Services, sandbox: SandboxServer, account: Account, database_url: str
+) -> None:
+    """Also one that we have a column for, and of which nobody said that lists may lack it."""
+    sandbox.faults.lists_lack = {"totalPrice", "channelName"}
+    the_span_passes()
+    before = stored(database_url, ONE, "reservations")
+    assert synced(services, ONE, mode="reconcile").entities["reservations"].changed == 0
+    assert stored(database_url, ONE, "reservations") == before
+    reservation_id = first_reservation(account)
+    account.update_reservation(reservation_id, guestName="Changed", updatedOn=ago(seconds=0))
+    the_span_passes()
+    synced(services, ONE, mode="reconcile")
+    row, truth = row_of(database_url, reservation_id), account.reservations[reservation_id].payload()
+    assert (row["guest_name"], float(row["total_price"])) == ("Changed", truth["totalPrice"])
+    assert content(row["raw_payload"]) == expected(sandbox, ONE, "reservations")[reservation_id][0]
+
+
+# What an unchanged read proved
+
+START = datetime(2026, 6, 5, 12, tzinfo=UTC)
+
+
+def second(number: float) -> datetime:
+    return START + timedelta(seconds=number)
+
+
+def read(name: str, at: float, listing_id: int = 1) -> Row:
+    """A listing without a clock, as it looked when it was asked for at that second."""
+    made = LISTINGS.row({"id": listing_id, "name": name}, second(at))
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def tables(database: Database, database_url: str) -> AccountTables:
+    rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
+    return AccountTables(database, ONE, UUID(int=7))
+
+
+@pytest.fixture
+def push(database: Database) -> PushTables:
+    return PushTables(database, ONE, UUID(int=7))
+
+
+def read_by_id(push: PushTables, row: Row) -> None:
+    changes = Changes()
+    changes.reads[LISTINGS.name].append(row)
+    push.apply(changes)
+
+
+def swept(tables: AccountTables, at: float, *, deleted: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+    record = SweepRecord("listings", second(at), True, 1, 1, 0, None, proven_at=second(at))
+    tables.finish_sweep(LISTINGS, record, seen={1}, deleted=deleted, asked_at=second(at))
+
+
+def names(url: str) -> list[str]:
+    return [row["name"] for row in rows(url, "SELECT name FROM hostaway.listings WHERE deleted_at IS NULL ORDER BY id")]
+
+
+def test_a_page_that_was_asked_for_before_an_unchanged_read_by_id_changes_nothing(
+    tables: AccountTables, push: PushTables, database_url: str
+) -> None:
+    tables.merge(LISTINGS, [read("A", 0)])
+    read_by_id(push, read("A", 1000))
+    tables.merge(LISTINGS, [read("B", 999)])
+    assert names(database_url) == ["A"]
+
+
+def test_a_sweep_does_not_delete_what_a_read_by_id_saw_alive_later(
+    tables: AccountTables, push: PushTables, database_url: str
+) -> None:
+    tables.merge(LISTINGS, [read("A", 0)])
+    read_by_id(push, read("A", 1000))
+    swept(tables, 999, deleted={1})
+    assert names(database_url) == ["A"]
+
+
+def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
+    tables: AccountTables, push: PushTables, database_url: str
+) -> None:
+    tables.merge(LISTINGS, [read("A", 0)])
+    swept(tables, 1000)
+    read_by_id(push, read("B", 999))
+    assert names(database_url) == ["A"]
+    read_by_id(push, read("B", 1001))
+    assert names(database_url) == ["B"]
+
+
+def test_an_incomplete_sweep_proves_nothing_and_forgets_nothing(
+    tables: AccountTables, push: PushTables, database_url: str
+) -> None:
+    tables.merge(LISTINGS, [read("A", 0)])
+    swept(tables, 500)
+    record = SweepRecord("listings", second(1000), False, 2, 1, 0, "moved")
+    tables.finish_sweep(LISTINGS, record, seen={1}, deleted=set(), asked_at=second(1000))
+    read_by_id(push, read("B", 499))
+    assert names(database_url) == ["A"]
+    read_by_id(push, read("B", 999))
+    assert names(database_url) == ["B"]
+
+
+def test_an_unchanged_reconcile_writes_no_row(services: Services, database_url: str) -> None:
+    the_span_passes()
+    query = "SELECT xmin::text, * FROM hostaway.reservations ORDER BY id"
+    before = rows(database_url, query)
+    synced(services, ONE, mode="reconcile")
+    assert rows(database_url, query) == before
+    proven = rows(
+        database_url, "SELECT proven_at IS NOT NULL AS is_proven FROM hostaway.sweeps WHERE entity <> 'messages'"
+    )
+    assert [row["is_proven"] for row in proven] == [True] * 3
+
+
+def test_of_two_copies_in_one_answer_the_newer_stays(tables: AccountTables, database_url: str) -> None:
+    older = RESERVATIONS.row(reservation(status="new", updatedOn="2026-06-02 10:00:00"), second(0))
+    newer = RESERVATIONS.row(reservation(status="modified", updatedOn="2026-06-03 10:00:00"), second(0))
+    assert older is not None
+    assert newer is not None
+    tables.merge(RESERVATIONS, [newer, older])
+    assert rows(database_url, "SELECT status FROM hostaway.reservations") == [{"status": "modified"}]
