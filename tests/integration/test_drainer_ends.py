@@ -1,0 +1,102 @@
+"""A drainer's reads, when events overtake them and when its time is over."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.apply import Applied
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.waiting import in_the_background, wait_until
+
+ACCOUNT = 1
+EVENTS = "SELECT id, status FROM hostaway.webhook_events ORDER BY id"
+
+
+@pytest.fixture
+def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+    return open_sandbox(f"{ACCOUNT}:3:20")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
+    opened = open_services(sandbox)
+    add_account(opened, ACCOUNT)
+    synced(opened, ACCOUNT)
+    sandbox.counters.reset()
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ACCOUNT)
+
+
+def deliver(services: Services, payload: dict[str, Any], kind: str = "reservation") -> None:
+    event = {"reservation": "reservation.updated", "conversationMessage": "message.received"}[kind]
+    body = {"object": kind, "event": event, "accountId": ACCOUNT, "data": payload}
+    services.inbox.accept([(parse_delivery(body), "request-1")])
+
+
+def deliver_for_reading(services: Services, account: Account, count: int) -> None:
+    """Updates that only Hostaway can complete."""
+    for reservation_id in list(account.reservations)[:count]:
+        payload = account.update_reservation(reservation_id, guestName="Read me")
+        del payload["status"]
+        deliver(services, payload)
+
+
+def applied_events(url: str) -> set[int]:
+    return {row["id"] for row in rows(url, EVENTS) if row["status"] == "applied"}
+
+
+def told_events(told: list[Applied]) -> list[int]:
+    return [event_id for applied in told for ids in applied.events.values() for event_id in ids]
+
+
+def test_what_was_being_read_when_the_time_was_over_is_told_exactly_if_it_was_applied(
+    services: Services, sandbox: SandboxServer, account: Account, database_url: str
+) -> None:
+    """An operator sees what was applied, and nothing else; the rest waits for the next drainer."""
+    deliver_for_reading(services, account, 5)
+    sandbox.config.latency = 1.5
+    told: list[Applied] = []
+    drain(services, told.append, linger=0, lifetime=0.5)
+    assert sorted(told_events(told)) == sorted(applied_events(database_url))
+
+    sandbox.config.latency = 0.0
+    drain(services, told.append, linger=0)
+    assert sorted(told_events(told)) == sorted(applied_events(database_url))
+    assert {row["status"] for row in rows(database_url, EVENTS)} == {"applied"}
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_a_later_event_of_a_message_that_waits_for_its_conversation_is_not_lost(
+    services: Services, sandbox: SandboxServer, account: Account, database_url: str
+) -> None:
+    """The message came whole, and was edited before its unknown conversation could be read: the edit counts."""
+    conversation = account.add_conversation(next(iter(account.reservations)))
+    message = account.add_message(conversation["id"], "first words")
+    deliver_for_reading(services, account, 1)
+    sandbox.config.latency = 3.0  # this read holds up the account's next ones
+    sandbox.counters.reset()
+
+    with in_the_background(lambda: drain(services, lambda _: None, linger=0)):
+        wait_until(lambda: sandbox.counters.max_in_flight > 0)
+        deliver(services, message, "conversationMessage")
+        time.sleep(1.0)
+        edited = account.edit_message(conversation["id"], message["id"], "second thoughts")
+        deliver(services, edited, "conversationMessage")
+        time.sleep(1.0)
+        assert sandbox.counters.total == 0, "too slow: the read is over before the events came"
+        sandbox.config.latency = 0.0
+
+    body = "SELECT body FROM hostaway.messages WHERE id = %s"
+    assert rows(database_url, body, message["id"]) == [{"body": "second thoughts"}]
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)

@@ -1,0 +1,96 @@
+"""What an earlier sync has proven is not read again; what it has not proven is."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from math import ceil
+
+import pytest
+
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+ACCOUNT = 59808
+RESERVATIONS = "/v1/reservations"
+
+
+@pytest.fixture
+def filled(open_sandbox: OpenSandbox, open_services: OpenServices) -> tuple[SandboxServer, Services]:
+    sandbox = open_sandbox(f"{ACCOUNT}:3:250")
+    services = open_services(sandbox)
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    sandbox.counters.reset()
+    return sandbox, services
+
+
+def pages_of_a_refresh(sandbox: SandboxServer, services: Services) -> int:
+    before = sandbox.counters.calls()[RESERVATIONS]
+    synced(services, ACCOUNT, mode="refresh")
+    return sandbox.counters.calls()[RESERVATIONS] - before
+
+
+def test_what_a_refresh_has_read_the_next_one_does_not_read(filled: tuple[SandboxServer, Services]) -> None:
+    sandbox, services = filled
+    account = sandbox.world.account(ACCOUNT)
+    for number, reservation_id in enumerate(list(account.reservations)[:210]):
+        account.update_reservation(reservation_id, guestName="moved to the front", updatedOn=minute(number))
+    assert pages_of_a_refresh(sandbox, services) == 3, "210 changes at 100 a page"
+    assert pages_of_a_refresh(sandbox, services) == 1
+    account.update_reservation(next(iter(account.reservations)), guestName="once more")
+    assert pages_of_a_refresh(sandbox, services) == 1
+
+
+def minute(number: int) -> str:
+    """Later than anything that the sandbox made up, and each later than the one before."""
+    return f"{datetime(2026, 9, 10) + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ001 (as Hostaway says it)
+
+
+def test_a_list_that_was_not_read_to_its_end_is_no_known_ground(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """A sweep that a changing list kept from completeness has seen the newest row, and may have missed any other."""
+    sandbox = open_sandbox(f"{ACCOUNT}:3:60", reservations_cap=10)
+    services = open_services(sandbox)
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    rows(database_url, "UPDATE hostaway.sweeps SET is_complete = false, seen_count = seen_count - 1 RETURNING 1")
+    missed = oldest(sandbox)
+    rows(database_url, "DELETE FROM hostaway.reservations WHERE id = %s RETURNING 1", missed)
+
+    pages = pages_of_a_refresh(sandbox, services)
+
+    assert pages == ceil(len(sandbox.world.account(ACCOUNT).reservations) / 10)
+    assert rows(database_url, "SELECT 1 FROM hostaway.reservations WHERE id = %s", missed)
+
+
+def oldest(sandbox: SandboxServer) -> int:
+    """The last of the list."""
+    truth = sandbox.world.account(ACCOUNT).truth("reservations")
+    return int(min((row["updatedOn"], row["id"]) for row in truth)[1])
+
+
+@pytest.mark.parametrize(("hours_ago", "is_continued"), [(12, True), (30, False)])
+def test_a_full_sync_goes_on_where_one_ended_early_for_a_day_at_most(
+    filled: tuple[SandboxServer, Services], database_url: str, hours_ago: int, is_continued: bool
+) -> None:
+    """What was read since the killed one began need not be read again; but a full sync must not rest on old reads."""
+    sandbox, services = filled
+    account = sandbox.world.account(ACCOUNT)
+    message = next(iter(account.truth("messages")))
+    account.edit_message(message["conversationId"], message["id"], "edited in silence")
+    rows(  # as if the sync had been killed after it had read them all
+        database_url,
+        "UPDATE hostaway.sync_runs SET status = 'running', finished_at = NULL, "
+        f"baseline_at = now() - interval '{hours_ago} hours' RETURNING 1",
+    )
+    read_at = f"now() - interval '{hours_ago - 1} hours'"
+    rows(database_url, f"UPDATE hostaway.conversations SET messages_synced_at = {read_at} RETURNING 1")
+
+    report = synced(services, ACCOUNT)
+
+    assert (report.entities["messages"].fetched == 0) == is_continued
+    if not is_continued:
+        assert_equal_to_source(database_url, sandbox, ACCOUNT)

@@ -1,0 +1,90 @@
+"""What comes while messages are being read is neither lost nor taken for deleted."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, expected, rows, stored, synced
+from tests.waiting import in_the_background, wait_until
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+ACCOUNT = 59808
+MESSAGES = "/v1/conversations/{id}/messages"
+NEWEST_FIRST = (
+    "SELECT id FROM hostaway.conversations ORDER BY greatest(message_sent_at, message_received_at) DESC NULLS LAST, id"
+)
+
+
+def arrive(services: Services, message: dict[str, Any]) -> None:
+    """By webhook, into the tables."""
+    body = {"object": "conversationMessage", "event": "message.received", "accountId": ACCOUNT, "data": message}
+    services.inbox.accept([(parse_delivery(body), "request-1")])
+    drain(services, lambda _: None, linger=0)
+
+
+def test_a_message_that_comes_after_hostaway_answered_is_read_next_time(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """A webhook moves the marker during the read. What was read is complete up to the marker before, not up to that."""
+    sandbox = open_sandbox(f"{ACCOUNT}:2:5")
+    services = open_services(sandbox)
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    account = sandbox.world.account(ACCOUNT)
+    conversation = next(iter(account.conversations))
+    account.add_message(conversation, "makes the conversation worth a read")
+    synced(services, ACCOUNT, mode="reconcile", entities=("conversations",))
+    sandbox.config.latency = 3.0
+    sandbox.counters.reset()
+    with in_the_background(lambda: synced(services, ACCOUNT, mode="reconcile", entities=("messages",))):
+        wait_until(lambda: sandbox.counters.max_in_flight > 0)
+        time.sleep(0.1)  # from here on Hostaway's answer is on its way, and lacks what follows
+        account.add_message(conversation, "no webhook tells of this one")
+        arrive(services, account.add_message(conversation, "a webhook tells of this one"))
+        assert sandbox.counters.total == 0, "too slow: the answer has arrived before the webhook"
+    sandbox.config.latency = 0.0
+
+    synced(services, ACCOUNT, mode="refresh")
+
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_each_conversation_of_a_batch_is_judged_by_when_it_was_asked_for_itself(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """A message came after its conversation was asked for and before another one was: it is not in the answer, and yet
+    it is there."""
+    sandbox = open_sandbox(f"{ACCOUNT}:2:5")
+    services = open_services(sandbox)
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    slow = open_services(sandbox, rate_limit_account="1/2", concurrency=2)
+    first, second, third, *_ = (row["id"] for row in rows(database_url, NEWEST_FIRST))
+    sandbox.counters.reset()
+
+    def asked() -> int:
+        return sandbox.counters.calls()[MESSAGES]
+
+    reading = in_the_background(lambda: synced(slow, ACCOUNT, entities=("messages",), max_delete_share=1.0))
+    with reading, psycopg.connect(database_url) as connection:
+        # What is read first is not stored before this block ends: a batch piles up behind it.
+        query = b"SELECT 1 FROM hostaway.conversations WHERE id = ANY(%s) FOR UPDATE"
+        connection.execute(query, [[first, second]])
+        wait_until(lambda: asked() == 3)
+        message = sandbox.world.account(ACCOUNT).add_message(third, "between two questions")
+        arrive(services, message)
+        assert asked() == 3, "too slow: the fourth has been asked for"
+        wait_until(lambda: asked() == 4)
+        time.sleep(0.1)
+
+    assert asked() == len(rows(database_url, NEWEST_FIRST)), "the newer message made the older answer look incomplete"
+    alive = "SELECT id FROM hostaway.messages WHERE deleted_at IS NULL AND id = %s"
+    assert rows(database_url, alive, message["id"]), "taken for deleted by an answer that is older than it"
+    assert stored(database_url, ACCOUNT, "messages") == expected(sandbox, ACCOUNT, "messages")
