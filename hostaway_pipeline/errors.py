@@ -11,6 +11,7 @@ PipelineError                     what happened and the way out, in one line
 └── ApiError                      Hostaway's answer, classified once, where it is read
     ├── TransientApiError         worth another try: network, 429, 5xx, 408, a garbled body
     │   ├── NetworkError
+    │   │   └── Aborted           nothing was wrong: this process ends
     │   ├── RateLimited           carries the instant from which the server accepts requests again
     │   ├── ServerError
     │   └── GarbledBody
@@ -70,6 +71,13 @@ class TransientApiError(ApiError):
 
 class NetworkError(TransientApiError):
     """No answer: refused, cut, timed out."""
+
+
+class Aborted(NetworkError):
+    """The work was told to stop: it says nothing about Hostaway, and is not tried again."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped before Hostaway answered, because this process ends")
 
 
 class RateLimited(TransientApiError):

@@ -1,23 +1,22 @@
 """The token's life cycle: fetched once, kept for months, usable from its second second on."""
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hostaway_pipeline.client.ports import TokenStore
+from hostaway_pipeline.client.ports import Sleep, TokenStore
 from hostaway_pipeline.client.transport import Transport
 from hostaway_pipeline.domain.tokens import Token
 from hostaway_pipeline.errors import AccessDenied, GarbledBody, InvalidCredentials
 
 # Hostaway refuses a token during the first second after it was issued.
-_UNUSABLE_SECONDS = 1.05
+UNUSABLE_SECONDS = 1.05
 # A token that is refused again and again is not the cause: stop asking for new ones.
 _MOST_REFRESHES = 5
 
 
 def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
-    """A new token, not usable yet: see `wait_until_usable`. Raises InvalidCredentials, or a TransientApiError."""
+    """A new token, not usable for UNUSABLE_SECONDS. Raises InvalidCredentials, or a TransientApiError."""
     form = {
         "grant_type": "client_credentials",
         "client_id": str(account_id),
@@ -37,18 +36,14 @@ def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
     return Token(value, datetime.now(UTC) + timedelta(seconds=lifetime))
 
 
-def wait_until_usable() -> None:
-    """To be called once a token was issued, before anybody else sees it."""
-    time.sleep(_UNUSABLE_SECONDS)
-
-
 class Authenticator:
     """The token of one account in one process: cached in memory, shared through the store."""
 
-    def __init__(self, account_id: int, store: TokenStore, fetch: Callable[[str], Token]) -> None:
+    def __init__(self, account_id: int, store: TokenStore, fetch: Callable[[str], Token], sleep: Sleep) -> None:
         self._account_id = account_id
         self._store = store
         self._fetch = fetch
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._refreshes = 0
@@ -75,4 +70,4 @@ class Authenticator:
             return self._token
 
     def _refreshed(self, stale: Token | None) -> Token:
-        return self._store.refresh(self._account_id, stale, self._fetch)
+        return self._store.refresh(self._account_id, stale, self._fetch, self._sleep)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from hostaway_pipeline.client.auth import Authenticator, ask_for_token, wait_until_usable
+from hostaway_pipeline.client.auth import UNUSABLE_SECONDS, Authenticator, ask_for_token
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.client.transport import Answer, Params, Transport
 from hostaway_pipeline.domain.tokens import Token
-from hostaway_pipeline.errors import AccessDenied, ApiError, RateLimited, TransientApiError
+from hostaway_pipeline.errors import Aborted, AccessDenied, ApiError, RateLimited, TransientApiError
 
 T = TypeVar("T")
 Method = Literal["POST", "PUT", "DELETE"]
@@ -58,7 +58,7 @@ class CallStats:
 
 
 class HostawayClient:
-    """Safe to share between threads; one keep-alive session; close it when done."""
+    """Safe to share between threads; one keep-alive session. At the end of its block nothing of it is under way."""
 
     def __init__(
         self,
@@ -79,13 +79,30 @@ class HostawayClient:
         self._observer = observer
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
-        self._auth = Authenticator(account_id, tokens, self._fetch_token)
+        self._auth = Authenticator(account_id, tokens, self._fetch_token, self._sleep)
+        self._is_aborted = threading.Event()
 
     def __enter__(self) -> "HostawayClient":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.abort()
         self._transport.close()
+
+    def abort(self) -> None:
+        """From any thread: requests under way, waits for slots, tokens and retries end at once with Aborted, and no
+        request begins any more."""
+        self._is_aborted.set()
+        self._transport.abort()
+
+    @contextmanager
+    def aborted_by_errors(self) -> Iterator[None]:
+        """To be entered inside a pool's block: what unwinds it aborts first, so that the pool's threads end at once."""
+        try:
+            yield
+        except BaseException:
+            self.abort()
+            raise
 
     def page(self, path: str, params: Params) -> Page:
         """One page of a list. Raises an ApiError once the retries are used up."""
@@ -124,14 +141,15 @@ class HostawayClient:
             "GET", "/accessTokens", lambda: ask_for_token(self._transport, self.account_id, secret)
         )
         self._observer.token_refreshed()
-        wait_until_usable()
+        self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it
         return token
 
     def _with_retries(self, method: str, path: str, send: Callable[[], T]) -> tuple[T, datetime]:
         """What was answered, and the moment of the request by the limiter's clock."""
         waits, limited = self._policy.waits(), 0
         while True:
-            slot = self._limiter.acquire(self.account_id)
+            self._sleep(0)
+            slot = self._limiter.acquire(self.account_id, self._sleep)
             self.stats.sent()
             try:
                 with self._observed(path):
@@ -146,7 +164,12 @@ class HostawayClient:
                 wait = next(waits, None)
                 if wait is None or method == "POST":
                     raise
-                time.sleep(wait)
+                self._sleep(wait)
+
+    def _sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as the client is."""
+        if self._is_aborted.wait(seconds):
+            raise Aborted
 
     @contextmanager
     def _observed(self, path: str) -> Iterator[None]:

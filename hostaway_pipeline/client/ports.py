@@ -1,17 +1,24 @@
 """What the client needs from its surroundings. `store` satisfies these protocols; wiring.py brings the two together."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
 from hostaway_pipeline.domain.tokens import FetchToken, Token
+
+# How to wait for so many seconds; raises what ends the wait early.
+Sleep = Callable[[float], None]
 
 
 class TokenStore(Protocol):
     def load(self, account_id: int) -> Token | None:
         """The stored token, or None when there is none that will live for some more minutes."""
 
-    def refresh(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token:
-        """Replace `stale` by what `fetch` returns, once among all processes: whoever comes second gets the first's."""
+    def refresh(self, account_id: int, stale: Token | None, fetch: FetchToken, sleep: Sleep) -> Token:
+        """Replace `stale` by what `fetch` returns, once among all processes: whoever comes second gets the first's.
+
+        Waits for others with `sleep`.
+        """
 
 
 class Observer(Protocol):
@@ -24,8 +31,11 @@ class Observer(Protocol):
 
 
 class RateLimiter(Protocol):
-    def acquire(self, account_id: int) -> datetime:
-        """Return when one request of this account may be sent, by its limit and the IP's; returns the slot."""
+    def acquire(self, account_id: int, sleep: Sleep) -> datetime:
+        """Return when one request of this account may be sent, by its limit and the IP's; returns the slot.
+
+        Waits with `sleep`.
+        """
 
     def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         """The request of this slot was answered 429: nobody sends before `until` (None: it named no time)."""

@@ -5,6 +5,7 @@ Satisfies client.ports.RateLimiter for any number of threads and processes. No c
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database, query
 
+Sleep = Callable[[float], None]
 # What may lie between the moment of a slot and the moment the server counts: waking up, the way, its own stalls.
 MARGIN_SECONDS = 0.3
 # A sleeper that wakes up later than this has lost its turn: a late request would crowd the next window.
@@ -52,19 +54,20 @@ class PostgresSlots:
         self._account = account
         self._statement = "take_interactive_slot" if interactive else "take_slot"
 
-    def acquire(self, account_id: int) -> datetime:
+    def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
         """Wait for the account's slot first, then for the IP's; returns the moment of sending, by the database's clock.
 
-        In this order an account at its limit holds no permission of the IP that others could use.
+        In this order an account at its limit holds no permission of the IP that others could use. A paused scope means
+        minutes: `sleep` may end them by an exception.
         """
         account = _account_scope(account_id)
         while True:
             planned, wait = self._take(account, self._account)
-            _sleep(wait)
+            _wait(wait, sleep)
             actual, wait = self._take(self._ip_scope, self._ip)
             if actual > planned:
                 self._run("move_slot", {"scope": account, "planned": planned, "actual": actual})
-            if _sleep(wait) <= _LATEST_START:
+            if _wait(wait, sleep) <= _LATEST_START:
                 return actual
 
     def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
@@ -83,10 +86,10 @@ class PostgresSlots:
             },
         )
 
-    def acquire_send(self, account_id: int) -> None:
+    def acquire_send(self, account_id: int, sleep: Sleep = time.sleep) -> None:
         """Wait until one more message may be sent for this account; its request's own slot comes after that."""
         _, wait = self._take(_send_scope(account_id), SENDS)
-        _sleep(wait)
+        _wait(wait, sleep)
 
     def send_refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         """Somebody else sends for this account, too: nobody of ours does before `until`, and reads go on."""
@@ -129,9 +132,9 @@ class SendSlots:
     def __init__(self, slots: PostgresSlots) -> None:
         self._slots = slots
 
-    def acquire(self, account_id: int) -> datetime:
-        self._slots.acquire_send(account_id)
-        return self._slots.acquire(account_id)
+    def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
+        self._slots.acquire_send(account_id, sleep)
+        return self._slots.acquire(account_id, sleep)
 
     def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         self._slots.send_refused(account_id, sent_at, until)
@@ -150,10 +153,10 @@ def _floor(limit: RateLimit, slowest: RateLimit) -> int:
     return min(limit.requests, math.ceil(slowest.requests * limit.seconds / slowest.seconds))
 
 
-def _sleep(seconds: float) -> float:
+def _wait(seconds: float, sleep: Sleep) -> float:
     """Returns how much too late it woke up, in seconds."""
     if seconds <= 0:
         return 0.0
     end = time.monotonic() + seconds
-    time.sleep(seconds)
+    sleep(seconds)
     return max(0.0, time.monotonic() - end)

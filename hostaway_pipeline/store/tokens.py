@@ -1,5 +1,7 @@
 """Access tokens: one per account, encrypted, shared by all processes. Satisfies client.ports.TokenStore."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -14,6 +16,7 @@ from hostaway_pipeline.store.tables import accounts
 # A token that is about to expire is replaced before a long read could see it die.
 _LEAST_LIFE = timedelta(minutes=10)
 _LOCK_CLASS = 4_301_001  # the first half of the advisory lock's key
+_POLL_SECONDS = 0.1
 
 
 class PostgresTokenStore:
@@ -25,13 +28,24 @@ class PostgresTokenStore:
         with self._database.transaction() as connection:
             return self._stored(account_id, _credentials(connection, account_id))
 
-    def refresh(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token:
+    def refresh(
+        self, account_id: int, stale: Token | None, fetch: FetchToken, sleep: Callable[[float], None] = time.sleep
+    ) -> Token:
         """Under the account's token lock, look again first: another process may have fetched one meanwhile.
 
         The lock is held while Hostaway answers and the new token ripens, so nobody sees a token that is not usable.
+        That can take minutes, so who comes second asks for the lock again and again: nothing ends a wait in Postgres.
         """
+        while (token := self._refreshed(account_id, stale, fetch)) is None:
+            sleep(_POLL_SECONDS)
+        return token
+
+    def _refreshed(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token | None:
+        """None while another one holds the lock."""
         with self._database.transaction() as connection:
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, func.hashint8(account_id))))
+            lock = select(func.pg_try_advisory_xact_lock(_LOCK_CLASS, func.hashint8(account_id)))
+            if not connection.execute(lock).scalar_one():
+                return None
             row = _credentials(connection, account_id)
             current = self._stored(account_id, row)
             if current is not None and (stale is None or current.value != stale.value):

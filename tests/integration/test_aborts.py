@@ -1,0 +1,119 @@
+"""A client that is told to stop: whatever its threads wait for, they end at once, and nothing begins any more."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.errors import Aborted
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.tokens import PostgresTokenStore
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+# Many times what is needed, and far less than what each of these waits would last.
+SOON = 4.0
+
+
+def assert_abort_ends(client: HostawayClient, threads: int = 3) -> None:
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(client.page, "/listings", {}) for _ in range(threads)]
+        time.sleep(0.7)
+        assert not any(one.done() for one in waiting)
+        began = time.monotonic()
+        client.abort()
+        assert [type(one.exception(60)) for one in waiting] == [Aborted] * threads
+        assert time.monotonic() - began < SOON
+
+
+def test_an_abort_ends_requests_and_lets_nothing_be_sent(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    sandbox.faults.update(hang_share=1.0)
+    with services.client(59808) as client:
+        assert_abort_ends(client)
+        calls = sandbox.counters.total
+        with pytest.raises(Aborted):
+            client.page("/listings", {})
+    assert sandbox.counters.total == calls
+
+
+def test_an_abort_ends_the_wait_for_a_paused_limiter(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    services = open_services(open_sandbox("59808:2:5"))
+    add_account(services, 59808)
+    services.slots.refused(59808, services.slots.acquire(59808), datetime.now(UTC) + timedelta(minutes=5))
+    with services.client(59808) as client:
+        assert_abort_ends(client)
+
+
+def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    services = open_services(open_sandbox("59808:2:5"))
+    add_account(services, 59808)
+    services.slots.acquire_send(59808)
+    slot = services.slots.acquire(59808)
+    services.slots.send_refused(59808, slot, datetime.now(UTC) + timedelta(minutes=5))
+    with services.sending_client(59808) as client:
+        assert_abort_ends(client)
+
+
+def test_an_abort_ends_the_wait_between_two_tries(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    sandbox.faults.update(down=True)
+    with services.client(59808, RetryPolicy(base=120, cap=120)) as client:
+        assert_abort_ends(client)
+
+
+def test_an_abort_ends_the_wait_for_a_token_that_another_process_fetches(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
+    services = open_services(open_sandbox("59808:2:5"))
+    add_account(services, 59808, with_token=False)
+    is_over, is_fetching = threading.Event(), threading.Event()
+
+    def fetch(_: str) -> object:
+        is_fetching.set()
+        is_over.wait(60)
+        raise RuntimeError("no token")
+
+    other = PostgresTokenStore(services.database, services.keyring)
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(other.refresh, 59808, None, fetch)
+        assert is_fetching.wait(10)
+        with services.client(59808) as client:
+            assert_abort_ends(client)
+        is_over.set()
+        assert type(holding.exception(10)) is RuntimeError
+
+
+def test_an_abort_ends_the_wait_for_a_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox)
+    add_account(services, 59808, with_token=False)
+    sandbox.faults.update(hang_share=1.0)
+    with services.client(59808) as client:
+        assert_abort_ends(client)
+
+
+def test_the_end_of_its_block_aborts_a_client(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    """A thread that somebody forgot must not hold the process."""
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    sandbox.faults.update(hang_share=1.0)
+    with ThreadPoolExecutor(1) as pool:
+        with services.client(59808) as client:
+            waiting = pool.submit(client.page, "/listings", {})
+            time.sleep(0.5)
+        assert type(waiting.exception(SOON)) is Aborted
