@@ -11,7 +11,9 @@ from typing import Any
 
 import structlog
 
-from hostaway_pipeline.domain.redaction import REDACTED, scrub
+from hostaway_pipeline.domain.cards import REDACTED
+from hostaway_pipeline.domain.names import is_secret
+from hostaway_pipeline.domain.redaction import scrub
 
 _PRIVATE_KEY = re.compile(
     r"secret|token|passw|authorization|cookie|api_?key|encryption|credential|door|wifi|cvc|^cc[_A-Z]|card"
@@ -61,7 +63,7 @@ def configure_logging(level: str = "INFO") -> None:
 
 
 def _redacted(key: str, value: Any) -> Any:
-    if _PRIVATE_KEY.search(key) and value is not None and not isinstance(value, bool):
+    if (_PRIVATE_KEY.search(key) or is_secret(key)) and value is not None and not isinstance(value, bool):
         return REDACTED
     if isinstance(value, str):
         return scrub(value)

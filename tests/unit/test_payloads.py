@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.domain.payloads import content_hash, is_secret, storable
+from hostaway_pipeline.domain.names import is_secret
+from hostaway_pipeline.domain.payloads import _KEYS, content_hash, storable
+from tests.unit.test_cards import AROUND, card_numbers, written_cards
 
 # Written out and not imported: whoever drops a key from the list in the code has to meet this test.
 SECRETS = ["cvc", "doorCode", "doorCodeInstruction", "doorSecurityCode", "guestAuthHash", "wifiPassword"]
@@ -72,6 +74,185 @@ def test_the_payload_that_came_is_left_as_it_was():
     payload = {"id": 1, "Reservation": {"doorCode": "1234"}, "body": "a\x00"}
     storable(payload)
     assert payload == {"id": 1, "Reservation": {"doorCode": "1234"}, "body": "a\x00"}
+
+
+# Secrets by value
+
+
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"creditCard": {"number": CARD, "expiry": "12/27", "name": "A. Holder"}},
+        {"credit_card": [{"number": 4111111111111111, "cvc": 123}]},
+        {"payment": {"card": {"id": 5, "number": CARD}}},
+        {"CreditCard": CARD},
+        {"cardNumber": 4111111111111111},
+        {"CVC": 123},
+    ],
+    ids=["object", "list", "nested", "text", "number", "check code"],
+)
+def test_nothing_below_a_card_is_stored(card):
+    cleaned = str(storable({"id": 1, **card}))
+    assert "'id': 1" in cleaned
+    assert not [secret for secret in (CARD, "4111111111111111", "12/27", "Holder", "123") if secret in cleaned]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: {"hostNote": text},
+        lambda text: {"customFieldValues": [{"customFieldId": 167, "value": text}]},
+        lambda text: {"a": {"b": [[{"c": text}]]}},
+        lambda text: [text],
+        lambda text: text,
+        lambda text: {text: 1},
+    ],
+    ids=["note", "custom field", "deep", "list", "text", "key"],
+)
+def test_a_card_number_in_a_text_is_masked_and_the_rest_stays(wrap):
+    assert storable(wrap(f"my card {CARD}, thanks")) == wrap("my card [redacted], thanks")
+
+
+def test_a_text_that_is_nothing_but_a_card_number_is_masked():
+    assert storable({"value": "4111111111111111"}) == {"value": "[redacted]"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"id": 4111111111111111, "totalPrice": 4111111111111111.0},
+        {"reservationId": "4111111111111111", "channelReservationId": "4111-1111-1111-1111"},
+        {
+            "confirmationCode": "4111111111111111",
+            "hash": "4111111111111111",
+            "airbnbThreadMessageId": "4111111111111111",
+        },
+        {"ids": ["4111111111111111"], "4111111111111111": {"id": 1}},
+        {"phone": "+49 4222 2222 2222 2", "contactPhone1": "378282246310005"},
+        {"airbnbListingUrl": "https://www.airbnb.com/rooms/4111111111111111"},
+        {"hostProxyEmail": "c-4111111111111111@host.hostaway.info", "propertyLicenseNumber": "4111111111111111"},
+        {"insertedOn": "2026-10-05 12:00:30", "arrivalDate": "2026-10-05"},
+    ],
+)
+def test_numbers_and_identifiers_are_never_taken_for_cards(payload):
+    """One in ten long ids passes the check of a card number."""
+    assert storable(payload) == payload
+
+
+@pytest.mark.parametrize("key", ["reservationId", "confirmationCode", "airbnbListingUrl"])
+def test_an_identifier_is_one_word(key):
+    assert storable({key: f"card {CARD}"}) == {key: "card [redacted]"}
+
+
+def test_a_telephone_number_has_15_digits_at_most():
+    assert storable({"phone": CARD}) == {"phone": "[redacted]"}
+
+
+# Not within texts that name ids: there a card number would be theirs.
+_ANY_KEY = st.sampled_from(["body", "hostNote", "value", "comment", "name", "x", "Reservation", "customFieldValues"])
+
+
+@given(written_cards(), st.data())
+def test_no_card_number_survives_at_any_depth(card, data):
+    inner: Any = data.draw(AROUND) + card + data.draw(AROUND)
+    for _ in range(data.draw(st.integers(0, 6))):
+        others = data.draw(st.dictionaries(KEYS, JSON, max_size=2))
+        inner = data.draw(st.sampled_from([[inner], {data.draw(_ANY_KEY): inner, **others}, [others, inner]]))
+    assert card not in str(storable(inner))
+
+
+@given(st.dictionaries(st.sampled_from(["id", "listingMapId", "total", "body", "x"]), st.integers() | st.floats()))
+def test_numbers_are_never_touched(payload):
+    assert storable(payload) == payload
+
+
+@given(st.dictionaries(st.sampled_from(["id", "reservationId", "hash", "confirmationCode", "url"]), card_numbers()))
+def test_identifiers_are_never_touched(payload):
+    assert storable(payload) == payload
+
+
+# The guest's own link
+
+
+@pytest.mark.parametrize("hash_key", ["guestAuthHash", "guest_auth_hash"])
+def test_the_hash_of_the_guests_link_is_masked_wherever_it_is_repeated(hash_key):
+    secret = "a4f8e1c29b7d"
+    payload = {
+        "id": 1,
+        hash_key: secret,
+        "guestPortalUrl": f"https://portal.example.com/{secret}",
+        "hostNote": f"see https://portal.example.com/{secret}/checkin please",
+        "rentalAgreementFileUrl": f"https://files.example.com/a?guest={secret}",
+        "parts": [{"Reservation": {"link": secret}}],
+    }
+    cleaned = storable(payload)
+    assert secret not in str(cleaned)
+    assert cleaned["hostNote"] == "see https://portal.example.com/[redacted]/checkin please"
+    assert "guestPortalUrl" not in cleaned
+
+
+@pytest.mark.parametrize(
+    "link", ["https://portal.example.com/r/a4f8e1c29b7d4e5f?x=1", "https://portal.example.com/r?hash=a4f8e1c29b7d4e5f"]
+)
+def test_the_hash_is_known_from_the_link_alone(link):
+    cleaned = storable({"id": 1, "guestPortalUrl": link, "hostNote": "hash a4f8e1c29b7d4e5f", "city": "portal"})
+    assert cleaned == {"id": 1, "hostNote": "hash [redacted]", "city": "portal"}
+
+
+@pytest.mark.parametrize("value", [None, "", "abc", 12345, [], {"a": 1}])
+def test_what_cannot_be_a_hash_is_not_looked_for(value):
+    assert storable({"id": 12345, "guestAuthHash": value, "note": "abc 12345"}) == {"id": 12345, "note": "abc 12345"}
+
+
+# Custom fields
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"customFieldId": 1, "name": "Door code", "value": "4711#"},
+        {"customFieldId": 1, "varName": "reservation_custom_field_door_code", "value": "4711#"},
+        {"customFieldId": 1, "customField": {"id": 1, "name": "Lockbox PIN"}, "value": "4711#"},
+        {"customFieldId": 1, "title": "WiFi password", "value": ["4711#"]},
+        {"name": "Türcode", "Value": "4711#"},
+        {"updatedField": "doorCode", "previousValue": "4711#", "newValue": "4711# or so"},
+        {"customFieldId": 1, "value": "Door code: 4711#"},
+        {"customFieldId": 1, "name": "Gate", "value": "code 4711#"},
+    ],
+)
+def test_the_value_of_a_custom_field_that_opens_a_door_is_masked(field):
+    cleaned = storable({"customFieldValues": [field]})
+    assert "4711" not in str(cleaned)
+    assert "[redacted]" in str(cleaned)
+    assert storable(cleaned) == cleaned
+
+
+def test_a_number_that_opens_a_door_is_masked_too():
+    assert storable({"name": "Door code", "value": 4711}) == {"name": "Door code", "value": "[redacted]"}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"customFieldId": 167, "value": "Custom field value one"},
+        {"customFieldId": 167, "name": "Door colour", "value": "blue, 3 of them"},
+        {"name": "cleaningFee", "title": "Cleaning fee", "value": 1000, "total": 69},
+        {"customFieldId": 1, "name": "Door code", "value": None},
+        {"customFieldId": 1, "name": "Door code", "value": ""},
+        {"customFieldId": 1, "name": {"en": 1}, "value": "x"},
+    ],
+)
+def test_other_custom_fields_stay(field):
+    assert storable({"customFieldValues": [field]}) == {"customFieldValues": [field]}
+
+
+def test_keys_that_strangers_send_do_not_fill_the_memory():
+    for number in range(10_000):
+        storable({f"key{number}": 1, f"long{number}" * 50: 1})
+    assert len(_KEYS) <= 4096
 
 
 # Characters that Postgres cannot store

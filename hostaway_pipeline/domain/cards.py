@@ -1,0 +1,105 @@
+"""Card numbers in running text: told by their first digits, their length and their check digit.
+
+One in ten long numbers passes the check by chance, so ids are not looked at: names.py tells which fields hold them.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+REDACTED = "[redacted]"
+
+# What people put between digits: blanks of any width, and dashes of any length.
+_GAP = "[ \t\u00a0\u2000-\u200a\u202f\u2010-\u2015\u2212-]{0,3}"
+# 13 digits or more in one run.
+_RUN = re.compile(rf"\d(?:{_GAP}\d){{12,}}")
+_GROUP = re.compile(r"\d+")
+_NO_DIGIT = re.compile(r"\D+")
+# Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Maestro, Mir.
+_ISSUER = re.compile(r"4|5[0-8]|2(?:20[0-4]|22[1-9]|2[3-9]|[3-6]|7[01]|720)|3(?:0[0-59]|[4-9])|6(?:011|2|3|4[4-9]|5|7)")
+_SHORTEST, _LONGEST = 13, 19
+_LONGEST_PHONE = 15
+_NEAR = 48  # longer than an IBAN with its blanks
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+_NO_CARD = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])"  # UUID
+    r"|(?<!\d)(?:19|20)\d\d([ -])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)"  # date
+    r"|(?<!\d)(?:0[1-9]|[12]\d|3[01])([ -])(?:0[1-9]|1[0-2])\2(?:19|20)\d\d(?!\d)"
+    r"|(?<!\d)\d{5,}-20[0-4]\d-\d+",  # Hostaway's own text ids: listing, channel, number
+    re.IGNORECASE,
+)
+_IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
+# A check code stands beside its number, or comes in a message of its own.
+_CHECK_CODE = re.compile(r"(?i)\b((?:cv[cv]2?|csc|security code)(?:\s+(?:code|number|is))*[\s:=#-]*)\d{3,4}(?!\d)")
+# A quick look that misses no card number and no check code in ASCII, and takes no time of day for one.
+may_hold_card = re.compile(r"[0-9cC](?:[0-9 \t-]{12}(?!(?<= [0-9][0-9]):)|[vV][cCvV])").search
+
+
+def mask_cards(text: str) -> str:
+    """The text with card numbers and their check codes replaced; the rest stays as it is."""
+    is_suspect = may_hold_card(text) is not None
+    if (is_suspect or not text.isascii()) and (found := _RUN.search(text)) is not None:
+        text = _masked(text, found)
+    return _CHECK_CODE.sub(rf"\1{REDACTED}", text) if is_suspect else text
+
+
+def digits_of(text: str) -> str:
+    """In ASCII, whatever script they are written in."""
+    digits = _NO_DIGIT.sub("", text)
+    return digits if digits.isascii() else "".join(str(int(digit)) for digit in digits)
+
+
+def is_card_number(digits: str) -> bool:
+    """Whether 13 to 19 digits begin like a card of a known issuer and pass Luhn's check."""
+    if not _SHORTEST <= len(digits) <= _LONGEST or _ISSUER.match(digits) is None:
+        return False
+    checked = digits[-1::-2] + digits[-2::-2].translate(_DOUBLED)
+    return sum(map(int, checked)) % 10 == 0
+
+
+def _masked(text: str, found: re.Match[str] | None) -> str:
+    parts, end = [], 0
+    while found is not None:
+        for first, last in _cards_in(text, found):
+            if first >= end and not _is_within_another_number(text, first, last):
+                parts += [text[end:first], REDACTED]
+                end = last
+        found = _RUN.search(text, found.end())
+    return "".join([*parts, text[end:]])
+
+
+def _cards_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """Where card numbers may stand in a run of digits; of those that begin alike, the longest."""
+    start, stop = run.span()
+    groups = [group.span() for group in _GROUP.finditer(text, start, stop)]
+    if len(groups) <= _LONGEST:
+        digits = digits_of(run[0])
+        if len(digits) <= _LONGEST_PHONE and text[max(0, start - 2) : start].rstrip().endswith("+"):
+            return
+        if is_card_number(digits):
+            yield start, stop
+    for place, (first, end) in enumerate(groups):
+        if end - first >= 4:
+            numbers = ((first, last) for last in reversed(_ends(groups[place : place + 5])))
+            yield from islice((number for number in numbers if is_card_number(digits_of(text[slice(*number)]))), 1)
+
+
+def _ends(groups: list[tuple[int, int]]) -> list[int]:
+    """Where a number that begins with the first group may end: 4-4-4-4 and the like, 4-6-5, 4-6-4, or that group."""
+    sizes = [last - first for first, last in groups]
+    is_joined = [all(size == 4 for size in sizes[:count]) or sizes[:count] == [4, 6] for count in range(len(sizes))]
+    return [last for (_, last), joined in zip(groups, is_joined, strict=True) if joined]
+
+
+def _is_within_another_number(text: str, first: int, last: int) -> bool:
+    """Whether a UUID, a date, an id of Hostaway's or a valid IBAN has digits in common with it."""
+    near = max(0, first - _NEAR), last + _NEAR
+    spans = [found.span() for found in _NO_CARD.finditer(text, *near)]
+    spans += [found.span() for found in _IBAN.finditer(text, *near) if _is_iban(found[0])]
+    return any(start < last and first < stop for start, stop in spans)
+
+
+def _is_iban(text: str) -> bool:
+    iban = text.replace(" ", "")
+    return int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 == 1
