@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import Entity, Row
-from hostaway_pipeline.domain.payloads import is_same_content
+from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.stage import merge_staged, stage
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA
@@ -120,9 +120,13 @@ class _Merging:
             or self._settles(row, stored)
         )
 
-    def completed(self, rows: list[Row], stored: Collection[int]) -> list[Row]:
+    def completed(self, rows: list[Row], stored: Mapping[int, _Stored]) -> list[Row]:
         """Answers that lack keys which are stored keep them: an absent key is no change. Events carry every key."""
-        known = [row for row in rows if row.id in stored] if self._is_read else []
+        known = [
+            row
+            for row in rows
+            if self._is_read and row.id in stored and lacks_keys(row.content_hash, stored[row.id].content_hash)
+        ]
         if not known:
             return rows
         values = {
