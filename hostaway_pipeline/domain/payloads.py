@@ -59,9 +59,9 @@ def storable(value: Any) -> Any:
 def content_hash(payload: Payload, optional: frozenset[str] = frozenset()) -> bytes:
     """Equal when two payloads differ in volatile keys only.
 
-    4 bytes of the keys, 12 of the content under them, and 8 more where an `optional` key is present: so a payload without
-    its optional keys can be compared with one that has them (`is_same_content`), and it shows whether two payloads have
-    the same keys (`lacks_keys`).
+    4 bytes of the keys, 12 of the content under them, and 8 more where an `optional` key is present: so a payload
+    without its optional keys can be compared with one that has them (`is_same_content`), and it shows whether two
+    payloads have the same keys (`lacks_keys`).
     """
     content = _content(payload)
     apart = {key: content.pop(key) for key in optional if key in content}
