@@ -1,16 +1,18 @@
 """The composition root: settings become an engine, a keyring and services. Nothing else puts the parts together."""
 
 import os
+import threading
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from weakref import WeakSet
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.embedded import EmbeddedPostgres
-from hostaway_pipeline.errors import KeyringError, PipelineError
+from hostaway_pipeline.errors import Aborted, KeyringError, PipelineError
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.account_tables import AccountTables
@@ -57,6 +59,9 @@ class Services:
         self.settings = settings
         self.database = Database(database_url, pool_size=_CONNECTIONS)
         self.telemetry = Telemetry(self.database)
+        self._clients: WeakSet[HostawayClient] = WeakSet()
+        self._clients_lock = threading.Lock()
+        self._is_aborted = threading.Event()
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -107,6 +112,14 @@ class Services:
     def slots(self) -> PostgresSlots:
         return self._slots(interactive=False)
 
+    def abort(self) -> None:
+        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+        with self._clients_lock:
+            self._is_aborted.set()
+            clients = list(self._clients)
+        for client in clients:
+            client.abort()
+
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
         return self._client(account_id, self.slots, policy, self.settings.read_timeout)
 
@@ -134,7 +147,7 @@ class Services:
         )
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
-        return account_lock(self.database, account_id, wait_seconds=wait_seconds)
+        return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self._sleep)
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)
@@ -159,6 +172,8 @@ class Services:
         migrate(self.database)
 
     def close(self) -> None:
+        """Also when the work is unwinding: threads that still wait for Hostaway must not hold the process."""
+        self.abort()
         with suppress(PipelineError):  # counters are worth no failure
             self.telemetry.flush()
         self.database.dispose()
@@ -185,7 +200,7 @@ class Services:
     ) -> HostawayClient:
         tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
         observer: Observer = self.telemetry
-        return HostawayClient(
+        client = HostawayClient(
             account_id,
             base_url=self.settings.api_url,
             tokens=tokens,
@@ -195,6 +210,15 @@ class Services:
             policy=policy,
             read_seconds=read_seconds,
         )
+        with self._clients_lock:
+            self._clients.add(client)
+        if self._is_aborted.is_set():
+            client.abort()
+        return client
+
+    def _sleep(self, seconds: float) -> None:
+        if self._is_aborted.wait(seconds):
+            raise Aborted
 
     def _key_file(self) -> Path:
         """The embedded database's key, made at its first start. A lost key is an error, never a new key."""

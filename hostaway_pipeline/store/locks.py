@@ -1,7 +1,7 @@
 """One sync per account at a time, among all processes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import ColumnElement, func, select, text
@@ -24,7 +24,9 @@ _IS_HELD = """
 
 
 @contextmanager
-def account_lock(database: Database, account_id: int, *, wait_seconds: float = 0) -> Iterator[None]:
+def account_lock(
+    database: Database, account_id: int, *, wait_seconds: float = 0, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
     """Hold the account's lock for the block; a killed holder loses it with its connection.
 
     Raises SyncInProgress when another process still holds it after `wait_seconds`.
@@ -37,7 +39,7 @@ def account_lock(database: Database, account_id: int, *, wait_seconds: float = 0
                 raise SyncInProgress(
                     f"account {account_id} is being synced by another process; wait for it, or use --wait"
                 )
-            time.sleep(_POLL_SECONDS)
+            sleep(_POLL_SECONDS)
         try:
             yield
         finally:

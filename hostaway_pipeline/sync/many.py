@@ -12,10 +12,20 @@ AT_ONCE = 4
 
 
 def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[Report]:
-    """Reports in the order in which the accounts end; an account that could not even start has one, too."""
+    """Reports in the order in which the accounts end; an account that could not even start has one, too.
+
+    Whoever is interrupted, or takes no more reports, aborts the services: syncs under way end at once as interrupted.
+    """
     with ThreadPoolExecutor(AT_ONCE, "account") as pool:
-        for done in as_completed([pool.submit(_one, services, request) for request in requests]):
-            yield done.result()
+        syncs = [pool.submit(_one, services, request) for request in requests]
+        try:
+            for done in as_completed(syncs):
+                yield done.result()
+        except BaseException:
+            for sync in syncs:
+                sync.cancel()
+            services.abort()
+            raise
 
 
 def _one(services: Services, request: PullRequest) -> Report:

@@ -46,6 +46,9 @@ class Services(Protocol):
 
     telemetry: Telemetry
 
+    def abort(self) -> None:
+        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient: ...
 
     def interactive_client(self, account_id: int) -> HostawayClient:
