@@ -9,6 +9,8 @@ from dagster import (
     DagsterEventType,
     DagsterInstance,
     ExecuteInProcessResult,
+    Failure,
+    RetryRequested,
     SensorResult,
     SkipReason,
     build_sensor_context,
@@ -135,7 +137,8 @@ def test_a_permanent_failure_is_not_tried_again(instance: DagsterInstance, servi
     ],
 )
 def test_only_transient_failures_are_tried_again(error: PipelineError, is_retried: bool) -> None:
-    assert failure(error).allow_retries is is_retried
+    assert isinstance(failure(error, 0), RetryRequested) is is_retried
+    assert isinstance(failure(error, 3), Failure), "the last one fails with its own description"
 
 
 @pytest.mark.parametrize("answer", ["empty", "half"])
