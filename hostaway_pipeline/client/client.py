@@ -79,7 +79,7 @@ class HostawayClient:
         self._observer = observer
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
-        self._auth = Authenticator(account_id, tokens, self._fetch_token, self._sleep)
+        self._auth = Authenticator(account_id, tokens, fetch=self._fetch_token, probe=self._probe, sleep=self._sleep)
         self._is_aborted = threading.Event()
 
     def __enter__(self) -> "HostawayClient":
@@ -130,10 +130,21 @@ class HostawayClient:
     def _call(self, method: str, path: str, **parts: Any) -> tuple[Answer, datetime]:
         token = self._auth.token()
         try:
-            return self._with_retries(method, path, lambda: self._transport.call(method, path, token.value, **parts))
+            return self._call_with(token, method, path, **parts)
         except AccessDenied as denial:
-            fresh = self._auth.replace(token, denial)
-            return self._with_retries(method, path, lambda: self._transport.call(method, path, fresh.value, **parts))
+            return self._call_with(self._auth.replace(token, denial), method, path, **parts)
+
+    def _call_with(self, token: Token, method: str, path: str, **parts: Any) -> tuple[Answer, datetime]:
+        def send() -> Answer:
+            sent_at = time.monotonic()
+            answer = self._transport.call(method, path, token.value, **parts)
+            self._auth.worked(token, sent_at)
+            return answer
+
+        return self._with_retries(method, path, send)
+
+    def _probe(self, token: Token) -> None:
+        self._call_with(token, "GET", "/listings", params={"limit": 1}, shape=list)
 
     def _fetch_token(self, secret: str) -> Token:
         # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
