@@ -99,7 +99,12 @@ class Settings(BaseSettings):
         "Unset: the host's name.",
     )
     concurrency: int = Field(32, ge=1, le=128, description="Requests under way at once within one account.")
-    read_timeout: float = Field(30.0, gt=0, description="Seconds to wait for Hostaway's answer before trying again.")
+    read_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds to wait for the next byte of Hostaway's answer before trying again; a whole answer may "
+        "take twice as many.",
+    )
     clock_trust: float = Field(
         CLOCK_TRUST.total_seconds(),
         gt=0,

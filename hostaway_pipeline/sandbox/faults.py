@@ -53,6 +53,8 @@ class Faults(BaseModel):
     """Share of answers whose connection is cut in the middle of the body."""
     hang_share: Share = 0.0
     """Share of accepted requests that are never answered, though they may have taken effect."""
+    dribble: Literal["none", "headers", "body"] = "none"
+    """Accepted requests are answered a byte at a time, twenty a second: there is always one more."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lowers the page cap of every list, without a word."""
     clock_skew: float | None = None

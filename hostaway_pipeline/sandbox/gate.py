@@ -101,7 +101,7 @@ class Gate:
             arrived_at = time.monotonic()
             ip = request.client.host if request.client else "unknown"
             name = path if request.method == "GET" else f"{request.method} {path}"
-            call, status = Call(request, b"", path), 500
+            call, status, faults = Call(request, b"", path), 500, self.sandbox.faults
             self.sandbox.counters.started()
             try:
                 call.body = b"" if request.method == "GET" else await request.body()
@@ -114,6 +114,8 @@ class Gate:
                     status = 499
                     await self._hang(request)
                     return envelope.cut_off(response)
+                if refused is None and faults.dribble != "none":
+                    return envelope.Dribbling(response, from_headers=faults.dribble == "headers")
             except ClientDisconnect:
                 status = 499
                 return Response(status_code=status)
