@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import cache, cached_property
@@ -20,7 +21,7 @@ from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
 from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.locks import account_lock, drainer_lock, is_drainer_alive, sending_lock
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, sending_lock
 from hostaway_pipeline.store.lookup import Lookup
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.outbox import Outbox
@@ -49,6 +50,7 @@ KEY_FILE = "encryption.keys"
 _CONNECTIONS = 16
 # Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
 _IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
+_PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
 _IMPATIENT_SECONDS = 10.0
 
 
@@ -123,9 +125,10 @@ class Services:
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
         return self._client(account_id, self.slots, policy, self.settings.read_timeout)
 
-    def interactive_client(self, account_id: int) -> HostawayClient:
-        """For what somebody waits for: goes ahead of the background, and gives up sooner."""
-        return self._client(account_id, self._slots(interactive=True), _IMPATIENT, self._impatient_seconds)
+    def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
+        policy = _PROBE if is_probe else _IMPATIENT
+        return self._client(account_id, self._slots(interactive=True), policy, self._impatient_seconds)
 
     def sending_client(self, account_id: int) -> HostawayClient:
         """Keeps to the limit of sent messages, too."""
@@ -152,8 +155,11 @@ class Services:
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)
 
-    def is_drainer_alive(self) -> bool:
-        return is_drainer_alive(self.database)
+    def run_lock(self, run_id: str) -> AbstractContextManager[None]:
+        return run_lock(self.database, run_id)
+
+    def living_runs(self, run_ids: Collection[str]) -> set[str]:
+        return living_runs(self.database, run_ids)
 
     def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
         return sending_lock(self.database, message_id)

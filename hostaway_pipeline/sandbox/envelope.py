@@ -85,6 +85,8 @@ def odd(response: Response, oddity: Oddity) -> Response:
     """The answer as the fault makes it."""
     if oddity in ("html", "html-404"):
         return Response(GATEWAY_PAGE, 404 if oddity == "html-404" else 200, media_type="text/html")
+    if oddity == "500":
+        return gateway_error(500)
     if oddity == "404":
         return failure(ApiFailure(404, "The requested resource was not found"), "")
     body = orjson.loads(bytes(response.body))

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 GATEWAY_STATUSES = (500, 502, 503, 504)
 
-Oddity = Literal["empty", "null", "html", "html-404", "404", "text-count", "no-count", "one-more", "one-less"]
-"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404; a count that is text, is
-missing, or is off by one."""
+Oddity = Literal["empty", "null", "html", "html-404", "404", "500", "text-count", "no-count", "one-more", "one-less"]
+"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404 or 500; a count that is
+text, is missing, or is off by one."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -55,6 +55,8 @@ class Faults(BaseModel):
     """Share of accepted requests that are never answered, though they may have taken effect."""
     dribble: Literal["none", "headers", "body"] = "none"
     """Accepted requests are answered a byte at a time, twenty a second: there is always one more."""
+    hanging_accounts: set[int] = Field(default_factory=set)
+    """Requests of these accounts are never answered."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lowers the page cap of every list, without a word."""
     clock_skew: float | None = None
@@ -101,8 +103,8 @@ class Faults(BaseModel):
 
     def switches(self) -> dict[str, Any]:
         """By name, as JSON types."""
-        sets = {"dead_accounts": sorted(self.dead_accounts), "lists_lack": sorted(self.lists_lack)}
-        return self.model_dump() | sets
+        sets = {name: value for name, value in self.model_dump().items() if isinstance(value, set)}
+        return self.model_dump() | {name: sorted(value) for name, value in sets.items()}
 
     def error_status(self, account_id: int | None) -> int | None:
         """The 5xx this request gets instead of an answer."""
@@ -123,8 +125,8 @@ class Faults(BaseModel):
         self.revoke_after = None if is_over else self.revoke_after - 1
         return is_over
 
-    def hangs(self) -> bool:
-        return self._hits("hang_share")
+    def hangs(self, account_id: int | None) -> bool:
+        return account_id in self.hanging_accounts or self._hits("hang_share")
 
     def is_cut(self) -> bool:
         return self._hits("cut_share")

@@ -110,7 +110,7 @@ class Gate:
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
-                if refused is None and self._hangs(status, is_send):
+                if refused is None and self._hangs(call, status, is_send):
                     status = 499
                     await self._hang(request)
                     return envelope.cut_off(response)
@@ -162,9 +162,9 @@ class Gate:
         if is_list and faults.drifts() and self.sandbox.drift.list_answered(account, every=faults.drift_every):
             faults.drifted()
 
-    def _hangs(self, status: int, is_send: bool) -> bool:
+    def _hangs(self, call: Call, status: int, is_send: bool) -> bool:
         faults = self.sandbox.faults
-        return faults.hangs() or (is_send and status == 200 and faults.send_unclear == "hang")
+        return faults.hangs(call.account_id) or (is_send and status == 200 and faults.send_unclear == "hang")
 
     async def _hold(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()

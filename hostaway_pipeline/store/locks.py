@@ -1,26 +1,20 @@
-"""One sync per account at a time, among all processes."""
+"""Advisory locks among all processes: one sync per account, one drainer, one sender of a message, and living runs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import DBAPIError
 
 from hostaway_pipeline.errors import SyncInProgress
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.database import Database, driver, query
 
 _LOCK_CLASS = 4_301_002  # the first half of the advisory lock's key
 _DRAINER = (4_301_003, 0)
 _SENDING_CLASS = 4_301_004
+_RUN_CLASS = 4_301_005
 _POLL_SECONDS = 0.5
-_IS_HELD = """
-    SELECT EXISTS (
-        SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND classid = :first AND objid = :second AND granted
-          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    )
-"""
 
 
 @contextmanager
@@ -55,11 +49,21 @@ def drainer_lock(database: Database) -> Iterator[bool]:
         yield is_taken
 
 
-def is_drainer_alive(database: Database) -> bool:
-    """Whether some process holds the drainer's lock: a killed one does not."""
+@contextmanager
+def run_lock(database: Database, run_id: str) -> Iterator[None]:
+    """What proves that a run's process lives: to be held from its first statement to its last.
+
+    Whoever kills the process, or cuts its connection, ends the proof.
+    """
+    with _try_lock(database, _RUN_CLASS, func.hashtext(run_id)):
+        yield
+
+
+def living_runs(database: Database, run_ids: Collection[str]) -> set[str]:
+    """Those of these runs whose lock is held. Two runs of one hash in a billion would vouch for each other."""
     with database.transaction() as connection:
-        values = {"first": _DRAINER[0], "second": _DRAINER[1]}
-        return bool(connection.execute(text(_IS_HELD), values).scalar_one())
+        rows = driver(connection).cursor().execute(query("living_runs"), {"class": _RUN_CLASS, "ids": list(run_ids)})
+        return {run_id for (run_id,) in rows}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from hostaway_pipeline.domain.settling import Known
 from hostaway_pipeline.store import sweeps
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.deletions import Deletions
-from hostaway_pipeline.store.inbox import EventOutcome, settle_events
+from hostaway_pipeline.store.inbox import EventOutcome, hold_events, settle_events
 from hostaway_pipeline.store.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, conversations
 
@@ -41,6 +41,7 @@ class Changes:
     gone_by: dict[int, tuple[str, int]] = field(default_factory=dict)
     asked_at: datetime | None = None  # needed where something has gone
     outcomes: list[EventOutcome] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)  # events that wait for a read
 
 
 class PushTables:
@@ -104,6 +105,7 @@ class PushTables:
                 held_back |= {
                     (name, one): f"{name} {one} is not found, but {marked.reason}" for one in marked.held_back
                 }
+            hold_events(connection, changes.held)
             settle_events(connection, [_told(outcome, changes.gone_by, held_back) for outcome in changes.outcomes])
         return {name: count for name, count in counts.items() if count != Counts()}
 
@@ -163,4 +165,4 @@ def _told(
     reason = held_back.get(gone_by.get(outcome.id, ("", 0)))
     if reason is None:
         return outcome
-    return replace(outcome, status="pending", error=reason, again_in=_HELD_BACK, is_blameless=True)
+    return replace(outcome, status="pending", error=reason, again_in=_HELD_BACK)

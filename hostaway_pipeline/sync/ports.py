@@ -51,8 +51,8 @@ class Services(Protocol):
 
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient: ...
 
-    def interactive_client(self, account_id: int) -> HostawayClient:
-        """For what somebody waits for: goes ahead of the background, and gives up sooner."""
+    def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
 
     def sending_client(self, account_id: int) -> HostawayClient:
         """Keeps to the limit of sent messages, too."""

@@ -134,7 +134,7 @@ def test_which_requests_hang_follows_from_the_seed(api):
 
 def test_one_fault_does_not_move_another():
     alone, together = Faults(cut_share=0.5), Faults(cut_share=0.5, hang_share=0.5, error_share=0.5)
-    cuts = [(together.error_status(1), together.hangs(), together.is_cut())[-1] for _ in range(50)]
+    cuts = [(together.error_status(1), together.hangs(None), together.is_cut())[-1] for _ in range(50)]
     assert cuts == [alone.is_cut() for _ in range(50)]
 
 
