@@ -4,8 +4,10 @@ PipelineError                     what happened and the way out, in one line
 ├── ConfigurationError            a setting is missing or wrong: nothing was started
 │   └── KeyringError              an encryption key is missing, unknown or wrong
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
+│   └── DatabaseConflict          another transaction holds the same rows: the same may succeed a moment later
 ├── AccountError                  the account is unknown, exists already or is not active
 ├── SyncInProgress                another process holds the account's lock
+├── UnexpectedError               a mistake of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
 ├── MessageNotSent                a message could not be sent, or nobody knows whether it was
 └── ApiError                      Hostaway's answer, classified once, where it is read
@@ -41,12 +43,33 @@ class DatabaseUnavailable(PipelineError):
     """Postgres cannot be reached or cannot write."""
 
 
+class DatabaseConflict(DatabaseUnavailable):
+    """Another transaction holds the same rows: a deadlock, a serialization failure, or a lock that took too long."""
+
+
 class AccountError(PipelineError):
     """The account is unknown, exists already or is not active."""
 
 
 class SyncInProgress(PipelineError):
     """Another process is syncing the account."""
+
+
+class UnexpectedError(PipelineError):
+    """Something that nobody expected, as a line that quotes nothing of it: its text may hold what was sent."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "UnexpectedError":
+        return cls(f"unexpected error: {kind_of(error)}; this is a mistake in the program")
+
+
+def kind_of(error: BaseException) -> str:
+    """What and where: an error's class and the innermost place that it came from."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
+    return f"{type(error).__name__}{where}"
 
 
 class EventRejected(PipelineError):

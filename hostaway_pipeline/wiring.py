@@ -21,7 +21,7 @@ from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
 from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, sending_lock
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, sending_lock, webhook_lock
 from hostaway_pipeline.store.lookup import Lookup
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.outbox import Outbox
@@ -135,9 +135,15 @@ class Services:
         limiter = SendSlots(self._slots(interactive=True))
         return self._client(account_id, limiter, _IMPATIENT, self._impatient_seconds)
 
-    def tables(self, account: Account, *, dry_run: bool) -> AccountTables:
+    def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
+        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
         return AccountTables(
-            self.database, account.account_id, account.customer_id, trust=self._clock_trust, dry_run=dry_run
+            self.database,
+            account.account_id,
+            account.customer_id,
+            trust=self._clock_trust,
+            dry_run=dry_run,
+            run_id=run_id,
         )
 
     def push_tables(self, account: Account) -> PushTables:
@@ -151,6 +157,10 @@ class Services:
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self._sleep)
+
+    def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
+        """One look after an account's webhook at a time."""
+        return webhook_lock(self.database, account_id, sleep=self._sleep)
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import Connection, delete, func, select, update
 
 from hostaway_pipeline.domain.events import Delivery
-from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.tables import webhook_events, webhook_heads
 
@@ -84,11 +84,14 @@ class Inbox:
     def accept(self, deliveries: Sequence[tuple[Delivery, str]]) -> int:
         """Store deliveries, each with its request id, durably; returns how many were no repetition.
 
-        No object may be named twice. Raises DatabaseUnavailable, or EventRejected when Postgres cannot store them.
+        No object may be named twice. Raises DatabaseConflict when another transaction keeps an account's row for
+        itself, DatabaseUnavailable, or EventRejected when Postgres cannot store them.
         """
         text = orjson.dumps([_as_record(delivery, request_id) for delivery, request_id in deliveries]).decode()
         try:
             return self._accept(text)
+        except DatabaseConflict:
+            raise
         except DatabaseUnavailable:
             # The connection may have died of an earlier restart. If the statement did happen, this repeats it.
             return self._accept(text)
@@ -106,18 +109,15 @@ class Inbox:
 
         `has_died`: another drainer claimed it, and what it had begun may have been the cause.
         """
-        with self._database.transaction() as connection:
-            values = {"has_died": has_died, "most_attempts": MOST_ATTEMPTS}
-            driver(connection).cursor().execute(query("release_events"), values)
+        values = {"has_died": has_died, "most_attempts": MOST_ATTEMPTS}
+        self._database.run(lambda connection: driver(connection).cursor().execute(query("release_events"), values))
 
     def begin(self, ids: Sequence[int]) -> None:
         """Work on events that waited goes on now: durable before it does."""
-        with self._database.transaction() as connection:
-            _mark_begun(connection, ids, func.clock_timestamp())
+        self._database.run(lambda connection: _mark_begun(connection, ids, func.clock_timestamp()))
 
     def settle(self, outcomes: Sequence[EventOutcome]) -> None:
-        with self._database.transaction() as connection:
-            settle_events(connection, outcomes)
+        self._database.run(lambda connection: settle_events(connection, outcomes))
 
     def state(self) -> InboxState:
         """For the sensor and for /metrics."""

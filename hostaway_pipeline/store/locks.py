@@ -14,32 +14,34 @@ _LOCK_CLASS = 4_301_002  # the first half of the advisory lock's key
 _DRAINER = (4_301_003, 0)
 _SENDING_CLASS = 4_301_004
 _RUN_CLASS = 4_301_005
+_WEBHOOK_CLASS = 4_301_006
+# Registering takes a few requests.
+_WEBHOOK_SECONDS = 60.0
 _POLL_SECONDS = 0.5
+
+Sleep = Callable[[float], None]
 
 
 @contextmanager
 def account_lock(
-    database: Database, account_id: int, *, wait_seconds: float = 0, sleep: Callable[[float], None] = time.sleep
+    database: Database, account_id: int, *, wait_seconds: float = 0, sleep: Sleep = time.sleep
 ) -> Iterator[None]:
     """Hold the account's lock for the block; a killed holder loses it with its connection.
 
-    Raises SyncInProgress when another process still holds it after `wait_seconds`.
+    Raises SyncInProgress when another process still holds it after `wait_seconds`. A connection may die unnoticed: what
+    a sync writes goes through the fence as well (`sync_runs.require_run`).
     """
-    deadline = time.monotonic() + wait_seconds
-    taken = select(func.pg_try_advisory_lock(*_key(account_id)))
-    with database.dedicated() as connection:
-        while not connection.execute(taken).scalar_one():
-            if time.monotonic() >= deadline:
-                raise SyncInProgress(
-                    f"account {account_id} is being synced by another process; wait for it, or use --wait"
-                )
-            sleep(_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            # Closing the connection would release it too, but only once the server has noticed.
-            with suppress(DBAPIError):
-                connection.execute(select(func.pg_advisory_unlock(*_key(account_id))))
+    busy = f"account {account_id} is being synced by another process; wait for it, or use --wait"
+    with _waiting_lock(database, _LOCK_CLASS, account_id, wait_seconds=wait_seconds, sleep=sleep, busy=busy):
+        yield
+
+
+@contextmanager
+def webhook_lock(database: Database, account_id: int, *, sleep: Sleep = time.sleep) -> Iterator[None]:
+    """One look after an account's webhook at a time: two that find none would register two."""
+    busy = f"account {account_id}: another process is looking after the webhook"
+    with _waiting_lock(database, _WEBHOOK_CLASS, account_id, wait_seconds=_WEBHOOK_SECONDS, sleep=sleep, busy=busy):
+        yield
 
 
 @contextmanager
@@ -74,6 +76,25 @@ def sending_lock(database: Database, message_id: int) -> Iterator[bool]:
 
 
 @contextmanager
+def _waiting_lock(
+    database: Database, lock_class: int, account_id: int, *, wait_seconds: float, sleep: Sleep, busy: str
+) -> Iterator[None]:
+    deadline = time.monotonic() + wait_seconds
+    key = (lock_class, func.hashint8(account_id))
+    with database.dedicated() as connection:
+        while not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar_one():
+            if time.monotonic() >= deadline:
+                raise SyncInProgress(busy)
+            sleep(_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            # Closing the connection would release it too, but only once the server has noticed.
+            with suppress(DBAPIError):
+                connection.execute(select(func.pg_advisory_unlock(*key)))
+
+
+@contextmanager
 def _try_lock(database: Database, first: int, second: int | ColumnElement[int]) -> Iterator[bool]:
     with database.dedicated() as connection:
         is_taken = bool(connection.execute(select(func.pg_try_advisory_lock(first, second))).scalar_one())
@@ -83,7 +104,3 @@ def _try_lock(database: Database, first: int, second: int | ColumnElement[int]) 
             if is_taken:
                 with suppress(DBAPIError):
                     connection.execute(select(func.pg_advisory_unlock(first, second)))
-
-
-def _key(account_id: int) -> tuple[int, ColumnElement[int]]:
-    return _LOCK_CLASS, func.hashint8(account_id)

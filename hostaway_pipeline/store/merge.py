@@ -19,16 +19,18 @@ from hostaway_pipeline.domain.entities import Entity, Row
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.stage import merge_staged, stage
+from hostaway_pipeline.store.sync_runs import require_run
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose rows are merged, and how far Hostaway's clock is trusted with them."""
+    """Whose rows are merged, how far Hostaway's clock is trusted with them, and the run that must be running."""
 
     account_id: int
     customer_id: UUID
     trust: timedelta = CLOCK_TRUST
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class _Merging:
         """How many were inserted, and of how many the content moved."""
         if not rows:
             return 0, 0
+        if self._owner.run_id is not None:
+            require_run(self._cursor, self._owner.run_id)
         stage(self._cursor, self._entity, rows, is_read=self._is_read)
         values = {
             "account_id": self._owner.account_id,

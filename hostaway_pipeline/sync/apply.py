@@ -12,7 +12,7 @@ from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.domain.settling import Verdict, settle
-from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError
+from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError, kind_of
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.inbox import ClaimedEvent, EventOutcome
 from hostaway_pipeline.store.push_tables import Changes, PushTables
@@ -106,15 +106,6 @@ def _each_alone(services: Services, account_id: int, events: list[ClaimedEvent])
 
 def _what_failed(error: Exception) -> str:
     return f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else kind_of(error)
-
-
-def kind_of(error: Exception) -> str:
-    """What and where, for the text of an error that is not ours may quote the payload."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
-    return f"{type(error).__name__}{where}"
 
 
 def _applied(tables: PushTables, account: Account, events: list[ClaimedEvent]) -> Applied:

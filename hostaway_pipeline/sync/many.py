@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.errors import PipelineError, UnexpectedError
 from hostaway_pipeline.sync.ports import Services
 from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 
@@ -33,3 +33,5 @@ def _one(services: Services, request: PullRequest) -> Report:
         return pull(services, request)
     except PipelineError as error:
         return Report(request.account_id, status="failed", error=error)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is this account's)
+        return Report(request.account_id, status="failed", error=UnexpectedError.of(error))

@@ -57,11 +57,15 @@ class Services(Protocol):
     def sending_client(self, account_id: int) -> HostawayClient:
         """Keeps to the limit of sent messages, too."""
 
-    def tables(self, account: Account, *, dry_run: bool) -> AccountTables: ...
+    def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
+        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
 
     def push_tables(self, account: Account) -> PushTables: ...
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]: ...
+
+    def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
+        """One look after an account's webhook at a time."""
 
     def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
         """False when somebody else is sending this message."""

@@ -16,7 +16,14 @@ from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.domain.breaker import pause_after
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, MESSAGES, RESERVATIONS
-from hostaway_pipeline.errors import Aborted, ApiError, DatabaseUnavailable, PermanentApiError, PipelineError
+from hostaway_pipeline.errors import (
+    Aborted,
+    ApiError,
+    DatabaseUnavailable,
+    PermanentApiError,
+    PipelineError,
+    UnexpectedError,
+)
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.sweeps import SweepRecord
@@ -98,7 +105,8 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
         services.client(account.account_id) as client,
     ):
         run = _started(services, request)
-        work = _Work(client, services.tables(account, dry_run=request.dry_run), request, run, progress or Silent())
+        tables = services.tables(account, dry_run=request.dry_run, run_id=run.id)
+        work = _Work(client, tables, request, run, progress or Silent())
         try:
             if account.failures:
                 _probe(services, account.account_id, report)
@@ -110,6 +118,8 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             report.status, report.error = "interrupted", error
         except PipelineError as error:
             report.status, report.error = "failed", error
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is this account's)
+            report.status, report.error = "failed", UnexpectedError.of(error)
         except BaseException:
             report.status = "interrupted"
             raise
@@ -130,7 +140,9 @@ def _look_after_webhook(services: Services, account: Account, client: HostawayCl
     try:
         ensure_webhook(services, client)
         recovered = recover_gaps(services, account, client)
-    except ApiError as error:
+    except Aborted:
+        raise
+    except PipelineError as error:
         log.warning("webhook not looked after", account_id=account.account_id, error=str(error))
         return
     for entity, counts in recovered.items():

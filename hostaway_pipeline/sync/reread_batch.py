@@ -22,11 +22,12 @@ from hostaway_pipeline.errors import (
     NotFound,
     PermanentApiError,
     RateLimited,
+    kind_of,
 )
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.inbox import EventOutcome, Status
 from hostaway_pipeline.store.push_tables import Changes
-from hostaway_pipeline.sync.apply import Applied, Reread, kind_of
+from hostaway_pipeline.sync.apply import Applied, Reread
 from hostaway_pipeline.sync.by_id import read_by_id
 from hostaway_pipeline.sync.ports import Services
 
