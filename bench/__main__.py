@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import charts, clocks, full_sync, limits, memory, merge, mutants, push, receiver, reconcile
+from bench import charts, clocks, full_sync, limits, masking, memory, merge, mutants, push, receiver, reconcile
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Rate limits": limits.run,
     "Merge": merge.run,
     "Hostile clocks": clocks.run,
+    "Secrets": masking.run,
     "Memory": memory.run,
     "The receiver": receiver.run,
     "Webhooks to tables": push.run,
