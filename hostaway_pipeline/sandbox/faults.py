@@ -67,8 +67,13 @@ class Faults(BaseModel):
     """After so many answered lists an account changes by itself."""
     drift_limit: Number | None = None
     """How many changes are left until the data stands still; None: it never does."""
-    send_unclear: Literal["none", "cut", "hang", "500"] = "none"
-    """A message is stored, but the answer to sending it breaks off, never comes or is a 500."""
+    send_unclear: Literal["none", "cut", "hang", "500", "lost"] = "none"
+    """A message is stored, but the answer to sending it breaks off, never comes or is a 500; `lost`: it is a 500, and
+    nothing is stored."""
+    send_delay: Seconds = 0.0
+    """A message is stored, and its sending answered, so long after the request, whether or not the sender waits."""
+    send_escapes: bool = False
+    """Messages are stored with `&`, `<` and `>` as HTML entities."""
     nested_envelope: bool = False
     """Deliveries arrive as `{"payload": {…}}`."""
     delivery_copies: Annotated[int, Field(ge=1)] = 1

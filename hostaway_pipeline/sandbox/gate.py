@@ -107,6 +107,8 @@ class Gate:
                 call.body = b"" if request.method == "GET" else await request.body()
                 call.account_id = whose(call)
                 refused = self._refused(call, ip, arrived_at, is_send)
+                if refused is None and is_send:
+                    await self._pause(self.sandbox.faults.send_delay)
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
@@ -128,6 +130,8 @@ class Gate:
 
     def _answer(self, call: Call, handler: OpenHandler, is_send: bool) -> Response:
         faults = self.sandbox.faults
+        if is_send and faults.send_unclear == "lost":
+            return envelope.gateway_error(500)
         if faults.body == "html":
             return Response(envelope.GATEWAY_PAGE, media_type="text/html")
         try:
@@ -170,6 +174,12 @@ class Gate:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()
         if remaining > 0:
             await asyncio.sleep(remaining)
+
+    async def _pause(self, seconds: float) -> None:
+        """Though the client may have gone; not longer than the sandbox runs."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self.sandbox.is_closing:
+            await asyncio.sleep(min(left, 0.05))
 
     async def _hang(self, request: Request) -> None:
         """Until the client has gone, the sandbox stops, or nobody can be waiting any more."""
