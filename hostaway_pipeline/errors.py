@@ -77,11 +77,15 @@ class EventRejected(PipelineError):
 
 
 class MessageNotSent(PipelineError):
-    """A message could not be sent, or nobody knows whether it was: `status` tells which."""
+    """A message could not be sent, or nobody knows whether it was: `status` tells which.
 
-    def __init__(self, message: str, status: str) -> None:
+    `retry_after`: seconds until the same request may fare better, where that is known.
+    """
+
+    def __init__(self, message: str, status: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class ApiError(PipelineError):

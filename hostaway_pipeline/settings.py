@@ -111,6 +111,12 @@ class Settings(BaseSettings):
         description="Seconds within which Hostaway's clock decides between a webhook and a page. A read that was asked "
         "for later than that after what is stored is the truth, whatever its clock says.",
     )
+    send_patience: float = Field(
+        600.0,
+        gt=0,
+        description="Seconds after an unclear answer during which a message may still arrive at Hostaway: only later "
+        "may it be sent again, and only when the caller asks for it.",
+    )
     max_delete_share: float = Field(
         DELETE_SHARE,
         ge=0,

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import cache, cached_property
@@ -21,7 +21,7 @@ from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
 from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, sending_lock, webhook_lock
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, webhook_lock
 from hostaway_pipeline.store.lookup import Lookup
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.outbox import Outbox
@@ -50,8 +50,9 @@ KEY_FILE = "encryption.keys"
 _CONNECTIONS = 16
 # Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
 _IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
-_PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
 _IMPATIENT_SECONDS = 10.0
+# Who probes wants one answer, and who sends decides itself what may be sent again.
+_ONCE = RetryPolicy(attempts=1, attempts_when_limited=1)
 
 
 class Services:
@@ -127,13 +128,22 @@ class Services:
 
     def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
         """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
-        policy = _PROBE if is_probe else _IMPATIENT
+        policy = _ONCE if is_probe else _IMPATIENT
         return self._client(account_id, self._slots(interactive=True), policy, self._impatient_seconds)
 
     def sending_client(self, account_id: int) -> HostawayClient:
-        """Keeps to the limit of sent messages, too."""
+        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
         limiter = SendSlots(self._slots(interactive=True))
-        return self._client(account_id, limiter, _IMPATIENT, self._impatient_seconds)
+        return self._client(account_id, limiter, _ONCE, self._impatient_seconds)
+
+    def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
+        """Waits with `sleep` until one more message of this account may be sent."""
+        self._slots(interactive=True).acquire_send(account_id, sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as these services are."""
+        if self._is_aborted.wait(seconds):
+            raise Aborted
 
     def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
         """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
@@ -156,11 +166,11 @@ class Services:
         )
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
-        return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self._sleep)
+        return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)
 
     def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
         """One look after an account's webhook at a time."""
-        return webhook_lock(self.database, account_id, sleep=self._sleep)
+        return webhook_lock(self.database, account_id, sleep=self.sleep)
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)
@@ -170,9 +180,6 @@ class Services:
 
     def living_runs(self, run_ids: Collection[str]) -> set[str]:
         return living_runs(self.database, run_ids)
-
-    def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
-        return sending_lock(self.database, message_id)
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and every stored secret's key is here."""
@@ -231,10 +238,6 @@ class Services:
         if self._is_aborted.is_set():
             client.abort()
         return client
-
-    def _sleep(self, seconds: float) -> None:
-        if self._is_aborted.wait(seconds):
-            raise Aborted
 
     def _key_file(self) -> Path:
         """The embedded database's key, made at its first start. A lost key is an error, never a new key."""

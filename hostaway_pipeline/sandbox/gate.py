@@ -108,7 +108,7 @@ class Gate:
                 call.account_id = whose(call)
                 refused = self._refused(call, ip, arrived_at, is_send)
                 if refused is None and is_send:
-                    await self._pause(self.sandbox.faults.send_delay)
+                    await self._delay_send(arrived_at)
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
@@ -130,8 +130,6 @@ class Gate:
 
     def _answer(self, call: Call, handler: OpenHandler, is_send: bool) -> Response:
         faults = self.sandbox.faults
-        if is_send and faults.send_unclear == "lost":
-            return envelope.gateway_error(500)
         if faults.body == "html":
             return Response(envelope.GATEWAY_PAGE, media_type="text/html")
         try:
@@ -158,7 +156,7 @@ class Gate:
             return envelope.too_many_requests(storm, limits.retry_after_style)
         if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
             return envelope.too_many_requests(refusal, limits.retry_after_style)
-        return None
+        return envelope.gateway_error(500) if is_send and faults.send_unclear == "lost" else None
 
     def _drift(self, call: Call, account: Account) -> None:
         faults = self.sandbox.faults
@@ -175,11 +173,10 @@ class Gate:
         if remaining > 0:
             await asyncio.sleep(remaining)
 
-    async def _pause(self, seconds: float) -> None:
-        """Though the client may have gone; not longer than the sandbox runs."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not self.sandbox.is_closing:
-            await asyncio.sleep(min(left, 0.05))
+    async def _delay_send(self, arrived_at: float) -> None:
+        """Though the client may have gone; a delay that is lowered meanwhile ends sooner."""
+        while time.monotonic() < arrived_at + self.sandbox.faults.send_delay and not self.sandbox.is_closing:
+            await asyncio.sleep(0.05)
 
     async def _hang(self, request: Request) -> None:
         """Until the client has gone, the sandbox stops, or nobody can be waiting any more."""

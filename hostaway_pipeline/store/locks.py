@@ -12,7 +12,6 @@ from hostaway_pipeline.store.database import Database, driver, query
 
 _LOCK_CLASS = 4_301_002  # the first half of the advisory lock's key
 _DRAINER = (4_301_003, 0)
-_SENDING_CLASS = 4_301_004
 _RUN_CLASS = 4_301_005
 _WEBHOOK_CLASS = 4_301_006
 # Registering takes a few requests.
@@ -66,13 +65,6 @@ def living_runs(database: Database, run_ids: Collection[str]) -> set[str]:
     with database.transaction() as connection:
         rows = driver(connection).cursor().execute(query("living_runs"), {"class": _RUN_CLASS, "ids": list(run_ids)})
         return {run_id for (run_id,) in rows}
-
-
-@contextmanager
-def sending_lock(database: Database, message_id: int) -> Iterator[bool]:
-    """One sender of an outbound message at a time: False for whoever comes second."""
-    with _try_lock(database, _SENDING_CLASS, func.hashint8(message_id)) as is_taken:
-        yield is_taken
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What the use cases need to have put together for them; wiring.py does."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -55,7 +56,13 @@ class Services(Protocol):
         """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
 
     def sending_client(self, account_id: int) -> HostawayClient:
-        """Keeps to the limit of sent messages, too."""
+        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
+
+    def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
+        """Waits with `sleep` until one more message of this account may be sent."""
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as this process is to end."""
 
     def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
         """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
@@ -66,9 +73,6 @@ class Services(Protocol):
 
     def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
         """One look after an account's webhook at a time."""
-
-    def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
-        """False when somebody else is sending this message."""
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         """False when another drainer is alive."""
