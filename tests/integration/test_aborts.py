@@ -62,8 +62,14 @@ def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_
     services.slots.acquire_send(59808)
     slot = services.slots.acquire(59808)
     services.slots.send_refused(59808, slot, datetime.now(UTC) + timedelta(minutes=5))
-    with services.sending_client(59808) as client:
-        assert_abort_ends(client)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(services.await_send_turn, 59808, services.sleep)
+        time.sleep(0.7)
+        assert not waiting.done()
+        began = time.monotonic()
+        services.abort()
+        assert isinstance(waiting.exception(60), Aborted)
+        assert time.monotonic() - began < SOON
 
 
 def test_an_abort_ends_the_wait_between_two_tries(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
