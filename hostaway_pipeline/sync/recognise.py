@@ -8,7 +8,7 @@ from hostaway_pipeline.client.client import Found, HostawayClient
 from hostaway_pipeline.domain.sweeps import Reading, Tally
 from hostaway_pipeline.domain.texts import reads_alike
 from hostaway_pipeline.domain.values import as_bool, as_instant, as_int
-from hostaway_pipeline.errors import GarbledBody
+from hostaway_pipeline.errors import GarbledBody, TransientApiError
 from hostaway_pipeline.store.outbox import OutboundMessage
 
 _PAGE_LIMIT = 100
@@ -49,24 +49,20 @@ def recognised(
     """The message among those that its conversation holds now: it was not there before, reads as ours does, and
     belongs to no other key.
 
-    None also while another key is sending the same text: what stands there may be that one's, whose answer will tell.
-    Raises GarbledBody for an answer that shows nothing of what was there before.
+    Raises a TransientApiError while nobody can say: an answer shows nothing of what was there before, or another key is
+    sending the same text right now, whose answer will tell which is its own.
     """
     taken = {other.message_id for other in others} | set(message.ids_before)
     ours = {key: found for key, found in held.items() if key not in taken and _reads_as(found.payload, message)}
     if not ours and message.ids_before and held.keys().isdisjoint(message.ids_before):
         raise GarbledBody(f"/conversations/{message.conversation_id}/messages: nothing of what was there before")
-    if any(other.status == "sending" and _is_under_way(other) and _is_same_text(other, message) for other in others):
-        return None
+    if ours and any(_is_under_way(other) and reads_alike(other.body, message.body) for other in others):
+        raise TransientApiError("what stands in its conversation may be another key's message, which is being sent")
     return min(ours.items(), key=lambda one: (_written_at(one[1].payload), one[0]), default=None)
 
 
 def _is_under_way(other: OutboundMessage) -> bool:
-    return other.age is not None and other.age < LONGEST_REQUEST
-
-
-def _is_same_text(other: OutboundMessage, message: OutboundMessage) -> bool:
-    return reads_alike(other.body, message.body)
+    return other.status == "sending" and other.age is not None and other.age < LONGEST_REQUEST
 
 
 def _reads_as(payload: Mapping[str, Any], message: OutboundMessage) -> bool:
