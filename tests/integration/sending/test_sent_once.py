@@ -112,6 +112,19 @@ def test_of_many_that_saw_the_same_one_passes_the_fence(
     assert [(one.status, one.attempts, one.ids_before) for one in begun] == [("sending", 1, [1])]
 
 
+def test_a_sender_that_waited_long_does_not_pass_for_one_who_asked_to_send_again(
+    services: Services, reservation_id: int, account: Account, database_url: str
+) -> None:
+    seen = added(services, account, reservation_id)
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    assert services.outbox.begin(seen, set(), patience=600) is None
+    now = services.outbox.find("key")
+    assert now is not None
+    assert services.outbox.begin(now, set(), patience=7200) is None
+    assert services.outbox.begin(now, set(), patience=600) is not None
+
+
 def test_a_refused_token_is_an_attempt_of_its_own(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
