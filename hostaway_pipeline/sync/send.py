@@ -79,14 +79,13 @@ def _added(services: Services, wish: Wish) -> OutboundMessage:
 def _looked_for(
     services: Services, account: Account, message: OutboundMessage, *, resend: bool = False
 ) -> OutboundMessage:
-    """The message once it is known what became of its last attempt, or once it may be sent again.
+    """The message once it is known what became of its last attempt, or once its sender may look for it and send again.
 
     Raises MessageNotSent (`unclear`, `busy`, `too_early`) while neither is so.
     """
     patience = services.settings.send_patience
     with in_doubt(message, patience=patience):
         reason = message.error or "its sender gave no account of it"
-        has_looked = False
         for seconds in _looks(message, resend=resend):
             try:
                 services.sleep(seconds)
@@ -94,15 +93,14 @@ def _looked_for(
             except Aborted:
                 break
             except ApiError as error:
-                has_looked, reason = False, str(error)
+                reason = str(error)
             else:
-                has_looked = True
                 if found is not None and (sent := found_again(services, account, message, *found)) is not None:
                     return sent
             message = services.outbox.get(message.id) or message
             if not message.is_unclear:
                 break
-        if not message.is_unclear or (resend and has_looked and (message.age or 0.0) >= patience):
+        if not message.is_unclear or (resend and (message.age or 0.0) >= patience):
             return message
     raise not_yet(message, reason, patience=patience, resend=resend)
 

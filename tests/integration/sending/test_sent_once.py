@@ -175,6 +175,21 @@ def test_asked_to_send_again_it_finds_what_has_arrived(
     assert sandbox.counters.calls()[SENDS] == 0
 
 
+def test_what_arrives_while_the_second_attempt_waits_for_its_turn_is_found(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    assert outcome(services, reservation_id, "earlier") == "sent"
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    pause_sends(services, 2.0)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(outcome, services, reservation_id, resend=True)
+        wait_until(lambda: bool(leases(database_url)))
+        by_mail(account, reservation_id, BODY)
+    assert second.result() == "sent"
+    assert sandbox.counters.calls()[SENDS] == 1
+
+
 def test_many_that_ask_for_it_at_once_send_it_again_once(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
