@@ -73,6 +73,7 @@ class _Batch:
         self._client = client
         self._probing = threading.Lock()
         self._is_alive = False
+        self._silence: ApiError | None = None  # what the probe came to, if it failed
         self.asked_at = services.push_tables(account).database_time()
         self.missing: set[int] = set()  # conversations that are not here
         self.answers: dict[tuple[str, int], Answer] = {}
@@ -135,11 +136,16 @@ class _Batch:
     def _probe(self) -> None:
         """Raises an ApiError when not even one listing is answered; asked once for all objects of the batch."""
         with self._probing:
+            if self._silence is not None:
+                raise self._silence
             if self._is_alive:
                 return
             with self._client(self._account.account_id, is_probe=True) as client:
                 try:
                     client.page(f"/{LISTINGS.name}", {"limit": 1})
+                except ApiError as error:
+                    self._silence = error
+                    raise
                 finally:
                     self.api_calls += client.stats.api_calls
             self._is_alive = True
