@@ -2,7 +2,8 @@
 
 PipelineError                     what happened and the way out, in one line
 ├── ConfigurationError            a setting is missing or wrong: nothing was started
-│   └── KeyringError              an encryption key is missing, unknown or wrong
+│   ├── KeyringError              an encryption key is missing, unknown or wrong
+│   └── SchemaBehind              the database schema is not the one this version needs
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
 │   └── DatabaseConflict          another transaction holds the same rows: the same may succeed a moment later
 ├── AccountError                  the account is unknown, exists already or is not active
@@ -37,6 +38,10 @@ class ConfigurationError(PipelineError):
 
 class KeyringError(ConfigurationError):
     """An encryption key is missing, unknown or wrong."""
+
+
+class SchemaBehind(ConfigurationError):
+    """The database schema is not the one this version needs."""
 
 
 class DatabaseUnavailable(PipelineError):

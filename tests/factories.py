@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from sqlalchemy import select
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, storable
@@ -12,6 +13,8 @@ from hostaway_pipeline.domain.tokens import Token
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.tables import accounts
+from hostaway_pipeline.store.webhook_state import Credential
 from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 from hostaway_pipeline.wiring import Services
 
@@ -39,6 +42,16 @@ def add_account(services: Services, account_id: int, secret: str | None = None, 
     if sandbox is not None and secret is None and with_token:
         token = Token(sandbox.tokens.issue(account_id), datetime.now(UTC) + timedelta(days=1))
         services.tokens.save(account_id, token)
+
+
+def accepted(services: Services) -> list[Credential]:
+    """Every pair of login and password that opens the door, the present ones first."""
+    c = accounts.c
+    with services.database.transaction() as connection:
+        logins = [
+            login for row in connection.execute(select(c.webhook_login, c.webhook_previous_login)) for login in row
+        ]
+    return [services.webhooks.opened(one) for one in services.webhooks.find([one for one in logins if one])]
 
 
 def sync(services: Services, account_id: int, **options: Any) -> Report:

@@ -5,30 +5,12 @@ import socket
 import sys
 from contextlib import suppress
 
-import uvicorn
-from fastapi import FastAPI
-
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 from hostaway_pipeline.log import configure_logging
 from hostaway_pipeline.settings import load_settings
 from hostaway_pipeline.stopping import unwind_on_signals
 from webhook_receiver.app import create_app
-
-# A delivery is answered within milliseconds; Hostaway repeats one that is cut off.
-_GRACE_SECONDS = 3
-_BACKLOG = 2048
-
-
-class Server(uvicorn.Server):
-    """Asked to end, it gives up what it asks Hostaway itself: that could take longer than all clients together."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.receiver.services.abort()
-        await super().shutdown(sockets)
+from webhook_receiver.serving import BACKLOG, server, spare_collections
 
 
 def main() -> None:
@@ -53,23 +35,16 @@ def _serve() -> None:
         listener = listening_socket(arguments.host, arguments.port)
     except PipelineError as error:
         sys.exit(f"hostaway: {error}")
-    config = uvicorn.Config(
-        app,
-        forwarded_allow_ips=arguments.forwarded_allow_ips,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        backlog=_BACKLOG,
-    )
-    Server(config, app).run([listener])
+    serving = server(app, forwarded_allow_ips=arguments.forwarded_allow_ips)
+    spare_collections()
+    serving.run([listener])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """Raises ConfigurationError when nobody can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(

@@ -7,13 +7,14 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from hostaway_pipeline.settings import Settings, load_settings
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.store.webhook_state import Credential, SealedCredential
 from hostaway_pipeline.wiring import open_services
-from webhook_receiver.auth import ApiKeys, Credentials, Signatures, WrongTries
+from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.body_limit import BodyLimit
 from webhook_receiver.deps import Receiver
 from webhook_receiver.errors import LastResort, add_error_handlers
 from webhook_receiver.inbox_writer import InboxWriter
+from webhook_receiver.logins import Logins
 from webhook_receiver.metrics import Results
 from webhook_receiver.request_ids import RequestIds
 from webhook_receiver.routes import accounts, events, health, messages, webhooks
@@ -35,12 +36,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.database_url is not None:
         _ = services.keyring  # without a key there is no start; the embedded database keeps its own
 
-    def load_credentials() -> list[Credential]:
-        return services.webhooks.accepted()  # only now the embedded database's key is needed
+    def find_logins(logins: list[str]) -> list[SealedCredential]:
+        return services.webhooks.find(logins)  # only now the embedded database's key is needed
+
+    def open_password(found: SealedCredential) -> Credential:
+        return services.webhooks.opened(found)
 
     receiver = Receiver(
         services=services,
-        credentials=Credentials(load_credentials),
+        logins=Logins(find_logins, open_password),
         signatures=Signatures.of(settings),
         api_keys=ApiKeys.of(settings),
         wrong_tries=WrongTries(),

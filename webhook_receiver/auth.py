@@ -1,25 +1,20 @@
-"""Who is at the door. Comparisons take the same time whatever is wrong, and only hashes of what is right are kept."""
+"""Who is at the door, by keys and signatures (logins.py: by login). Comparisons take the same time whatever is wrong,
+and only hashes of what is right are kept."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Self
 
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.webhook_state import Credential
+from webhook_receiver.bounded import Bounded
 
-# From this age on the known credentials are read again, beside the requests; requests wait for it from the second on,
-# so that a removed account's are accepted no longer, however seldom somebody comes.
-_FRESH_SECONDS, _OLDEST_SECONDS = 2.0, 4.0
-# A login that is not known may be new: so often the table is looked at for its sake.
-_LOOK_SECONDS = 0.25
 _MOST_WRONG, _WRONG_SECONDS, _MOST_ADDRESSES = 20, 60.0, 10_000
-_NOBODY = hashlib.sha256(b"nobody").digest()
+_LONGEST_ADDRESS = 64
 
 
 def parse_basic(header: str | None) -> tuple[str, str] | None:
@@ -32,41 +27,6 @@ def parse_basic(header: str | None) -> tuple[str, str] | None:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return None
     return (login, password) if separator else None
-
-
-class Credentials:
-    """The webhook logins of all accounts, read from the database every few seconds."""
-
-    def __init__(self, load: Callable[[], Iterable[Credential]]) -> None:
-        self._load = load
-        self._known: dict[str, tuple[int, bytes]] = {}
-        self._read_at = float("-inf")
-        self._reading: asyncio.Task[None] | None = None
-
-    async def account_of(self, login: str, password: str) -> int | None:
-        """Whose they are, or None. Raises DatabaseUnavailable when only the database could tell."""
-        asked_at = time.monotonic()
-        while self._read_at < asked_at - (_OLDEST_SECONDS if login in self._known else 0.0):
-            await asyncio.shield(self._read())
-        if self._read_at < asked_at - _FRESH_SECONDS:
-            self._read()  # beside this request: what is known is good enough for it
-        account_id, digest = self._known.get(login, (None, _NOBODY))
-        is_right = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), digest)
-        return account_id if is_right else None
-
-    def _read(self) -> "asyncio.Task[None]":
-        """One at a time, for all who wait."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.get_running_loop().create_task(self._read_again())
-            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._reading
-
-    async def _read_again(self) -> None:
-        await asyncio.sleep(self._read_at + _LOOK_SECONDS - time.monotonic())
-        began = time.monotonic()
-        found = await asyncio.to_thread(lambda: list(self._load()))
-        self._known = {one.login: (one.account_id, hashlib.sha256(one.password.encode()).digest()) for one in found}
-        self._read_at = began
 
 
 class Signatures:
@@ -114,21 +74,36 @@ class ApiKeys:
 
 
 class WrongTries:
-    """Counts wrong credentials per address. Right ones always pass: Hostaway may share a proxy with an attacker."""
+    """Counts wrong credentials per address and minute. Right ones always pass: Hostaway may share a proxy with an
+    attacker. Of more addresses than it can remember, those that were seen longest ago are forgotten."""
 
     def __init__(self) -> None:
-        self._tries: dict[str, deque[float]] = {}
+        self._tries: Bounded[str, tuple[float, int]] = Bounded(_MOST_ADDRESSES)
+
+    def __len__(self) -> int:
+        return len(self._tries)
 
     def is_too_many(self, address: str) -> bool:
-        """Count one more; whether there were too many within the last minute."""
-        now = time.monotonic()
-        if len(self._tries) > _MOST_ADDRESSES:
-            self._tries = {one: tries for one, tries in self._tries.items() if tries[-1] > now - _WRONG_SECONDS}
-        tries = self._tries.setdefault(address, deque(maxlen=_MOST_WRONG + 1))
-        while tries and tries[0] <= now - _WRONG_SECONDS:
-            tries.popleft()
-        tries.append(now)
-        return len(tries) > _MOST_WRONG
+        """Count one more; whether there were too many since the first one of this minute."""
+        now, source = time.monotonic(), _source(address)
+        began, number = self._tries.get(source, (now, 0))
+        if now >= began + _WRONG_SECONDS:
+            began, number = now, 0
+        self._tries[source] = (began, number + 1)
+        return number >= _MOST_WRONG
+
+
+def _source(address: str) -> str:
+    """Who has one address of IPv6 has 2**64 of them; one of IPv4 may be written as one of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:  # a proxy may tell anything
+        return address[:_LONGEST_ADDRESS]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(int(parsed) >> 64)
 
 
 def _parts(text: str) -> list[str]:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from hostaway_pipeline.wiring import Services
-from webhook_receiver.auth import ApiKeys, Credentials, Signatures, WrongTries
+from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.inbox_writer import InboxWriter
+from webhook_receiver.logins import Logins
 from webhook_receiver.metrics import Results
 
 
@@ -17,7 +18,7 @@ class Receiver:
     """Everything that lives as long as the process."""
 
     services: Services
-    credentials: Credentials
+    logins: Logins
     signatures: Signatures
     api_keys: ApiKeys
     wrong_tries: WrongTries
@@ -42,15 +43,18 @@ ServicesDep = Annotated[Services, Depends(services)]
 _bearer = HTTPBearer(auto_error=False, description="A key of HOSTAWAY_API_KEYS")
 
 
-async def require_api_key(
-    request: Request,
-    parts: Parts,
-    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
-) -> None:
+async def require_api_key(request: Request, _: Annotated[object, Depends(_bearer)] = None) -> None:
+    check_api_key(request)
+
+
+def check_api_key(request: Request) -> None:
     """401 without a right key, 429 after too many wrong ones; nobody gets in while no keys are set."""
-    if given is not None and parts.api_keys.accept(given.credentials):
+    parts: Receiver = request.app.state.receiver
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    is_given = scheme.lower() == "bearer" and key != ""
+    if is_given and parts.api_keys.accept(key):
         return
-    if given is not None and parts.wrong_tries.is_too_many(client_address(request)):
+    if is_given and parts.wrong_tries.is_too_many(client_address(request)):
         raise HTTPException(429, "too many wrong keys from this address; wait a minute", {"Retry-After": "60"})
     detail = "a bearer key is needed" if parts.api_keys else "no key is configured: set HOSTAWAY_API_KEYS"
     raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})

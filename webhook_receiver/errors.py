@@ -1,5 +1,6 @@
 """From an error to an answer: one table, for every route. No answer and no log line repeats what was sent."""
 
+import re
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +18,12 @@ from hostaway_pipeline.errors import (
     DatabaseUnavailable,
     EventRejected,
     InvalidCredentials,
+    KeyringError,
     MessageNotSent,
     PermanentApiError,
     PipelineError,
     RateLimited,
+    SchemaBehind,
     SyncInProgress,
     TransientApiError,
 )
@@ -39,6 +42,15 @@ STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (PermanentApiError, 502),
     (PipelineError, 500),
 )
+DATABASE_AWAY = "the database is away: Postgres cannot be reached or cannot do its work; try again later"
+# The first class that fits; any other error is about the account or the object that was asked for.
+_TOLD: tuple[tuple[type[PipelineError], str], ...] = (
+    (DatabaseUnavailable, DATABASE_AWAY),
+    (SchemaBehind, "the database schema is not the one this version needs: run `hostaway db migrate`"),
+    (KeyringError, "HOSTAWAY_ENCRYPTION_KEYS does not fit what is stored; the log says more"),
+    (ConfigurationError, "the service is not set up right; the log says more"),
+)
+_NAMES_DATABASE = re.compile(r"postgres(ql)?(\+\w+)?://|connection to server", re.IGNORECASE)
 _SENDING = {
     "unknown": 404,
     "ambiguous": 409,
@@ -82,20 +94,31 @@ class LastResort:
         except ClientDisconnect:
             log.info("the client went away before its request was complete")
         except Exception as error:  # noqa: BLE001 (uvicorn would log all of it)
-            log.error("unexpected error", kind=type(error).__name__, at=_places(error))  # noqa: TRY400
+            log.error("unexpected error", kind=type(error).__name__, at=places(error))  # noqa: TRY400
             if not has_begun:
                 answer = JSONResponse({"detail": "an unexpected error; the log says more under this X-Request-ID"}, 500)
                 await answer(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
+    """The log learns all of it; who asked, what is theirs to know."""
     status = status_of(error)
     log.warning("request failed", path=_template(request), status=status, error=str(error))
     headers = {"Retry-After": "5"} if status == 503 else {}
     if isinstance(error, MessageNotSent) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    content = {"detail": str(error)} | ({"status": error.status} if isinstance(error, MessageNotSent) else {})
+    content = {"detail": told(error)} | ({"status": error.status} if isinstance(error, MessageNotSent) else {})
     return JSONResponse(content, status, headers)
+
+
+def told(error: BaseException) -> str:
+    """What whoever asks may learn of an error: of the inside, only what kind of trouble it is in."""
+    return next((text for kind, text in _TOLD if isinstance(error, kind)), None) or told_text(str(error))
+
+
+def told_text(text: str) -> str:
+    """The same for the text of an error that was stored: where the database is stays inside."""
+    return DATABASE_AWAY if _NAMES_DATABASE.search(text) else text
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -124,7 +147,7 @@ def _template(request: Request) -> str:
     return getattr(request.scope.get("route"), "path", "unknown")
 
 
-def _places(error: Exception) -> list[str]:
+def places(error: BaseException) -> list[str]:
     """Where it came from, innermost last; of our own code where any took part."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename]

@@ -76,6 +76,8 @@ class _Everything(Collector):
         yield CounterMetricFamily("hostaway_webhook_events_stored", "Events stored", value=writer.stored)
         yield CounterMetricFamily("hostaway_webhook_repetitions", "Deliveries of a known event", value=writer.repeated)
         yield CounterMetricFamily("hostaway_webhook_commits", "Commits that stored them", value=writer.commits)
+        looks = self._parts.logins.looks
+        yield CounterMetricFamily("hostaway_webhook_login_lookups", "Statements that looked up logins", value=looks)
 
     def _of_all_processes(self) -> Iterator[Metric]:
         services = self._parts.services

@@ -6,6 +6,7 @@ from typing import Literal
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.store.accounts import Account, AccountHealth
 from hostaway_pipeline.wiring import Services
+from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
 
 
@@ -18,7 +19,7 @@ def summary(entry: AccountHealth) -> AccountSummary:
         status=_status(account),
         last_sync_at=account.last_sync_at,
         last_run_status=entry.last_status,
-        last_error=entry.last_error,
+        last_error=None if entry.last_error is None else told_text(entry.last_error),
         rows=entry.rows,
     )
 

@@ -30,7 +30,11 @@ HANDLED: Mapping[str, Entity] = MappingProxyType(
     }
 )
 PING = {"data": "test"}
+_TASK = "task."
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}")
+# Between the words of an event's name: its documentation writes blanks, its deliveries carry dots.
+_BETWEEN_WORDS = re.compile(r"[\s_:/-]+|(?<=[a-z])(?=[A-Z])")
+_LONGEST_NAME = 100
 
 
 class BadDelivery(ValueError):
@@ -62,13 +66,23 @@ def parse_delivery(body: Any) -> Delivery:
     account_id = as_int(parts.get("accountId"))
     if account_id is None:
         raise BadDelivery("accountId is missing or no integer")
-    event, kind = _name(parts, "event"), _name(parts, "object")
+    event, kind = _event(parts), _name(parts, "object")
     payload = parts.get("data")
     object_id = as_int(payload.get("id")) if isinstance(payload, dict) else None
     if event in HANDLED and object_id is None:
         raise BadDelivery("data is not an object with an integer id")
     text = _json({} if payload is None else payload)
     return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignored(event))
+
+
+def _event(parts: Mapping[str, Any]) -> str:
+    """A name with dots is taken as it came; one whose words are set apart in another way, as the one we know."""
+    name = parts.get("event")
+    if isinstance(name, str) and "." not in name and len(name) <= _LONGEST_NAME:
+        known = ".".join(filter(None, _BETWEEN_WORDS.split(name))).lower()
+        if known in HANDLED or known.startswith(_TASK):
+            return known
+    return _name(parts, "event")
 
 
 def _name(parts: Mapping[str, Any], key: str) -> str:
@@ -94,4 +108,4 @@ def _fingerprint(event: str, text: bytes) -> bytes:
 def _ignored(event: str) -> str | None:
     if event in HANDLED:
         return None
-    return "tasks are not copied" if event.startswith("task.") else "this kind of event is not known"
+    return "tasks are not copied" if event.startswith(_TASK) else "this kind of event is not known"

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.errors import SchemaBehind
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.tables import SCHEMA
 
@@ -25,12 +25,12 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 
 def check_migrated(database: Database) -> None:
-    """Raises ConfigurationError when the schema is not what this version of the program expects."""
+    """Raises SchemaBehind when the schema is not what this version of the program expects."""
     with database.transaction() as connection, as_file(files(__package__) / "migrations") as folder:
         head = ScriptDirectory(str(folder)).get_current_head()
         current = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
     if current != head:
-        raise ConfigurationError(
+        raise SchemaBehind(
             f"the database schema is at {current or 'nothing'}, this version needs {head}: run `hostaway db migrate`"
         )
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.accounts import secret_place
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.database import Database, query
 from hostaway_pipeline.store.tables import accounts, webhook_heads
 
 _PASSWORD_BYTES = 32
@@ -29,6 +30,16 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedCredential:
+    """As it is stored: `sealed` is the encrypted password, and changes whenever the password does."""
+
+    account_id: int
+    login: str
+    place: str
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookState:
     """What may be shown. `is_enabled` as Hostaway told at `checked_at`; `heard_at`: the newest event that came."""
 
@@ -44,32 +55,21 @@ class WebhookStates:
         self._database = database
         self._keyring = keyring
 
-    def accepted(self) -> list[Credential]:
-        """Every pair of login and password that opens the door, those that are being rotated out included."""
-        c = accounts.c
-        columns = (
-            c.account_id,
-            c.webhook_login,
-            c.webhook_password,
-            c.webhook_previous_login,
-            c.webhook_previous_password,
-            (c.webhook_previous_until > func.now()).label("is_previous_valid"),
-        )
-        with self._database.transaction() as connection:
-            rows = connection.execute(select(*columns).where(c.is_active, c.webhook_login.is_not(None))).all()
-        found = []
-        for row in rows:
-            found.append(self._opened(row.account_id, "webhook_password", row.webhook_login, row.webhook_password))
-            if row.is_previous_valid:
-                found.append(
-                    self._opened(
-                        row.account_id,
-                        "webhook_previous_password",
-                        row.webhook_previous_login,
-                        row.webhook_previous_password,
-                    )
-                )
-        return found
+    def find(self, logins: list[str]) -> list[SealedCredential]:
+        """Those of these logins that open the door, the ones that are being rotated out included; one round trip."""
+        values = {"logins": logins}
+        try:
+            return self._find(values)
+        except DatabaseUnavailable:  # a connection that the server closed meanwhile shows at its next use only
+            return self._find(values)
+
+    def _find(self, values: dict[str, Any]) -> list[SealedCredential]:
+        with self._database.statement() as cursor:
+            return [SealedCredential(*row) for row in cursor.execute(query("webhook_logins"), values)]
+
+    def opened(self, found: SealedCredential) -> Credential:
+        """Raises KeyringError, which names the account."""
+        return self._opened(found.account_id, found.place, found.login, found.sealed)
 
     def ensure_credential(self, account_id: int) -> Credential:
         """The account's present login and password, made when there are none."""

@@ -12,7 +12,7 @@ from hostaway_pipeline.sync.onboard import Onboarded, add_account, change_secret
 from hostaway_pipeline.sync.registration import ROTATION_OVERLAP, ensure_webhook
 from hostaway_pipeline.wiring import Services
 from tests import factories
-from tests.factories import assert_equal_to_source, rows, stored, synced
+from tests.factories import accepted, assert_equal_to_source, rows, stored, synced
 from tests.sandbox.receiver import Receiver
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -167,7 +167,7 @@ def test_a_soft_removal_forgets_every_secret_and_keeps_the_rows(
     assert {name: account[name] for name in SECRETS} == dict.fromkeys(SECRETS)
     assert (account["is_active"], account["webhook_id"], account["webhook_enabled"]) == (False, None, None)
     assert hooks(sandbox) == 0
-    assert services.webhooks.accepted() == []
+    assert accepted(services) == []
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
     with pytest.raises(AccountError, match="was removed"):
         services.accounts.get(ACCOUNT)
@@ -224,7 +224,7 @@ def test_removal_works_while_the_api_does_not_and_says_what_is_left(
     assert problem is not None
     assert "HTTP 503" in problem
     assert services.accounts.active() == []
-    assert services.webhooks.accepted() == [], "what Hostaway still delivers is refused"
+    assert accepted(services) == [], "what Hostaway still delivers is refused"
     assert hooks(sandbox) == 1
 
 

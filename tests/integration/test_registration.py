@@ -18,7 +18,7 @@ from hostaway_pipeline.sync.registration import (
     try_webhook,
 )
 from hostaway_pipeline.wiring import Services
-from tests.factories import add_account, rows
+from tests.factories import accepted, add_account, rows
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
@@ -226,9 +226,9 @@ def test_a_credential_does_not_show_in_a_traceback(services: Services) -> None:
 def test_what_opens_the_door_is_every_active_accounts_pair(services: Services) -> None:
     add_account(services, 70001)
     pairs = [services.webhooks.ensure_credential(account_id) for account_id in (ACCOUNT, 70001)]
-    assert sorted_by_account(services.webhooks.accepted()) == sorted_by_account(pairs)
+    assert sorted_by_account(accepted(services)) == sorted_by_account(pairs)
     services.accounts.remove(70001, hard=False)
-    assert services.webhooks.accepted() == [pairs[0]]
+    assert accepted(services) == [pairs[0]]
 
 
 def sorted_by_account(credentials: list[Credential]) -> list[Credential]:
@@ -246,10 +246,10 @@ def test_rotation_accepts_both_pairs_until_the_overlap_ends(
     fresh = services.webhooks.ensure_credential(ACCOUNT)
     assert (fresh.login == old.login, fresh.password == old.password) == (False, False)
     assert_delivers_to_us(sandbox, services)
-    assert services.webhooks.accepted() == [fresh, old], "deliveries with the old one may be on their way"
+    assert accepted(services) == [fresh, old], "deliveries with the old one may be on their way"
     assert old.password not in str(rows(database_url, "SELECT * FROM hostaway.accounts"))
     rows(database_url, "UPDATE hostaway.accounts SET webhook_previous_until = now() RETURNING 1")
-    assert services.webhooks.accepted() == [fresh]
+    assert accepted(services) == [fresh]
 
 
 def test_rotating_before_anything_is_registered_registers(sandbox: SandboxServer, services: Services) -> None:
@@ -264,7 +264,7 @@ def test_a_rotation_that_hostaway_did_not_hear_of_shuts_nobody_out(sandbox: Sand
     for _ in range(3):
         with pytest.raises(ApiError), services.interactive_client(ACCOUNT) as client:
             rotate_password(services, client)
-    assert shown(sandbox) in [(pair.login, pair.password) for pair in services.webhooks.accepted()]
+    assert shown(sandbox) in [(pair.login, pair.password) for pair in accepted(services)]
     sandbox.faults.clear()
     rotate(services)
     assert_delivers_to_us(sandbox, services)
@@ -277,7 +277,7 @@ def test_a_second_rotation_first_tells_what_the_first_could_not(sandbox: Sandbox
     first = services.webhooks.ensure_credential(ACCOUNT)
     sandbox.counters.reset()
     rotate(services)
-    assert services.webhooks.accepted()[1] == first
+    assert accepted(services)[1] == first
     assert sandbox.counters.calls()[f"PUT {HOOKS}/{{id}}"] == 2, "the first pair, and then the second"
     assert_delivers_to_us(sandbox, services)
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import orjson
 import requests
-import uvicorn
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.webhook_state import Credential
 from tests.factories import reservation, rows
 from webhook_receiver.app import create_app
+from webhook_receiver.crowd import Limits
+from webhook_receiver.serving import server
 
 ACCOUNT, OTHER_ACCOUNT = 59808, 60001
 KEY = "the-key-of-these-tests"
@@ -39,6 +40,7 @@ class Receiver:
         self.url = url
         self.credential = credential
         self.parts = parts
+        self.crowd: Any = None
         self.http = session()
 
     def from_another_address(self) -> "Receiver":
@@ -92,16 +94,18 @@ def events(database_url: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def running(settings: Settings, credential: Credential | None) -> Iterator[Receiver]:
+def running(settings: Settings, credential: Credential | None, limits: Limits | None = None) -> Iterator[Receiver]:
     """In a thread, on a free port of the loopback interface."""
     app = create_app(settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    serving = server(app, grace_seconds=5, limits=limits)
+    thread = threading.Thread(target=serving.run, args=([listener],), daemon=True)
     thread.start()
-    wait_until(lambda: server.started or not thread.is_alive())
-    yield Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}", credential, app.state.receiver)
-    server.should_exit = True
+    wait_until(lambda: serving.started or not thread.is_alive())
+    receiver = Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}", credential, app.state.receiver)
+    receiver.crowd = serving.config.http_protocol_class.crowd  # type: ignore[attr-defined]
+    yield receiver
+    serving.should_exit = True
     thread.join(20)
     listener.close()
 

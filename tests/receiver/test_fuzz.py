@@ -155,7 +155,7 @@ _headers = st.sampled_from(
 def test_no_body_breaks_the_webhook(receiver: Receiver, database_url: str) -> None:
     accepted = 0
 
-    @settings(QUIET, max_examples=700)
+    @settings(QUIET, max_examples=1100)
     @given(body=_bodies, headers=_headers)
     def deliver(body: bytes, headers: dict[str, str]) -> None:
         nonlocal accepted

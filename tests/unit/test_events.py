@@ -1,5 +1,6 @@
 """What a delivery says: its envelope, its kind, its object; what of it is stored, and which deliveries are equal."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -128,6 +129,31 @@ def test_known_events_are_worked_on(event):
 @pytest.mark.parametrize("event", ["task.created", "task.updated", "task.anything"])
 def test_tasks_are_kept_and_ignored(event):
     assert parsed(event=event).ignored == "tasks are not copied"
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("reservation created", "reservation.created"),
+        ("Reservation  updated ", "reservation.updated"),
+        ("reservation_cancelled", "reservation.cancelled"),
+        ("message-received", "message.received"),
+        ("LISTING CREATED", "listing.created"),
+        ("listing:deleted", "listing.deleted"),
+        ("reservationCreated", "reservation.created"),
+        ("task created", "task.created"),
+    ],
+)
+def test_the_words_of_an_event_may_be_set_apart_in_any_way(told, known):
+    assert parsed(event=told) == parsed(event=known)
+
+
+@pytest.mark.parametrize(
+    "event", ["reservation", "reservation un created", "two words", " ", "reservation created" * 9]
+)
+def test_what_is_no_event_that_we_know_is_not_guessed(event):
+    with contextlib.suppress(BadDelivery):
+        assert parsed(event=event).ignored
 
 
 @pytest.mark.parametrize("event", ["calendar.updated", "reservation.renamed", "Reservation.updated", "tasks"])

@@ -10,6 +10,7 @@ from hostaway_pipeline.sync.pull import PullRequest, pull
 from hostaway_pipeline.wiring import Services
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
+from webhook_receiver.errors import told
 from webhook_receiver.schemas import (
     BIGINT,
     AccountDetail,
@@ -134,5 +135,5 @@ def _dry_run(services: Services, account_id: int, mode: Mode) -> DryRun:
         api_calls=report.api_calls,
         http_429=report.http_429,
         entities={name: counts.as_dict() for name, counts in report.entities.items()},
-        error=str(report.error) if report.error else None,
+        error=told(report.error) if report.error else None,
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY
 from webhook_receiver.deps import ApiKey, ServicesDep
+from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import BIGINT, Event, Events, Replay, Replayed
 
 router = APIRouter(prefix="/events", tags=["events"], dependencies=[ApiKey], responses=GUARDED)
@@ -22,7 +23,8 @@ def list_events(
 ) -> Events:
     state = services.inbox.state()
     found = services.inbox.newest(account_id=account_id, status=status, before=before, limit=limit)
-    return Events(pending=state.pending, failed=state.failed, events=[Event(**event) for event in found])
+    shown = [Event(**event | {"error": event["error"] and told_text(event["error"])}) for event in found]
+    return Events(pending=state.pending, failed=state.failed, events=shown)
 
 
 @router.post("/replay", responses=WITH_BODY, summary="Apply events again")

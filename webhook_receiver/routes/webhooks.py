@@ -11,7 +11,7 @@ from fastapi.security.base import SecurityBase
 
 from hostaway_pipeline.domain.events import PING, BadDelivery, parse_delivery
 from hostaway_pipeline.domain.parsing import parse_json
-from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected, KeyringError
 from webhook_receiver.answers import Responses, problems
 from webhook_receiver.auth import parse_basic
 from webhook_receiver.body_limit import BodyTooLarge
@@ -52,7 +52,7 @@ _RESPONSES: Responses = {
             413: "The body is larger than 1 MiB",
             415: "The body is compressed",
             429: "Too many wrong credentials from this address",
-            503: "The database is away: Hostaway tries again",
+            503: "The database is away, or this account's password cannot be decrypted: Hostaway tries again",
         }
     ),
 }
@@ -95,15 +95,38 @@ async def deliver(request: Request) -> Response:
     """2xx only once the event is durable. HTTP basic, with the login and password of the account's registration."""
     parts: Receiver = request.app.state.receiver
     authorization = request.headers.get("Authorization")
+    if authorization is None:
+        await _only_a_ping(request, parts)
+        return _accepted(parts, "ping")
+    account_id = await _account(request, parts, authorization)
     body = await _body(request, parts)
-    is_ping = len(body) <= _LARGEST_PING and parse_json(body) == PING
-    if not (is_ping and authorization is None):
-        account_id = await _account(request, parts, authorization)
-        _check_signature(request, parts, body)
-        if not is_ping:
-            await _store(request, parts, account_id, body)
-    parts.results.count("ping" if is_ping else "accepted")
+    _check_signature(request, parts, body)
+    if len(body) <= _LARGEST_PING and parse_json(body) == PING:
+        return _accepted(parts, "ping")
+    await _store(request, parts, account_id, body)
+    return _accepted(parts, "accepted")
+
+
+def _accepted(parts: Receiver, result: str) -> Response:
+    parts.results.count(result)
     return Response(_OK, media_type="application/json")
+
+
+async def _only_a_ping(request: Request, parts: Receiver) -> None:
+    """Who shows no credentials may send no more than a ping is long."""
+    body = b""
+    if _told_length(request) <= _LARGEST_PING:
+        async for part in request.stream():
+            body += part
+            if len(body) > _LARGEST_PING:
+                break
+    if len(body) > _LARGEST_PING or parse_json(body) != PING:
+        raise _wrong_credentials(request, parts, "wrong_credentials")
+
+
+def _told_length(request: Request) -> int:
+    """0 where none is told: the parser has let no other text through."""
+    return int(request.headers.get("Content-Length", 0))
 
 
 async def _body(request: Request, parts: Receiver) -> bytes:
@@ -115,13 +138,18 @@ async def _body(request: Request, parts: Receiver) -> bytes:
         raise _refused(parts, "too_large", error.status_code, error.detail) from None
 
 
-async def _account(request: Request, parts: Receiver, authorization: str | None) -> int:
+async def _account(request: Request, parts: Receiver, authorization: str) -> int:
+    """Before a byte of the body is read."""
     given = parse_basic(authorization)
     try:
-        account_id = await parts.credentials.account_of(*given) if given else None
+        account_id = await parts.logins.account_of(*given) if given else None
     except DatabaseUnavailable:
         parts.results.count("database_away")
         raise
+    except KeyringError as error:  # this account's alone
+        log.error("a webhook password cannot be decrypted", error=str(error))  # noqa: TRY400 (it holds no secret)
+        detail = "this cannot be taken now: try again later"
+        raise _refused(parts, "undecryptable", 503, detail, {"Retry-After": "5"}) from None
     if account_id is None:
         raise _wrong_credentials(request, parts, "wrong_credentials")
     return account_id

@@ -1,6 +1,6 @@
 """The accounts that are synced, their encrypted secrets and the state of their webhook."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid, func
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, func
 
 from hostaway_pipeline.store.tables.base import Instant, metadata
 
@@ -30,4 +30,7 @@ accounts = Table(
     Column("last_sync_at", Instant, comment="Since when the whole copy is known to be complete"),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("updated_at", Instant, nullable=False, server_default=func.now()),
+    # Who delivers is looked up by the login, for every login that somebody shows.
+    Index("accounts_webhook_login", "webhook_login", unique=True),
+    Index("accounts_webhook_previous_login", "webhook_previous_login", unique=True),
 )

@@ -1,0 +1,10 @@
+-- webhook_logins: whom these logins belong to, by two index scans, however many accounts there are.
+-- `place` is the column of the sealed password, which is authenticated with it.
+SELECT account_id, webhook_login AS login, 'webhook_password' AS place, webhook_password AS sealed
+FROM hostaway.accounts
+WHERE webhook_login = ANY (%(logins)s) AND is_active AND webhook_password IS NOT NULL
+UNION ALL
+SELECT account_id, webhook_previous_login, 'webhook_previous_password', webhook_previous_password
+FROM hostaway.accounts
+WHERE webhook_previous_login = ANY (%(logins)s) AND is_active AND webhook_login IS NOT NULL
+  AND webhook_previous_password IS NOT NULL AND webhook_previous_until > now()
