@@ -66,6 +66,11 @@ class Services:
         self._clients_lock = threading.Lock()
         self._is_aborted = threading.Event()
 
+    def count_with(self, telemetry: Telemetry) -> None:
+        """Count where another one of this process does, on its connections."""
+        self.telemetry = telemetry
+        self.database.on_statement = telemetry.statement_ended
+
     @cached_property
     def keyring(self) -> Keyring:
         """Raises KeyringError when no key is set, or the embedded key file is lost."""
@@ -183,9 +188,14 @@ class Services:
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and every stored secret's key is here."""
+        self.verify()
+        self.secrets.check()
+
+    def verify(self) -> None:
+        """The same, and nothing is written."""
         self.database.check_server()
         self.check_migrated()
-        self.secrets.check()
+        self.secrets.verify()
 
     def check_migrated(self) -> None:
         check_migrated(self.database)

@@ -3,22 +3,27 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from hostaway_pipeline.settings import Settings, load_settings
 from hostaway_pipeline.store.webhook_state import Credential, SealedCredential
-from hostaway_pipeline.wiring import open_services
+from hostaway_pipeline.wiring import Services, open_services
 from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.body_limit import BodyLimit
 from webhook_receiver.deps import Receiver
 from webhook_receiver.errors import LastResort, add_error_handlers
+from webhook_receiver.head_requests import HeadRequests
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.logins import Logins
 from webhook_receiver.metrics import Results
+from webhook_receiver.probes import Probes
 from webhook_receiver.request_ids import RequestIds
 from webhook_receiver.routes import accounts, events, health, messages, webhooks
 
+# Of the API's calls: each may hold a connection while it waits for Hostaway, and there must be more of these.
+_THREADS = 20
 DESCRIPTION = """
 Takes Hostaway's webhooks, and manages the accounts that are copied.
 
@@ -33,6 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Raises ConfigurationError. The database is looked at when it is needed; `/ready` tells how it is."""
     settings = settings or load_settings()
     services = open_services(settings, create=False)
+    probes = Probes(Services(settings, services.database.url(show_password=True)))
+    services.count_with(probes.services.telemetry)
     if settings.database_url is not None:
         _ = services.keyring  # without a key there is no start; the embedded database keeps its own
 
@@ -50,13 +57,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         wrong_tries=WrongTries(),
         writer=InboxWriter(services.inbox.accept),
         results=Results(),
+        probes=probes,
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
         await receiver.writer.close()
+        receiver.logins.close()
         services.close()
+        probes.close()
 
     app = FastAPIOffline(  # the page where keys are typed loads no script of anybody else's
         title="hostaway-pipeline",
@@ -72,6 +83,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (accounts, events, messages, health):
         app.include_router(routes.router)
     add_error_handlers(app)
-    for layer in (BodyLimit, LastResort, RequestIds):  # the last one is the outermost
+    for layer in (BodyLimit, LastResort, HeadRequests, RequestIds):  # the last one is the outermost
         app.add_middleware(layer)
     return app

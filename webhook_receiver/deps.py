@@ -11,6 +11,7 @@ from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.logins import Logins
 from webhook_receiver.metrics import Results
+from webhook_receiver.probes import Probes
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Receiver:
     wrong_tries: WrongTries
     writer: InboxWriter
     results: Results
+    probes: Probes
 
 
 # Coroutines, though they wait for nothing: FastAPI would hand plain functions to a thread, at the cost of a commit.

@@ -80,7 +80,7 @@ class _Everything(Collector):
         yield CounterMetricFamily("hostaway_webhook_login_lookups", "Statements that looked up logins", value=looks)
 
     def _of_all_processes(self) -> Iterator[Metric]:
-        services = self._parts.services
+        services = self._parts.probes.services
         services.telemetry.flush()
         totals = services.telemetry.totals()
         for name, (shown, text, labels) in COUNTERS.items():
@@ -103,7 +103,7 @@ class _Everything(Collector):
             "hostaway_pace", "Requests per window that are allowed now, as learned from 429s", labels=["scope"]
         )
         slowest: dict[str, int] = {}
-        for scope in self._parts.services.slots.states():
+        for scope in self._parts.probes.services.slots.states():
             kind = scope.scope.partition(":")[0]
             slowest[kind] = min(scope.allowed, slowest.get(kind, scope.allowed))
         for kind, allowed in sorted(slowest.items()):

@@ -13,7 +13,8 @@ _PRIVATE_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     # name=value, "name": "value", 'name': 'value with blanks'
     (re.compile(rf"(?i)({_NAMES}['\"]?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&\"',}}\])]+)"), r"\1" + REDACTED),
     (re.compile(r"(?i)([\w-]*(?:encryption|api)_keys?\s*=\s*)\S+"), r"\1" + REDACTED),
-    (re.compile(r"(?i)(://[^/\s:@]*):[^/\s@]+@"), r"\1:" + REDACTED + "@"),
+    # up to the last @ of the word: a password may hold one, or a slash, though it should not
+    (re.compile(r"(://[^/\s:]*):[^\s\"'<>]+@"), r"\1:" + REDACTED + "@"),
     (re.compile(r"\bv1:[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9+/=]{20,}"), REDACTED),
     (re.compile(r"\b[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{43}="), REDACTED),  # id:key
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), REDACTED),

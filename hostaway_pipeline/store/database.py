@@ -36,6 +36,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._url = make_url(url).set(drivername="postgresql")
+        if "@" in (self._url.host or ""):  # it would be shown as the host's name
+            raise ConfigurationError("the database URL holds more than one @: one in a name or password is written %40")
         parsed = self._url.set(drivername="postgresql+psycopg")
         self._display = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
         self.on_statement: Callable[[str, float], None] = lambda _name, _seconds: None

@@ -40,19 +40,27 @@ class Secrets:
     def check(self) -> None:
         """Raises KeyringError naming the key that is missing or wrong; records a canary for a new active key."""
         with self._database.transaction() as connection:
-            canaries = _canaries(connection)
-            for key_id in self._keyring.ids:
-                if key_id in canaries:
-                    self._keyring.check_canary(key_id, canaries[key_id])
-            missing = sorted(set(canaries) - set(self._keyring.ids))
-            if missing:
-                raise KeyringError(
-                    f"HOSTAWAY_ENCRYPTION_KEYS: key {', '.join(map(repr, missing))} is missing, and stored secrets "
-                    f"need it; the setting has {', '.join(map(repr, self._keyring.ids))}"
-                )
+            self._verify(connection)
             active = self._keyring.active_id
             values = {"key_id": active, "ciphertext": self._keyring.canary(active)}
             connection.execute(insert(key_canaries).values(values).on_conflict_do_nothing())
+
+    def verify(self) -> None:
+        """The same without recording anything."""
+        with self._database.transaction() as connection:
+            self._verify(connection)
+
+    def _verify(self, connection: Connection) -> None:
+        canaries = _canaries(connection)
+        for key_id in self._keyring.ids:
+            if key_id in canaries:
+                self._keyring.check_canary(key_id, canaries[key_id])
+        missing = sorted(set(canaries) - set(self._keyring.ids))
+        if missing:
+            raise KeyringError(
+                f"HOSTAWAY_ENCRYPTION_KEYS: key {', '.join(map(repr, missing))} is missing, and stored secrets "
+                f"need it; the setting has {', '.join(map(repr, self._keyring.ids))}"
+            )
 
     def rotate(self, *, dry_run: bool = False) -> Iterator[Rotation]:
         """Re-encrypt everything with the active key, in batches of accounts, and encrypt what is still in clear.

@@ -30,6 +30,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 
 WRONG = [
     ("HOSTAWAY_DATABASE_URL", "mysql://localhost/x"),
+    ("HOSTAWAY_DATABASE_URL", "postgresql://user:pass@word@localhost/x"),
     ("HOSTAWAY_DATABASE_URL", "localhost"),
     ("HOSTAWAY_DAGSTER_DATABASE_URL", "sqlite:///x.db"),
     ("HOSTAWAY_API_URL", "api.hostaway.com/v1"),

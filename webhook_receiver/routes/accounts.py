@@ -43,6 +43,7 @@ router = APIRouter(prefix="/accounts", tags=["accounts"], dependencies=[ApiKey],
 @router.post("", status_code=201, responses=_HOSTAWAY | _EXISTS, summary="Add an account")
 def add(services: ServicesDep, new: NewAccount, response: Response) -> Created:
     """Checks the credentials with Hostaway, stores them encrypted, registers the webhook and starts the first sync."""
+    services.secrets.check()  # whoever stores the first secret records its key
     secret = new.client_secret.get_secret_value()
     try:
         added = add_account(
@@ -67,6 +68,7 @@ def show(services: ServicesDep, account_id: AccountId) -> AccountDetail:
 
 @router.put("/{account_id}", responses=_KNOWN | _HOSTAWAY, summary="Replace secret and name")
 def replace(services: ServicesDep, account_id: AccountId, new: AccountReplacement) -> AccountDetail:
+    services.secrets.check()
     change_secret(services, account_id, new.client_secret.get_secret_value())
     services.accounts.rename(account_id, new.name)
     return detail(services, account_id)
@@ -76,6 +78,7 @@ def replace(services: ServicesDep, account_id: AccountId, new: AccountReplacemen
 def update(services: ServicesDep, account_id: AccountId, changes: Annotated[AccountUpdate, Body()]) -> AccountDetail:
     services.accounts.get(account_id)
     if changes.client_secret is not None:
+        services.secrets.check()
         change_secret(services, account_id, changes.client_secret.get_secret_value())
     if "name" in changes.model_fields_set:
         services.accounts.rename(account_id, changes.name)
