@@ -42,7 +42,7 @@ OpenServices = Callable[..., Services]
 
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
-    return open_sandbox("1:5:30", "2:2:10", token_delay=0.0)
+    return open_sandbox("1:20:30", "2:2:10", token_delay=0.0)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_run_copies_one_account_and_passes_its_checks(
     assert result.success
     assert_equal_to_source(database_url, sandbox, 1)
     evaluations = checks(result)
-    assert len(evaluations) == 11
+    assert len(evaluations) == 15
     assert all(evaluation.passed for evaluation in evaluations.values())
 
 
@@ -152,7 +152,7 @@ def test_a_listings_answer_that_lacks_rows_fails_a_check_that_says_why(
     evaluation = checks(result)["listings", "sweep_complete"]
     assert not evaluation.passed
     assert "account 1:" in str(evaluation.description)
-    assert "of 5 rows are missing from the answer" in str(evaluation.description)
+    assert "of 20 rows are missing from the answer" in str(evaluation.description)
     assert not checks(result)["listings", "count_matches_api"].passed
 
 
