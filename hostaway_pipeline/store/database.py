@@ -60,8 +60,9 @@ class Database:
         )
         self._single = create_engine(
             parsed,
-            pool_size=1,
-            max_overflow=_UNSYNCED_CONNECTIONS,
+            pool_size=_UNSYNCED_CONNECTIONS,
+            max_overflow=0,
+            pool_use_lifo=True,  # as few as are needed at once are in use: their statements are prepared
             isolation_level="AUTOCOMMIT",
             connect_args={**connect, "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"},
         )
