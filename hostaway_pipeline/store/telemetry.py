@@ -73,7 +73,8 @@ class Telemetry:
             index_elements=[metrics.c.name, metrics.c.labels],
             set_={"value": metrics.c.value + statement.excluded.value},
         )
-        self._database.run(lambda connection: connection.execute(added))
+        with self._database.transaction() as connection:
+            connection.execute(added)
 
     def _time(self, name: str, labels: tuple[str, ...], seconds: float) -> None:
         bucket = next((f"{bound:g}" for bound in BUCKETS if seconds <= bound), "+Inf")
