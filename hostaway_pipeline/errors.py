@@ -5,8 +5,10 @@ PipelineError                     what happened and the way out, in one line
 │   ├── KeyringError              an encryption key is missing, unknown or wrong
 │   └── SchemaBehind              the database schema is not the one this version needs
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
+│   └── DatabaseConflict          another transaction holds the same rows: the same may succeed a moment later
 ├── AccountError                  the account is unknown, exists already or is not active
 ├── SyncInProgress                another process holds the account's lock
+├── UnexpectedError               a mistake of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
 ├── MessageNotSent                a message could not be sent, or nobody knows whether it was
 └── ApiError                      Hostaway's answer, classified once, where it is read
@@ -46,6 +48,10 @@ class DatabaseUnavailable(PipelineError):
     """Postgres cannot be reached or cannot write."""
 
 
+class DatabaseConflict(DatabaseUnavailable):
+    """Another transaction holds the same rows: a deadlock, a serialization failure, or a lock that took too long."""
+
+
 class AccountError(PipelineError):
     """The account is unknown, exists already or is not active."""
 
@@ -54,16 +60,37 @@ class SyncInProgress(PipelineError):
     """Another process is syncing the account."""
 
 
+class UnexpectedError(PipelineError):
+    """Something that nobody expected, as a line that quotes nothing of it: its text may hold what was sent."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "UnexpectedError":
+        return cls(f"unexpected error: {kind_of(error)}; this is a mistake in the program")
+
+
+def kind_of(error: BaseException) -> str:
+    """What and where: an error's class and the innermost place that it came from."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
+    return f"{type(error).__name__}{where}"
+
+
 class EventRejected(PipelineError):
     """Postgres cannot store what was delivered."""
 
 
 class MessageNotSent(PipelineError):
-    """A message could not be sent, or nobody knows whether it was: `status` tells which."""
+    """A message could not be sent, or nobody knows whether it was: `status` tells which.
 
-    def __init__(self, message: str, status: str) -> None:
+    `retry_after`: seconds until the same request may fare better, where that is known.
+    """
+
+    def __init__(self, message: str, status: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class ApiError(PipelineError):

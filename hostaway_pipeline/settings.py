@@ -101,12 +101,23 @@ class Settings(BaseSettings):
         "Unset: the host's name.",
     )
     concurrency: int = Field(32, ge=1, le=128, description="Requests under way at once within one account.")
-    read_timeout: float = Field(30.0, gt=0, description="Seconds to wait for Hostaway's answer before trying again.")
+    read_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds to wait for the next byte of Hostaway's answer before trying again; a whole answer may "
+        "take twice as many.",
+    )
     clock_trust: float = Field(
         CLOCK_TRUST.total_seconds(),
         gt=0,
         description="Seconds within which Hostaway's clock decides between a webhook and a page. A read that was asked "
         "for later than that after what is stored is the truth, whatever its clock says.",
+    )
+    send_patience: float = Field(
+        600.0,
+        gt=0,
+        description="Seconds after an unclear answer during which a message may still arrive at Hostaway: only later "
+        "may it be sent again, and only when the caller asks for it.",
     )
     max_delete_share: float = Field(
         DELETE_SHARE,

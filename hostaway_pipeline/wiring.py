@@ -1,16 +1,19 @@
 """The composition root: settings become an engine, a keyring and services. Nothing else puts the parts together."""
 
 import os
+import threading
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from weakref import WeakSet
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.embedded import EmbeddedPostgres
-from hostaway_pipeline.errors import KeyringError, PipelineError
+from hostaway_pipeline.errors import Aborted, KeyringError, PipelineError
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.account_tables import AccountTables
@@ -18,7 +21,7 @@ from hostaway_pipeline.store.accounts import Account, Accounts
 from hostaway_pipeline.store.database import Database, libpq_environment, sibling_url, with_driver
 from hostaway_pipeline.store.health import ColumnDescription, Finding, Health, describe_columns
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.locks import account_lock, drainer_lock, is_drainer_alive, sending_lock
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, webhook_lock
 from hostaway_pipeline.store.lookup import Lookup
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.outbox import Outbox
@@ -48,6 +51,8 @@ _CONNECTIONS = 16
 # Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
 _IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
 _IMPATIENT_SECONDS = 10.0
+# Who probes wants one answer, and who sends decides itself what may be sent again.
+_ONCE = RetryPolicy(attempts=1, attempts_when_limited=1)
 
 
 class Services:
@@ -57,6 +62,9 @@ class Services:
         self.settings = settings
         self.database = Database(database_url, pool_size=_CONNECTIONS)
         self.telemetry = Telemetry(self.database)
+        self._clients: WeakSet[HostawayClient] = WeakSet()
+        self._clients_lock = threading.Lock()
+        self._is_aborted = threading.Event()
 
     def count_with(self, telemetry: Telemetry) -> None:
         """Count where another one of this process does, on its connections."""
@@ -112,21 +120,45 @@ class Services:
     def slots(self) -> PostgresSlots:
         return self._slots(interactive=False)
 
+    def abort(self) -> None:
+        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+        with self._clients_lock:
+            self._is_aborted.set()
+            clients = list(self._clients)
+        for client in clients:
+            client.abort()
+
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
         return self._client(account_id, self.slots, policy, self.settings.read_timeout)
 
-    def interactive_client(self, account_id: int) -> HostawayClient:
-        """For what somebody waits for: goes ahead of the background, and gives up sooner."""
-        return self._client(account_id, self._slots(interactive=True), _IMPATIENT, self._impatient_seconds)
+    def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
+        policy = _ONCE if is_probe else _IMPATIENT
+        return self._client(account_id, self._slots(interactive=True), policy, self._impatient_seconds)
 
     def sending_client(self, account_id: int) -> HostawayClient:
-        """Keeps to the limit of sent messages, too."""
+        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
         limiter = SendSlots(self._slots(interactive=True))
-        return self._client(account_id, limiter, _IMPATIENT, self._impatient_seconds)
+        return self._client(account_id, limiter, _ONCE, self._impatient_seconds)
 
-    def tables(self, account: Account, *, dry_run: bool) -> AccountTables:
+    def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
+        """Waits with `sleep` until one more message of this account may be sent."""
+        self._slots(interactive=True).acquire_send(account_id, sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as these services are."""
+        if self._is_aborted.wait(seconds):
+            raise Aborted
+
+    def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
+        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
         return AccountTables(
-            self.database, account.account_id, account.customer_id, trust=self._clock_trust, dry_run=dry_run
+            self.database,
+            account.account_id,
+            account.customer_id,
+            trust=self._clock_trust,
+            dry_run=dry_run,
+            run_id=run_id,
         )
 
     def push_tables(self, account: Account) -> PushTables:
@@ -139,16 +171,20 @@ class Services:
         )
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
-        return account_lock(self.database, account_id, wait_seconds=wait_seconds)
+        return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)
+
+    def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
+        """One look after an account's webhook at a time."""
+        return webhook_lock(self.database, account_id, sleep=self.sleep)
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)
 
-    def is_drainer_alive(self) -> bool:
-        return is_drainer_alive(self.database)
+    def run_lock(self, run_id: str) -> AbstractContextManager[None]:
+        return run_lock(self.database, run_id)
 
-    def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
-        return sending_lock(self.database, message_id)
+    def living_runs(self, run_ids: Collection[str]) -> set[str]:
+        return living_runs(self.database, run_ids)
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and every stored secret's key is here."""
@@ -169,6 +205,8 @@ class Services:
         migrate(self.database)
 
     def close(self) -> None:
+        """Also when the work is unwinding: threads that still wait for Hostaway must not hold the process."""
+        self.abort()
         with suppress(PipelineError):  # counters are worth no failure
             self.telemetry.flush()
         self.database.dispose()
@@ -195,7 +233,7 @@ class Services:
     ) -> HostawayClient:
         tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
         observer: Observer = self.telemetry
-        return HostawayClient(
+        client = HostawayClient(
             account_id,
             base_url=self.settings.api_url,
             tokens=tokens,
@@ -205,6 +243,11 @@ class Services:
             policy=policy,
             read_seconds=read_seconds,
         )
+        with self._clients_lock:
+            self._clients.add(client)
+        if self._is_aborted.is_set():
+            client.abort()
+        return client
 
     def _key_file(self) -> Path:
         """The embedded database's key, made at its first start. A lost key is an error, never a new key."""

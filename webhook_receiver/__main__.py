@@ -8,11 +8,19 @@ from contextlib import suppress
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 from hostaway_pipeline.log import configure_logging
 from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.stopping import unwind_on_signals
 from webhook_receiver.app import create_app
 from webhook_receiver.serving import BACKLOG, server, spare_collections
 
 
 def main() -> None:
+    """Returns after SIGTERM or Ctrl-C; then, at the process's exit, the embedded Postgres is left."""
+    unwind_on_signals()
+    with suppress(KeyboardInterrupt):  # uvicorn stops cleanly and then raises the signal again
+        _serve()
+
+
+def _serve() -> None:
     parser = argparse.ArgumentParser(prog="python -m webhook_receiver", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="interface to listen on")
     parser.add_argument("--port", type=int, default=8080)
@@ -29,8 +37,7 @@ def main() -> None:
         sys.exit(f"hostaway: {error}")
     serving = server(app, forwarded_allow_ips=arguments.forwarded_allow_ips)
     spare_collections()
-    with suppress(KeyboardInterrupt):  # uvicorn stops cleanly and then raises the signal again
-        serving.run([listener])
+    serving.run([listener])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -51,7 +51,17 @@ _TOLD: tuple[tuple[type[PipelineError], str], ...] = (
     (ConfigurationError, "the service is not set up right; the log says more"),
 )
 _NAMES_DATABASE = re.compile(r"postgres(ql)?(\+\w+)?://|connection to server", re.IGNORECASE)
-_SENDING = {"unknown": 404, "ambiguous": 409, "busy": 409, "mismatch": 422, "failed": 422, "unclear": 502}
+_SENDING = {
+    "unknown": 404,
+    "ambiguous": 409,
+    "busy": 409,
+    "too_early": 409,
+    "mismatch": 422,
+    "failed": 422,
+    "account_needed": 422,
+    "unclear": 502,
+    "unasked": 503,
+}
 _MOST_PROBLEMS = 5
 _FRAMES = 4
 
@@ -95,6 +105,8 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     log.warning("request failed", path=_template(request), status=status, error=str(error))
     headers = {"Retry-After": "5"} if status == 503 else {}
+    if isinstance(error, MessageNotSent) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     content = {"detail": told(error)} | ({"status": error.status} if isinstance(error, MessageNotSent) else {})
     return JSONResponse(content, status, headers)
 

@@ -4,11 +4,12 @@ One thread writes; while it waits for the disk, the event loop takes in what com
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from hostaway_pipeline.domain.events import Delivery
-from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 
 Accept = Callable[[Sequence[tuple[Delivery, str]]], int]
 # In jsonb a payload may take several times its size, and one value must stay below 256 MiB.
@@ -17,6 +18,8 @@ _MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 200, 8 * 1024 * 1024
 _MOST_WAITING, _MOST_BYTES_WAITING = 5_000, 128 * 1024 * 1024
 # Hostaway waits 20 s for the answer.
 _PATIENCE_SECONDS = 15.0
+# So long an account whose row is locked is not tried again: a try keeps all others waiting for a second.
+_LOCKED_SECONDS = 5.0
 
 
 class _Waiting:
@@ -45,12 +48,19 @@ class InboxWriter:
         self._waiting: list[_Waiting] = []
         self._bytes_waiting = 0
         self._committing: asyncio.Future[None] | None = None
+        self._locked_until: dict[int, float] = {}  # accounts whose row was locked; monotonic seconds
         self.stored = 0
         self.repeated = 0
         self.commits = 0
 
     async def store(self, delivery: Delivery, request_id: str) -> None:
-        """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this one alone."""
+        """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this one alone.
+
+        An account whose row another transaction keeps for itself is refused at once for some seconds: each try would
+        keep all the others waiting.
+        """
+        if self._locked_until.get(delivery.account_id, 0.0) > time.monotonic():
+            raise DatabaseConflict("another transaction holds this account's row")
         if len(self._waiting) >= _MOST_WAITING or self._bytes_waiting > _MOST_BYTES_WAITING:
             raise DatabaseUnavailable("the database does not keep up with the deliveries")
         loop = asyncio.get_running_loop()
@@ -85,9 +95,22 @@ class InboxWriter:
         first = self._stored(batch)
         if isinstance(first, EventRejected) and len(batch) > 1:
             results = [self._stored([one]) for one in batch]
+        elif isinstance(first, DatabaseConflict):
+            results = self._stored_by_account(batch)
         else:
             results = [first] * len(batch)
         loop.call_soon_threadsafe(self._end, batch, results, loop)
+
+    def _stored_by_account(self, batch: list[_Waiting]) -> list[Exception | None]:
+        """Whose row is locked is the only one that is refused, and for some seconds is not tried again."""
+        found: dict[int, Exception | None] = {}
+        for account_id in dict.fromkeys(one.delivery.account_id for one in batch):
+            found[account_id] = self._stored([one for one in batch if one.delivery.account_id == account_id])
+            if isinstance(found[account_id], DatabaseConflict):
+                self._locked_until[account_id] = time.monotonic() + _LOCKED_SECONDS
+            else:
+                self._locked_until.pop(account_id, None)
+        return [found[one.delivery.account_id] for one in batch]
 
     def _stored(self, batch: list[_Waiting]) -> Exception | None:
         try:

@@ -13,7 +13,7 @@ from hostaway_pipeline.wiring import Services
 
 T = TypeVar("T")
 _THREADS, _MOST_AT_ONCE = 2, 16
-# A look at the database and the keys is good for whoever asks within a second: anybody may ask.
+# That all is well is good for whoever asks within a second: anybody may ask.
 _READY_SECONDS = 1.0
 
 
@@ -24,8 +24,7 @@ class Probes:
         self.services = services
         self._threads = ThreadPoolExecutor(_THREADS, "probes")
         self._under_way = 0
-        self._trouble: PipelineError | None = None
-        self._looked_at = float("-inf")
+        self._well_at = float("-inf")
 
     async def run(self, call: Callable[[], T]) -> T:
         """In a thread of the probes' own; 503 when too many wait for one."""
@@ -39,10 +38,12 @@ class Probes:
 
     async def trouble(self) -> PipelineError | None:
         """Why no delivery could be taken now. Nothing is written to find out."""
-        if time.monotonic() > self._looked_at + _READY_SECONDS:
-            self._trouble = await self.run(self._look)
-            self._looked_at = time.monotonic()
-        return self._trouble
+        if time.monotonic() <= self._well_at + _READY_SECONDS:
+            return None
+        trouble = await self.run(self._look)
+        if trouble is None:
+            self._well_at = time.monotonic()
+        return trouble
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from hostaway_pipeline.domain.texts import is_blank
+
 BIGINT = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
 
@@ -120,12 +122,27 @@ class DryRun(BaseModel):
     error: str | None
 
 
+def _readable(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("shows nothing: it holds only spaces and characters that cannot be seen")
+    return text
+
+
 class NewMessage(Strict):
     model_config = _examples({"reservation_id": 1234567, "message": "Your key is at the reception."})
     reservation_id: Id = Field(examples=[1234567])
-    message: Annotated[Text, Field(min_length=1, max_length=10_000)] = Field(examples=["Your key is at the reception."])
+    message: Annotated[Text, Field(min_length=1, max_length=10_000), AfterValidator(_readable)] = Field(
+        examples=["Your key is at the reception."]
+    )
     channel_type: Literal["email", "channel", "sms", "whatsapp"] = "email"
-    account_id: Id | None = Field(None, description="Only where several accounts have this reservation id")
+    account_id: Id | None = Field(
+        None, description="Where several accounts have this reservation id, or where the tables do not know it yet"
+    )
+    resend: bool = Field(
+        False,
+        description="Only after the answer `unclear`: send it again if it is not found. Taken once "
+        "HOSTAWAY_SEND_PATIENCE (10 minutes unless set) has passed since the last attempt, refused before with 409",
+    )
 
 
 class SentMessage(BaseModel):

@@ -1,7 +1,6 @@
 """The command's root: groups, and the one place where an error becomes a line and an exit status."""
 
 import os
-import signal
 import sys
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, run, sandbox, sync
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.stopping import unwind_on_signals
 
 app = typer.Typer(
     name="hostaway",
@@ -29,8 +29,7 @@ app.add_typer(database.app, name="db")
 
 def main() -> None:
     """Exit status 0 only when what was asked has happened."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells start us with it ignored
-    signal.signal(signal.SIGTERM, _terminate)
+    unwind_on_signals()
     try:
         app()
     except PipelineError as error:
@@ -39,8 +38,3 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-
-
-def _terminate(*_: object) -> None:
-    """A polite stop unwinds like Ctrl-C: locks are released, children ended, the embedded Postgres left."""
-    raise KeyboardInterrupt

@@ -15,10 +15,14 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
+
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 
 _HOST = "127.0.0.1"
-_STOP_SECONDS = 20
+# A run in flight unwinds within some seconds: its requests are aborted, and what it has is recorded.
+_STOP_SECONDS = 8
+_KILL_SECONDS = 2
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 _given_ports: set[int] = set()
 # Runs start fresh interpreters: without bytecode each of them compiles everything again.
@@ -83,20 +87,41 @@ class Stack:
             time.sleep(1)
 
     def stop(self) -> None:
-        """Ask all to end, newest first; then end what is left of their sessions."""
+        """Ask all of their sessions to end, newest first, code servers and runs included; then end what is left."""
         children = list(reversed(self._children.values()))
         with _uninterrupted():
             for child in children:
-                with suppress(ProcessLookupError):
-                    child.terminate()
-            deadline = time.monotonic() + _STOP_SECONDS
+                _signal_session(child, signal.SIGTERM)
+            _wait_for_end(children, _STOP_SECONDS)
             for child in children:
-                with suppress(subprocess.TimeoutExpired):
-                    child.wait(max(0.1, deadline - time.monotonic()))
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(child.pid, signal.SIGKILL)
+                _signal_session(child, signal.SIGKILL)
+            # What is still dying counts as a user of the embedded Postgres, which we would then leave running.
+            _wait_for_end(children, _KILL_SECONDS)
+            for child in children:
                 child.wait()
             self._children.clear()
+
+
+def _signal_session(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader.pid, number)
+
+
+def _wait_for_end(children: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(_is_alive(child) for child in children):
+        time.sleep(0.05)
+
+
+def _is_alive(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether anything of the session that this child leads is left; an orphan's zombie may wait for its init."""
+    if leader.poll() is None:
+        return True
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):  # it has just ended
+            if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def script(name: str) -> str:

@@ -1,6 +1,12 @@
-"""The token's life cycle: fetched once, kept for months, usable from its second second on."""
+"""The token's life cycle: fetched once, kept for months, usable from its second second on, replaced when it is refused.
+
+Nothing tells a 403 about the token from one about an object (a locked reservation). So after a 403 one cheap list is
+asked for with the same token: if that works, the token was good all along, since a revoked one never comes back. A
+success shortly before proves nothing (it may have been revoked since), nor does the token's age.
+"""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -39,8 +45,19 @@ def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
 class Authenticator:
     """The token of one account in one process: cached in memory, shared through the store."""
 
-    def __init__(self, account_id: int, store: TokenStore, fetch: Callable[[str], Token], sleep: Sleep) -> None:
+    def __init__(
+        self,
+        account_id: int,
+        store: TokenStore,
+        *,
+        fetch: Callable[[str], Token],
+        probe: Callable[[Token], None],
+        sleep: Sleep,
+    ) -> None:
+        """`probe` asks for something that every token may see, and tells `worked`; raises AccessDenied as any call."""
         self._account_id = account_id
+        self._probe = probe
+        self._worked: tuple[str, float] | None = None
         self._store = store
         self._fetch = fetch
         self._sleep = sleep
@@ -54,20 +71,39 @@ class Authenticator:
                 self._token = self._store.load(self._account_id) or self._refreshed(None)
             return self._token
 
-    def replace(self, refused: Token, denial: AccessDenied) -> Token:
-        """A token other than the refused one. The threads that were refused together share one refresh.
+    def worked(self, token: Token, sent_at: float) -> None:
+        """A request that was sent with this token at this monotonic moment has succeeded."""
+        self._worked = (token.value, sent_at)
 
-        Raises the denial itself when so many tokens were refused that the token cannot be the reason: a 403
-        may also be about a locked reservation or a listing that the key may not see.
+    def replace(self, refused: Token, denial: AccessDenied) -> Token:
+        """A token other than the refused one. The threads that were refused together share one probe and one refresh.
+
+        Raises the denial itself when the token is not the reason: because it works, or because so many were refused.
         """
+        refused_at = time.monotonic()
         with self._lock:
             if self._token is not None and self._token.value != refused.value:
                 return self._token
-            if self._refreshes >= _MOST_REFRESHES:
+            if self._refreshes >= _MOST_REFRESHES or self._works(refused, refused_at):
                 raise denial
             self._refreshes += 1
             self._token = self._refreshed(refused)
             return self._token
+
+    def _works(self, token: Token, since: float) -> bool:
+        """Whether a request has succeeded that was sent with it after that moment. Raises a TransientApiError."""
+        if not self._has_worked(token, since):
+            try:
+                self._probe(token)
+            except AccessDenied:
+                return False
+        return self._has_worked(token, since)
+
+    def _has_worked(self, token: Token, since: float) -> bool:
+        if self._worked is None:
+            return False
+        value, sent_at = self._worked
+        return value == token.value and sent_at >= since
 
     def _refreshed(self, stale: Token | None) -> Token:
         return self._store.refresh(self._account_id, stale, self._fetch, self._sleep)

@@ -79,7 +79,7 @@ class HostawayClient:
         self._observer = observer
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
-        self._auth = Authenticator(account_id, tokens, self._fetch_token, self._sleep)
+        self._auth = Authenticator(account_id, tokens, fetch=self._fetch_token, probe=self._probe, sleep=self._sleep)
         self._is_aborted = threading.Event()
 
     def __enter__(self) -> "HostawayClient":
@@ -114,26 +114,49 @@ class HostawayClient:
         answer, read_at = self._call("GET", path, shape=dict)
         return Found(answer.result, read_at)
 
-    def write(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    def write(
+        self,
+        method: Method,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        before_sending: Callable[[], None] = lambda: None,
+    ) -> Mapping[str, Any]:
         """Create, change or delete an object; returns what Hostaway says it is now, or nothing.
 
         PUT and DELETE are retried as reads are. A POST is sent again only where it was surely not accepted (429, or a
-        refused token): after any other failure the caller must look first.
+        refused token): after any other failure the caller must look first. `before_sending` is called between the slot
+        and each request; what it raises prevents the request, and goes to the caller.
         """
-        answer, _ = self._call(method, path, json=body)
+        answer, _ = self._call(method, path, before_sending, json=body)
         return answer.result if isinstance(answer.result, dict) else {}
 
     def login(self, secret: str) -> Token:
         """A new token for a secret that need not be stored yet: the way to learn whether it is right."""
         return self._fetch_token(secret)
 
-    def _call(self, method: str, path: str, **parts: Any) -> tuple[Answer, datetime]:
+    def _call(
+        self, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **parts: Any
+    ) -> tuple[Answer, datetime]:
         token = self._auth.token()
         try:
-            return self._with_retries(method, path, lambda: self._transport.call(method, path, token.value, **parts))
+            return self._call_with(token, method, path, before_sending, **parts)
         except AccessDenied as denial:
-            fresh = self._auth.replace(token, denial)
-            return self._with_retries(method, path, lambda: self._transport.call(method, path, fresh.value, **parts))
+            return self._call_with(self._auth.replace(token, denial), method, path, before_sending, **parts)
+
+    def _call_with(
+        self, token: Token, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **parts: Any
+    ) -> tuple[Answer, datetime]:
+        def send() -> Answer:
+            sent_at = time.monotonic()
+            answer = self._transport.call(method, path, token.value, **parts)
+            self._auth.worked(token, sent_at)
+            return answer
+
+        return self._with_retries(method, path, send, before_sending)
+
+    def _probe(self, token: Token) -> None:
+        self._call_with(token, "GET", "/listings", params={"limit": 1}, shape=list)
 
     def _fetch_token(self, secret: str) -> Token:
         # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
@@ -144,12 +167,15 @@ class HostawayClient:
         self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it
         return token
 
-    def _with_retries(self, method: str, path: str, send: Callable[[], T]) -> tuple[T, datetime]:
+    def _with_retries(
+        self, method: str, path: str, send: Callable[[], T], before_sending: Callable[[], None] = lambda: None
+    ) -> tuple[T, datetime]:
         """What was answered, and the moment of the request by the limiter's clock."""
         waits, limited = self._policy.waits(), 0
         while True:
             self._sleep(0)
             slot = self._limiter.acquire(self.account_id, self._sleep)
+            before_sending()
             self.stats.sent()
             try:
                 with self._observed(path):

@@ -12,6 +12,7 @@ from dagster import (
     Jitter,
     MaterializeResult,
     RetryPolicy,
+    RetryRequested,
     asset,
 )
 from pydantic import Field
@@ -28,6 +29,9 @@ GROUP = "hostaway"
 # Messages are read per conversation; the other lists name each other, but none needs another to be read.
 DEPENDENCIES = {"messages": ["conversations"]}
 TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
+# Asked for by the asset: under a policy of the op's, Dagster would take an interrupt of the run for a failure to be
+# tried again, and go on with the next asset.
+RETRIES = RetryPolicy(max_retries=3, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
 
 class SyncConfig(Config):
@@ -59,7 +63,6 @@ def build_asset(entity: str) -> AssetsDefinition:
         owners=["team:data-platform"],
         kinds={"python", "postgres"},
         metadata={"dagster/column_schema": column_schema(entity), "dagster/table_name": f"hostaway.{entity}"},
-        retry_policy=RetryPolicy(max_retries=3, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS),
     )
     def entity_asset(
         context: AssetExecutionContext, config: SyncConfig, hostaway: HostawayResource
@@ -76,20 +79,27 @@ def build_asset(entity: str) -> AssetsDefinition:
                 dagster_run_id=context.run.run_id,
                 wait_seconds=config.lock_wait_seconds,
             )
+            error: PipelineError | None = None
             try:
                 report = pull(services, request)
-            except PipelineError as error:
-                raise failure(error) from None
-        if report.error is not None:
-            raise failure(report.error)
+                error = report.error
+            except PipelineError as raised:
+                error = raised
+        if error is not None:
+            raise failure(error, context.retry_number)
         return MaterializeResult(metadata=run_metadata(report, entity))
 
     return entity_asset
 
 
-def failure(error: PipelineError) -> Failure:
+def failure(error: PipelineError, retries: int) -> Failure | RetryRequested:
     """Only a transient failure is tried again; the description is the one line that says what to do."""
-    return Failure(description=str(error), allow_retries=isinstance(error, TRANSIENT))
+    failed = Failure(description=str(error), allow_retries=False)
+    if not isinstance(error, TRANSIENT) or retries >= RETRIES.max_retries:
+        return failed
+    again = RetryRequested(RETRIES.max_retries, RETRIES.calculate_delay(retries + 1))
+    again.__cause__ = failed
+    return again
 
 
 entity_assets = [build_asset(entity) for entity in ENTITIES]

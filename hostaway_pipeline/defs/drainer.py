@@ -34,17 +34,17 @@ class DrainConfig(Config):
 
 @op(description="Applies webhook events to the tables; reads from Hostaway by id what their payloads cannot settle.")
 def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: HostawayResource) -> None:
-    with hostaway.services() as services:
+    with hostaway.services() as services, services.run_lock(context.run_id):
         told = Told(context, services)
         try:
             drained = drain(services, told, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
             told.check()
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None
-    if drained.is_alone:
-        context.log.info(f"{drained.events} events in {drained.batches} batches")
-    else:
-        context.log.info("another drainer is at work")
+        if drained.is_alone:
+            context.log.info(f"{drained.events} events in {drained.batches} batches")
+        else:
+            context.log.info("another drainer is at work")
 
 
 @job(

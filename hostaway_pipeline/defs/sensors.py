@@ -1,12 +1,12 @@
 """Sensors: a pure difference in a thin shell."""
 
+import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dagster import (
-    DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
@@ -31,8 +31,9 @@ _UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
-# A run has its lock well before that; one that has none by then has no process either.
-_ORPHAN_SECONDS = 30.0
+# A run takes its lock after it has started, and ends shortly after it has given it up: only one that is found without
+# it at two looks, so far apart, has no process any more.
+_ORPHAN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +81,26 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
 
 
 @dataclass(frozen=True, slots=True)
-class DrainerRun:
-    """An unfinished run; `started_ago` in seconds, None when it has not begun."""
-
-    run_id: str
-    started_ago: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class DrainerPlan:
-    """Runs to be declared dead, and whether a new one is needed."""
+    """Runs to be declared dead, whether a new one is needed, and since when runs were seen without their lock."""
 
     orphans: tuple[str, ...]
     is_needed: bool
+    unlocked_since: dict[str, float]
 
 
-def drainer_plan(claimable: int, runs: Sequence[DrainerRun], *, is_alive: bool) -> DrainerPlan:
-    """One run while there is work. One that has begun, but whose process does not hold the drainer's lock, is none."""
-    orphans = tuple(
-        run.run_id for run in runs if not is_alive and run.started_ago is not None and run.started_ago > _ORPHAN_SECONDS
-    )
-    return DrainerPlan(orphans, is_needed=claimable > 0 and len(runs) == len(orphans))
+def drainer_plan(
+    events: int, started: Collection[str], queued: int, alive: Collection[str], unlocked_since: Mapping[str, float]
+) -> DrainerPlan:
+    """One run while there are events. One that has started, but whose process does not hold its lock, is none.
+
+    `unlocked_since`: what the plan before this one said, in Unix seconds.
+    """
+    now = time.time()
+    unlocked = {run_id: unlocked_since.get(run_id, now) for run_id in started if run_id not in alive}
+    orphans = tuple(run_id for run_id, since in unlocked.items() if now - since >= _ORPHAN_SECONDS)
+    living = queued + len(started) - len(orphans)
+    return DrainerPlan(orphans, events > 0 and living == 0, {r: s for r, s in unlocked.items() if r not in orphans})
 
 
 @sensor(
@@ -110,26 +110,23 @@ def drainer_plan(claimable: int, runs: Sequence[DrainerRun], *, is_alive: bool) 
     description="Peeks into the inbox and keeps exactly one drainer run alive while there are events to apply.",
 )
 def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> RunRequest | SkipReason:
-    """No run key: it would silence the sensor for ever. No cursor: ids become visible out of their order."""
-    with hostaway.services() as services:
-        inbox, is_alive = services.inbox.state(), services.is_drainer_alive()
+    """No run key: it would silence the sensor for ever. The cursor tells which runs were seen without their lock."""
     records = context.instance.get_run_records(RunsFilter(job_name=drain_webhooks.name, statuses=_UNFINISHED))
-    runs = {record.dagster_run.run_id: record for record in records}
-    now = time.time()
-    plan = drainer_plan(
-        inbox.claimable,
-        [DrainerRun(run_id, now - r.start_time if r.start_time else None) for run_id, r in runs.items()],
-        is_alive=is_alive,
-    )
+    started = {record.dagster_run.run_id: record.dagster_run for record in records if record.start_time}
+    with hostaway.services() as services:
+        inbox, alive = services.inbox.state(), services.living_runs(started)
+    # What is claimed counts, too: without a living run nobody works on it.
+    events = inbox.claimable + inbox.claimed
+    unlocked = json.loads(context.cursor) if context.cursor else {}
+    plan = drainer_plan(events, started.keys(), len(records) - len(started), alive, unlocked)
+    context.update_cursor(json.dumps(plan.unlocked_since))
     for run_id in plan.orphans:
-        _declare_dead(context, runs[run_id].dagster_run)
+        context.instance.report_run_failed(
+            started[run_id], "The process of this drainer run is gone: it does not hold its lock."
+        )
     if plan.is_needed:
         return RunRequest(tags={"hostaway/request_id": inbox.oldest_request_id or "none"})
-    return SkipReason(f"{inbox.claimable} events to apply, {len(runs) - len(plan.orphans)} drainer runs alive.")
-
-
-def _declare_dead(context: SensorEvaluationContext, run: DagsterRun) -> None:
-    context.instance.report_run_failed(run, "The process of this drainer run is gone: it does not hold its lock.")
+    return SkipReason(f"{events} events to apply, {len(records) - len(plan.orphans)} drainer runs alive.")
 
 
 def _run_config(account: Account) -> dict[str, Any]:

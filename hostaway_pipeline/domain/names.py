@@ -86,7 +86,7 @@ _NAMES = frozenset(
 _FIELDS = frozenset({"customfield", "field", "customfielddefinition"})  # an object that holds the name
 _VALUES = frozenset({"value", "values", "fieldvalue", "newvalue", "previousvalue", "oldvalue"})
 # Longer names are nobody's; whoever sends one must not make us search it.
-_LONGEST = 200
+_LONGEST = 80
 
 
 def kind_of_name(name: str) -> Kind:

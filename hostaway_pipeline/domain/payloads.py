@@ -57,18 +57,25 @@ def storable(value: Any) -> Any:
 
 
 def content_hash(payload: Payload, optional: frozenset[str] = frozenset()) -> bytes:
-    """Equal when two payloads differ in volatile keys only: 16 bytes, and 8 more where an `optional` key is present.
+    """Equal when two payloads differ in volatile keys only.
 
-    So a payload without its optional keys can be compared with one that has them: see `is_same_content`.
+    4 bytes of the keys, 12 of the content under them, and 8 more where an `optional` key is present: so a payload
+    without its optional keys can be compared with one that has them (`is_same_content`), and it shows whether two
+    payloads have the same keys (`lacks_keys`).
     """
     content = _content(payload)
     apart = {key: content.pop(key) for key in optional if key in content}
-    return _digest(content, 16) + (_digest(apart, 8) if apart else b"")
+    return _digest(sorted(content), 4) + _digest(content, 12) + (_digest(apart, 8) if apart else b"")
 
 
 def is_same_content(incoming: bytes, stored: bytes) -> bool:
     """By their hashes. An answer that lacks the optional keys says nothing of them."""
     return incoming == stored or (len(incoming) < len(stored) and stored.startswith(incoming))
+
+
+def lacks_keys(incoming: bytes, stored: bytes) -> bool:
+    """By their hashes: whether the stored payload may have keys that the incoming one does not carry."""
+    return incoming[:4] != stored[:4] or len(incoming) < len(stored)
 
 
 def _digest(content: Any, size: int) -> bytes:

@@ -1,5 +1,6 @@
 """The Hostaway routes: which object or list each path answers with. Access, limits and faults: gate.py."""
 
+import html
 import logging
 from collections.abc import Iterable
 
@@ -140,9 +141,8 @@ class Answers:
             raise ApiFailure(400, "body is required")
         channel = wish.get("communicationType") or "email"
         conversation_id = call.id("id")
-        sent = account.add_message(
-            conversation_id, wish["body"], False, communication_type=channel, sent_using_hostaway=True
-        )
+        body = html.escape(wish["body"], quote=False) if self.sandbox.faults.send_escapes else wish["body"]
+        sent = account.add_message(conversation_id, body, False, communication_type=channel, sent_using_hostaway=True)
         return success(sent)
 
     def issue_token(self, call: Call) -> Response:

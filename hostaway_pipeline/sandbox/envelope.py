@@ -1,5 +1,6 @@
 """Bodies as Hostaway wraps them: successes, lists, failures and 429s. Knows no objects."""
 
+import asyncio
 from email.utils import formatdate
 from math import ceil
 from typing import Any
@@ -14,6 +15,7 @@ from hostaway_pipeline.sandbox.faults import Oddity
 from hostaway_pipeline.sandbox.limits import Refusal
 from hostaway_pipeline.sandbox.pages import Page
 
+_DRIBBLE_SECONDS = 0.05
 DENIED = "The resource owner or authorization server denied the request."
 GATEWAY_PAGE = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -34,6 +36,26 @@ class CutOff(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         half = bytes(self.body)[: len(self.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+class Dribbling(Response):
+    """A byte at a time, from the headers or from the body on, until the client has gone or all has been said."""
+
+    def __init__(self, answer: Response, *, from_headers: bool) -> None:
+        super().__init__(bytes(answer.body), answer.status_code, media_type="application/json")
+        self._head = b"HTTP/1.1 %d OK\r\ncontent-length: %d\r\n" % (answer.status_code, len(self.body))
+        self._slow = b"x-slow: " + b"x" * 60_000 if from_headers else b"\r\n" + bytes(self.body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # ASGI knows whole headers only: below it is uvicorn's connection.
+        transport = receive.__self__.transport  # type: ignore[attr-defined]
+        transport.write(self._head)
+        for byte in self._slow:
+            if transport.is_closing():
+                break
+            transport.write(bytes([byte]))
+            await asyncio.sleep(_DRIBBLE_SECONDS)
+        transport.abort()
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -63,6 +85,8 @@ def odd(response: Response, oddity: Oddity) -> Response:
     """The answer as the fault makes it."""
     if oddity in ("html", "html-404"):
         return Response(GATEWAY_PAGE, 404 if oddity == "html-404" else 200, media_type="text/html")
+    if oddity == "500":
+        return gateway_error(500)
     if oddity == "404":
         return failure(ApiFailure(404, "The requested resource was not found"), "")
     body = orjson.loads(bytes(response.body))

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 GATEWAY_STATUSES = (500, 502, 503, 504)
 
-Oddity = Literal["empty", "null", "html", "html-404", "404", "text-count", "no-count", "one-more", "one-less"]
-"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404; a count that is text, is
-missing, or is off by one."""
+Oddity = Literal["empty", "null", "html", "html-404", "404", "500", "text-count", "no-count", "one-more", "one-less"]
+"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404 or 500; a count that is
+text, is missing, or is off by one."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -53,6 +53,10 @@ class Faults(BaseModel):
     """Share of answers whose connection is cut in the middle of the body."""
     hang_share: Share = 0.0
     """Share of accepted requests that are never answered, though they may have taken effect."""
+    dribble: Literal["none", "headers", "body"] = "none"
+    """Accepted requests are answered a byte at a time, twenty a second: there is always one more."""
+    hanging_accounts: set[int] = Field(default_factory=set)
+    """Requests of these accounts are never answered."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lowers the page cap of every list, without a word."""
     clock_skew: float | None = None
@@ -63,8 +67,13 @@ class Faults(BaseModel):
     """After so many answered lists an account changes by itself."""
     drift_limit: Number | None = None
     """How many changes are left until the data stands still; None: it never does."""
-    send_unclear: Literal["none", "cut", "hang", "500"] = "none"
-    """A message is stored, but the answer to sending it breaks off, never comes or is a 500."""
+    send_unclear: Literal["none", "cut", "hang", "500", "lost"] = "none"
+    """A message is stored, but the answer to sending it breaks off, never comes or is a 500; `lost`: it is a 500, and
+    nothing is stored."""
+    send_delay: Seconds = 0.0
+    """A message is stored, and its sending answered, so long after the request, whether or not the sender waits."""
+    send_escapes: bool = False
+    """Messages are stored with `&`, `<` and `>` as HTML entities."""
     nested_envelope: bool = False
     """Deliveries arrive as `{"payload": {…}}`."""
     delivery_copies: Annotated[int, Field(ge=1)] = 1
@@ -99,8 +108,8 @@ class Faults(BaseModel):
 
     def switches(self) -> dict[str, Any]:
         """By name, as JSON types."""
-        sets = {"dead_accounts": sorted(self.dead_accounts), "lists_lack": sorted(self.lists_lack)}
-        return self.model_dump() | sets
+        sets = {name: value for name, value in self.model_dump().items() if isinstance(value, set)}
+        return self.model_dump() | {name: sorted(value) for name, value in sets.items()}
 
     def error_status(self, account_id: int | None) -> int | None:
         """The 5xx this request gets instead of an answer."""
@@ -121,8 +130,8 @@ class Faults(BaseModel):
         self.revoke_after = None if is_over else self.revoke_after - 1
         return is_over
 
-    def hangs(self) -> bool:
-        return self._hits("hang_share")
+    def hangs(self, account_id: int | None) -> bool:
+        return account_id in self.hanging_accounts or self._hits("hang_share")
 
     def is_cut(self) -> bool:
         return self._hits("cut_share")

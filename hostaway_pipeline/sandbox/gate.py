@@ -101,19 +101,23 @@ class Gate:
             arrived_at = time.monotonic()
             ip = request.client.host if request.client else "unknown"
             name = path if request.method == "GET" else f"{request.method} {path}"
-            call, status = Call(request, b"", path), 500
+            call, status, faults = Call(request, b"", path), 500, self.sandbox.faults
             self.sandbox.counters.started()
             try:
                 call.body = b"" if request.method == "GET" else await request.body()
                 call.account_id = whose(call)
                 refused = self._refused(call, ip, arrived_at, is_send)
+                if refused is None and is_send:
+                    await self._delay_send(arrived_at)
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._hold(arrived_at)
-                if refused is None and self._hangs(status, is_send):
+                if refused is None and self._hangs(call, status, is_send):
                     status = 499
                     await self._hang(request)
                     return envelope.cut_off(response)
+                if refused is None and faults.dribble != "none":
+                    return envelope.Dribbling(response, from_headers=faults.dribble == "headers")
             except ClientDisconnect:
                 status = 499
                 return Response(status_code=status)
@@ -152,7 +156,7 @@ class Gate:
             return envelope.too_many_requests(storm, limits.retry_after_style)
         if refusal := limits.admit(arrived_at, ip, call.account_id, is_send=is_send):
             return envelope.too_many_requests(refusal, limits.retry_after_style)
-        return None
+        return envelope.gateway_error(500) if is_send and faults.send_unclear == "lost" else None
 
     def _drift(self, call: Call, account: Account) -> None:
         faults = self.sandbox.faults
@@ -160,14 +164,19 @@ class Gate:
         if is_list and faults.drifts() and self.sandbox.drift.list_answered(account, every=faults.drift_every):
             faults.drifted()
 
-    def _hangs(self, status: int, is_send: bool) -> bool:
+    def _hangs(self, call: Call, status: int, is_send: bool) -> bool:
         faults = self.sandbox.faults
-        return faults.hangs() or (is_send and status == 200 and faults.send_unclear == "hang")
+        return faults.hangs(call.account_id) or (is_send and status == 200 and faults.send_unclear == "hang")
 
     async def _hold(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()
         if remaining > 0:
             await asyncio.sleep(remaining)
+
+    async def _delay_send(self, arrived_at: float) -> None:
+        """Though the client may have gone; a delay that is lowered meanwhile ends sooner."""
+        while time.monotonic() < arrived_at + self.sandbox.faults.send_delay and not self.sandbox.is_closing:
+            await asyncio.sleep(0.05)
 
     async def _hang(self, request: Request) -> None:
         """Until the client has gone, the sandbox stops, or nobody can be waiting any more."""

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, delete, func, select, true, update
+from sqlalchemy import Column, ColumnElement, func, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring, Place
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.removal import delete_account
 from hostaway_pipeline.store.tables import ENTITY_TABLES, accounts, sweeps, sync_runs
 
 
@@ -49,6 +50,18 @@ class AccountHealth:
     last_error: str | None
 
 
+_GONE_WITH_REMOVAL = (
+    "client_secret",
+    "access_token",
+    "token_expires_at",
+    "webhook_id",
+    "webhook_login",
+    "webhook_password",
+    "webhook_previous_login",
+    "webhook_previous_password",
+    "webhook_previous_until",
+    "webhook_enabled",
+)
 _SHOWN = [accounts.c[name] for name in Account.__dataclass_fields__]
 
 
@@ -163,31 +176,20 @@ class Accounts:
             connection.execute(update(accounts).where(chosen).values(next_due_at=func.now(), next_mode=mode))
 
     def remove(self, account_id: int, *, hard: bool) -> None:
-        """Stop syncing; with `hard`, delete the account and its rows everywhere."""
-        chosen = accounts.c.account_id == account_id
-        change = (
-            delete(accounts).where(chosen)
-            if hard
-            else update(accounts)
-            .where(chosen)
-            .values(
-                is_active=False,
-                client_secret=None,
-                access_token=None,
-                token_expires_at=None,
-                webhook_id=None,
-                webhook_login=None,
-                webhook_password=None,
-                webhook_previous_login=None,
-                webhook_previous_password=None,
-                webhook_previous_until=None,
-                webhook_enabled=None,
-                updated_at=func.now(),
-            )
-        )
+        """Stop syncing; with `hard`, delete the account and its rows everywhere.
+
+        A sync that is under way ends at its next write. A hard removal that was cut off goes on when it is repeated.
+        """
+        gone = dict.fromkeys(_GONE_WITH_REMOVAL) | {"is_active": False, "updated_at": func.now()}
+        ended = {"status": "interrupted", "finished_at": func.now(), "error": "the account was removed"}
         with self._database.transaction() as connection:
-            if connection.execute(change).rowcount == 0:
+            removed = update(accounts).where(accounts.c.account_id == account_id).values(gone)
+            if connection.execute(removed).rowcount == 0:
                 raise AccountError(f"account {account_id} is not known")
+            under_way = (sync_runs.c.account_id == account_id) & (sync_runs.c.status == "running")
+            connection.execute(update(sync_runs).where(under_way).values(ended))
+        if hard:
+            delete_account(self._database, account_id)
 
     def mark_failed(self, account_id: int, *, pause: timedelta | None) -> None:
         """Count a failure in a row, and leave the account alone for a while."""

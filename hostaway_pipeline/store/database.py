@@ -1,11 +1,12 @@
 """One engine per process, and the one place where a database failure becomes an error of ours."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -15,12 +16,17 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
+from hostaway_pipeline.errors import AccountError, ConfigurationError, DatabaseConflict, DatabaseUnavailable
 
+T = TypeVar("T")
 OLDEST_SERVER = 140000
 _CONNECT_SECONDS = 10
 # Hostaway waits 20 s for an answer: a statement on the way of a delivery gives up before.
 _STATEMENT_MS = 10_000
+# A receiver that waits for one account's row keeps all the others waiting: see Inbox.accept.
+_LOCK_MS = 1_000
+# Two transactions that got into each other's way: one was ended by Postgres, and is tried again after so many seconds.
+_CONFLICT_WAITS = (0.05, 0.2, 0.8)
 # Callers of single statements queue for a row lock anyway: more connections would only queue in the server.
 _UNSYNCED_CONNECTIONS = 4
 
@@ -54,10 +60,11 @@ class Database:
         )
         self._single = create_engine(
             parsed,
-            pool_size=1,
-            max_overflow=_UNSYNCED_CONNECTIONS,
+            pool_size=_UNSYNCED_CONNECTIONS,
+            max_overflow=0,
+            pool_use_lifo=True,  # as few as are needed at once are in use: their statements are prepared
             isolation_level="AUTOCOMMIT",
-            connect_args={**connect, "options": f"-c statement_timeout={_STATEMENT_MS}"},
+            connect_args={**connect, "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"},
         )
 
     @contextmanager
@@ -65,6 +72,20 @@ class Database:
         """Commits at the end of the block. Raises DatabaseUnavailable when Postgres is away or full."""
         with self._translated(), self.engine.begin() as connection:
             yield connection
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in a transaction; again, a few times, when Postgres ended it for the sake of another one.
+
+        `work` must be repeatable. Raises DatabaseConflict when the others do not give way, or as `transaction` does.
+        """
+        for wait in _CONFLICT_WAITS:
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except DatabaseConflict:
+                time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 (jitter is no secret)
+        with self.transaction() as connection:
+            return work(connection)
 
     @contextmanager
     def unsynced(self) -> Iterator[psycopg.Cursor[Any]]:
@@ -133,7 +154,12 @@ class Database:
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:
-            reason = _unavailable(error.orig if isinstance(error, DBAPIError) else error)
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(cause, pg.ForeignKeyViolation):  # every foreign key names the account
+                raise AccountError("the account was removed while its rows were being written") from None
+            if isinstance(cause, _CONFLICTS):
+                raise DatabaseConflict(f"{self._display}: {_CONFLICT} ({_first_line(cause)})") from None
+            reason = _unavailable(cause)
             if reason is None:
                 raise
             raise DatabaseUnavailable(f"{self._display}: {reason}") from None
@@ -200,6 +226,10 @@ def _statement_name(query: object) -> str:
     word = query.split(maxsplit=1)[0].lower()
     return "ping" if word == ";" else word
 
+
+# One transaction made another wait or fail. The same may succeed a moment later: nothing is wrong with the server.
+_CONFLICTS = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+_CONFLICT = "another transaction holds the same rows; run the same again"
 
 # What an operator can mend, by its class; anything else that fails is a mistake of ours and shows as such.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (

@@ -1,13 +1,14 @@
 """What the asset checks ask: is every active account's copy complete? Reads records of syncs, not Hostaway."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import sql
-from sqlalchemy import Dialect, Select, func, select
+from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
+from hostaway_pipeline.domain.entities import MESSAGES
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, accounts, reservations, sweeps, webhook_heads
 
@@ -15,6 +16,8 @@ _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 # Hostaway gives up on a delivery after about an hour.
 _SILENT_AFTER = timedelta(hours=2)
+# Conversations that a finding names.
+_MOST_NAMED = 3
 # A night's reconcile, and some hours for a long one.
 _STALE_AFTER = timedelta(hours=28)
 
@@ -54,7 +57,11 @@ class Health:
         differs = sweeps.c.table_count != counted
         with self._database.transaction() as connection:
             found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
-            return [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+            findings = [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+            if entity != MESSAGES.name:
+                return findings
+            where = {one.account_id: _counted_otherwise(connection, one.account_id) for one in findings}
+        return [replace(one, what=f"{one.what}{where[one.account_id]}") for one in findings]
 
     def unsettled_rows(self, entity: str) -> list[Finding]:
         """Accounts with rows whose time lies ahead of ours, or that no read has settled for a day."""
@@ -119,6 +126,13 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         .where(accounts.c.is_active)
         .order_by(sweeps.c.account_id)
     )
+
+
+def _counted_otherwise(connection: Connection, account_id: int) -> str:
+    """The conversations that Hostaway counts otherwise than we do, a few of them by name."""
+    values = {"account_id": account_id, "most": _MOST_NAMED}
+    found = driver(connection).cursor().execute(query("counted_otherwise"), values).fetchall()
+    return "".join(f"; conversation {row[0]}: {row[2]} here, {row[1]} counted" for row in found)
 
 
 def _how_stale(last_sync_at: datetime | None, failures: int, error: str | None) -> str:

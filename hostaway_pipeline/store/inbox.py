@@ -14,17 +14,19 @@ from psycopg.rows import dict_row
 from sqlalchemy import Connection, delete, func, select, update
 
 from hostaway_pipeline.domain.events import Delivery
-from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected
+from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.tables import webhook_events, webhook_heads
 
-LEASE_SECONDS = 60
+# An event that fails so often by its own fault is set aside; `hostaway events replay` brings it back.
+MOST_ATTEMPTS = 5
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
 Status = Literal["pending", "applied", "stale", "ignored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event that this process works on until its lease ends."""
+    """An event that this drainer holds until it settles it or ends. `attempts`: how often it has failed so far."""
 
     id: int
     account_id: int
@@ -38,22 +40,30 @@ class ClaimedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventOutcome:
-    """What became of a claimed event. `again_in` seconds: it stays pending; `is_blameless`: this was no attempt."""
+    """What became of a claimed event.
+
+    Pending with `is_attempt`: it failed by its own fault, and is tried again until that was too often. Pending with
+    `again_in` seconds: it waits for something else.
+    """
 
     id: int
     status: Status
     error: str | None = None
     again_in: float | None = None
-    is_blameless: bool = False
+    is_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InboxState:
-    """`oldest_pending_seconds` is None when nothing is pending; `claimable` may be worked on right now."""
+    """`oldest_pending_seconds` is None when nothing is pending; `claimable` may be worked on right now.
+
+    `claimed` are held by a drainer, which may have died.
+    """
 
     pending: int
     failed: int
     claimable: int
+    claimed: int
     oldest_pending_seconds: float | None
     oldest_request_id: str | None
 
@@ -74,44 +84,52 @@ class Inbox:
     def accept(self, deliveries: Sequence[tuple[Delivery, str]]) -> int:
         """Store deliveries, each with its request id, durably; returns how many were no repetition.
 
-        No object may be named twice. Raises DatabaseUnavailable, or EventRejected when Postgres cannot store them.
+        No object may be named twice. Raises DatabaseConflict when another transaction keeps an account's row for
+        itself, DatabaseUnavailable, or EventRejected when Postgres cannot store them.
         """
         text = orjson.dumps([_as_record(delivery, request_id) for delivery, request_id in deliveries]).decode()
         try:
             return self._accept(text)
+        except DatabaseConflict:
+            raise
         except DatabaseUnavailable:
             # The connection may have died of an earlier restart. If the statement did happen, this repeats it.
             return self._accept(text)
 
-    def claim(self, limit: int) -> list[ClaimedEvent]:
-        values = {"limit": limit, "lease": LEASE_SECONDS}
+    def claim(self, limit: int, *, has_failed: bool = False) -> list[ClaimedEvent]:
+        """For whoever holds the drainer's lock. `has_failed`: of those that were tried before; else of the others."""
+        values = {"limit": limit, "has_failed": has_failed}
         with self._database.transaction() as connection:
             rows = driver(connection).cursor(row_factory=dict_row).execute(query("claim_events"), values).fetchall()
         claimed = (ClaimedEvent(**row | {"payload": orjson.loads(row["payload"])}) for row in rows)
         return sorted(claimed, key=lambda event: event.id)
 
-    def release(self) -> None:
-        """Give back what a dead drainer has claimed. For whoever holds the drainer's lock: no other one is alive."""
-        events = webhook_events.c
-        claimed = (events.status == "pending") & events.claimed_until.is_not(None)
-        with self._database.transaction() as connection:
-            connection.execute(update(webhook_events).where(claimed).values(claimed_until=None))
+    def release(self, *, has_died: bool) -> None:
+        """Give back everything that is claimed. For whoever holds the drainer's lock: no other one is alive.
+
+        `has_died`: another drainer claimed it, and what it had begun may have been the cause.
+        """
+        values = {"has_died": has_died, "most_attempts": MOST_ATTEMPTS}
+        self._database.run(lambda connection: driver(connection).cursor().execute(query("release_events"), values))
+
+    def begin(self, ids: Sequence[int]) -> None:
+        """Work on events that waited goes on now: durable before it does."""
+        self._database.run(lambda connection: _mark_begun(connection, ids, func.clock_timestamp()))
 
     def settle(self, outcomes: Sequence[EventOutcome]) -> None:
-        with self._database.transaction() as connection:
-            settle_events(connection, outcomes)
+        self._database.run(lambda connection: settle_events(connection, outcomes))
 
     def state(self) -> InboxState:
         """For the sensor and for /metrics."""
         events = webhook_events.c
         is_pending = events.status == "pending"
         now = func.clock_timestamp()
-        is_unclaimed = events.claimed_until.is_(None) | (events.claimed_until <= now)
-        is_claimable = is_pending & is_unclaimed & (events.retry_at.is_(None) | (events.retry_at <= now))
+        is_claimable = is_pending & events.claimed_at.is_(None) & (events.retry_at.is_(None) | (events.retry_at <= now))
         counted = select(
             func.count().filter(is_pending),
             func.count().filter(events.status == "failed"),
             func.count().filter(is_claimable),
+            func.count().filter(is_pending & events.claimed_at.is_not(None)),
         ).where(events.status.in_(("pending", "failed")))
         oldest = (
             select(func.extract("epoch", func.clock_timestamp() - events.received_at), events.request_id)
@@ -120,10 +138,10 @@ class Inbox:
             .limit(1)
         )
         with self._database.transaction() as connection:
-            pending, failed, claimable = connection.execute(counted).one()
+            counts = connection.execute(counted).one()
             first = connection.execute(oldest).one_or_none()
         age, request_id = (float(first[0]), first[1]) if first else (None, None)
-        return InboxState(pending, failed, claimable, age, request_id)
+        return InboxState(*counts, age, request_id)
 
     def newest(
         self, *, account_id: int | None = None, status: str | None = None, before: int | None = None, limit: int = 50
@@ -146,7 +164,7 @@ class Inbox:
         if account_id is not None:
             chosen &= events.account_id == account_id
         values = {"status": "pending", "attempts": 0, "error": None, "applied_at": None}
-        values |= {"claimed_until": None, "retry_at": None}
+        values |= {"claimed_at": None, "begun_at": None, "retry_at": None}
         with self._database.transaction() as connection:
             return connection.execute(update(webhook_events).where(chosen).values(**values)).rowcount
 
@@ -179,9 +197,23 @@ def settle_events(connection: Connection, outcomes: Sequence[EventOutcome]) -> N
         "statuses": [outcome.status for outcome in outcomes],
         "errors": [outcome.error for outcome in outcomes],
         "again_in": [outcome.again_in for outcome in outcomes],
-        "is_blameless": [outcome.is_blameless for outcome in outcomes],
+        "is_attempt": [outcome.is_attempt for outcome in outcomes],
+        "most_attempts": MOST_ATTEMPTS,
+        "first_wait": _FIRST_WAIT,
+        "longest_wait": _LONGEST_WAIT,
     }
     driver(connection).cursor().execute(query("settle_events"), values)
+
+
+def hold_events(connection: Connection, ids: Sequence[int]) -> None:
+    """They stay claimed and wait: no work on them is under way that a process could die of."""
+    _mark_begun(connection, ids, None)
+
+
+def _mark_begun(connection: Connection, ids: Sequence[int], begun_at: Any) -> None:
+    if ids:
+        chosen = webhook_events.c.id == func.any(list(ids))
+        connection.execute(update(webhook_events).where(chosen).values(begun_at=begun_at))
 
 
 def _as_record(delivery: Delivery, request_id: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Where a reservation's guest can be written to, as far as the tables know."""
 
-from datetime import datetime
-
 from sqlalchemy import select
 
 from hostaway_pipeline.store.database import Database
@@ -33,12 +31,11 @@ class Lookup:
         with self._database.transaction() as connection:
             return connection.execute(ordered).scalar_one_or_none()
 
-    def messages_before(self, account_id: int, conversation_id: int, instant: datetime) -> set[int]:
-        """Messages of a conversation that were here before."""
+    def message_ids(self, account_id: int, conversation_id: int) -> set[int]:
+        """Of all messages of a conversation, deleted ones included."""
         chosen = (messages.c.account_id == account_id) & (messages.c.conversation_id == conversation_id)
         with self._database.transaction() as connection:
-            found = connection.execute(select(messages.c.id).where(chosen, messages.c.created_at < instant))
-            return set(found.scalars())
+            return set(connection.execute(select(messages.c.id).where(chosen)).scalars())
 
     def conversation_of_message(self, account_id: int, message_id: int) -> int | None:
         chosen = (messages.c.account_id == account_id) & (messages.c.id == message_id)

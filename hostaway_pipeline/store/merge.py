@@ -16,19 +16,21 @@ from sqlalchemy import Connection
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import Entity, Row
-from hostaway_pipeline.domain.payloads import is_same_content
+from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.stage import merge_staged, stage
+from hostaway_pipeline.store.sync_runs import require_run
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose rows are merged, and how far Hostaway's clock is trusted with them."""
+    """Whose rows are merged, how far Hostaway's clock is trusted with them, and the run that must be running."""
 
     account_id: int
     customer_id: UUID
     trust: timedelta = CLOCK_TRUST
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,13 @@ class _Merging:
             or self._settles(row, stored)
         )
 
-    def completed(self, rows: list[Row], stored: Collection[int]) -> list[Row]:
+    def completed(self, rows: list[Row], stored: Mapping[int, _Stored]) -> list[Row]:
         """Answers that lack keys which are stored keep them: an absent key is no change. Events carry every key."""
-        known = [row for row in rows if row.id in stored] if self._is_read else []
+        known = [
+            row
+            for row in rows
+            if self._is_read and row.id in stored and lacks_keys(row.content_hash, stored[row.id].content_hash)
+        ]
         if not known:
             return rows
         values = {
@@ -137,6 +143,8 @@ class _Merging:
         """How many were inserted, and of how many the content moved."""
         if not rows:
             return 0, 0
+        if self._owner.run_id is not None:
+            require_run(self._cursor, self._owner.run_id)
         stage(self._cursor, self._entity, rows, is_read=self._is_read)
         values = {
             "account_id": self._owner.account_id,

@@ -18,7 +18,7 @@ from hostaway_pipeline.domain.settling import Known
 from hostaway_pipeline.store import sweeps
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.deletions import Deletions
-from hostaway_pipeline.store.inbox import EventOutcome, settle_events
+from hostaway_pipeline.store.inbox import EventOutcome, hold_events, settle_events
 from hostaway_pipeline.store.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.tables import ENTITY_TABLES, SCHEMA, conversations
 
@@ -41,6 +41,7 @@ class Changes:
     gone_by: dict[int, tuple[str, int]] = field(default_factory=dict)
     asked_at: datetime | None = None  # needed where something has gone
     outcomes: list[EventOutcome] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)  # events that wait for a read
 
 
 class PushTables:
@@ -85,27 +86,29 @@ class PushTables:
 
     def apply(self, changes: Changes) -> dict[str, Counts]:
         """Rows, tombstones, the markers that follow from messages, and the events' ends: all of it or nothing."""
-        with self._database.transaction() as connection:
-            leaving = self._leaving(connection, changes.gone, changes.asked_at) if changes.asked_at else {}
-            counts = {
-                name: self._merge_events(connection, ENTITIES[name], changes.rows[name])
-                + self._merge_reads(connection, ENTITIES[name], changes.reads[name])
-                for name in ENTITIES
-            }
-            messages = changes.rows[MESSAGES.name] + changes.reads[MESSAGES.name]
-            moved = self._moved_conversations(connection, messages) if messages else []
-            counts[CONVERSATIONS.name] += self._merge_events(connection, CONVERSATIONS, moved)
-            for name, heard_at in changes.doubted.items():
-                mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
-            held_back: dict[tuple[str, int], str] = {}
-            for name, (deletions, ids) in leaving.items():
-                marked = deletions.mark([frozenset([one]) for one in sorted(ids)])
-                counts[name] += Counts(deleted=marked.deleted)
-                held_back |= {
-                    (name, one): f"{name} {one} is not found, but {marked.reason}" for one in marked.held_back
-                }
-            settle_events(connection, [_told(outcome, changes.gone_by, held_back) for outcome in changes.outcomes])
+        counts = self._database.run(lambda connection: self._applied(connection, changes))
         return {name: count for name, count in counts.items() if count != Counts()}
+
+    def _applied(self, connection: Connection, changes: Changes) -> dict[str, Counts]:
+        leaving = self._leaving(connection, changes.gone, changes.asked_at) if changes.asked_at else {}
+        counts = {
+            name: self._merge_events(connection, ENTITIES[name], changes.rows[name])
+            + self._merge_reads(connection, ENTITIES[name], changes.reads[name])
+            for name in ENTITIES
+        }
+        messages = changes.rows[MESSAGES.name] + changes.reads[MESSAGES.name]
+        moved = self._moved_conversations(connection, messages) if messages else []
+        counts[CONVERSATIONS.name] += self._merge_events(connection, CONVERSATIONS, moved)
+        for name, heard_at in changes.doubted.items():
+            mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
+        held_back: dict[tuple[str, int], str] = {}
+        for name, (deletions, ids) in leaving.items():
+            marked = deletions.mark([frozenset([one]) for one in sorted(ids)])
+            counts[name] += Counts(deleted=marked.deleted)
+            held_back |= {(name, one): f"{name} {one} is not found, but {marked.reason}" for one in marked.held_back}
+        hold_events(connection, changes.held)
+        settle_events(connection, [_told(outcome, changes.gone_by, held_back) for outcome in changes.outcomes])
+        return counts
 
     def _leaving(
         self, connection: Connection, gone: Mapping[str, set[int]], asked_at: datetime
@@ -163,4 +166,4 @@ def _told(
     reason = held_back.get(gone_by.get(outcome.id, ("", 0)))
     if reason is None:
         return outcome
-    return replace(outcome, status="pending", error=reason, again_in=_HELD_BACK, is_blameless=True)
+    return replace(outcome, status="pending", error=reason, again_in=_HELD_BACK)

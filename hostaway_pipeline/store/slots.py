@@ -127,13 +127,15 @@ class PostgresSlots:
 
 
 class SendSlots:
-    """The limiter of sent messages, on top of the other: satisfies client.ports.RateLimiter."""
+    """The limiter of a message's request whose turn has come (`acquire_send`): satisfies client.ports.RateLimiter.
+
+    What is to be looked up comes between turn and slot: a turn may be minutes away, and a slot must be used at once.
+    """
 
     def __init__(self, slots: PostgresSlots) -> None:
         self._slots = slots
 
     def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
-        self._slots.acquire_send(account_id, sleep)
         return self._slots.acquire(account_id, sleep)
 
     def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:

@@ -47,16 +47,27 @@ def mark_deleted(
 ) -> int:
     """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again.
 
-    `asked_at`: when Hostaway was asked and did not show them. A row that was read or received since then is alive.
+    `asked_at`: when Hostaway was asked and did not show them. A row that was read or received since then is alive, and
+    so is every row that a complete sweep saw since then.
     """
     if not ids:
         return 0
     table = ENTITY_TABLES[entity.name]
-    values: dict[str, Any] = {"deleted_at": func.now(), "updated_at": func.now(), "read_at": asked_at}
+    values: dict[str, Any] = {
+        "deleted_at": func.now(),
+        "updated_at": func.now(),
+        "read_at": asked_at,
+        "unsettled_at": None,
+    }
     if table is conversations:
         values["messages_synced_at"] = None
     chosen = (table.c.account_id == account_id) & (table.c.id == func.any(list(ids))) & table.c.deleted_at.is_(None)
-    is_older = table.c.read_at.is_(None) | (table.c.read_at <= asked_at)
+    proven_at = (
+        select(sweeps.c.proven_at)
+        .where(sweeps.c.account_id == account_id, sweeps.c.entity == entity.name)
+        .scalar_subquery()
+    )
+    is_older = (func.greatest(table.c.read_at, proven_at) <= asked_at).is_not(False)
     return connection.execute(update(table).where(chosen, is_older).values(values)).rowcount
 
 

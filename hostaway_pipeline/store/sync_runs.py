@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import ScalarSelect, func, insert, select, update
 
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.errors import AccountError, SyncInProgress
+from hostaway_pipeline.store.database import Database, query
 from hostaway_pipeline.store.tables import accounts, sync_runs
 
 
@@ -18,6 +20,19 @@ class StartedRun:
     id: int
     started_at: datetime
     baseline_at: datetime
+
+
+def require_run(cursor: psycopg.Cursor[Any], run_id: int) -> None:
+    """In the transaction that writes. Raises AccountError when the account was removed, SyncInProgress when another
+    process took over because this one's lock had been lost."""
+    found = cursor.execute(query("require_run"), {"run_id": run_id}).fetchone()
+    is_running, is_active = found or (False, False)
+    if not is_active:
+        raise AccountError("the account was removed while it was being synced")
+    if not is_running:
+        raise SyncInProgress(
+            "this sync lost its lock, and another process syncs the account now; it wrote nothing more"
+        )
 
 
 class SyncRuns:
@@ -64,6 +79,7 @@ class SyncRuns:
         entities: Mapping[str, Any],
         error: str | None,
     ) -> None:
+        """A run that was ended by somebody else stays as that one left it."""
         values = {
             "status": status,
             "api_calls": api_calls,
@@ -73,7 +89,9 @@ class SyncRuns:
         }
         with self._database.transaction() as connection:
             connection.execute(
-                update(sync_runs).where(sync_runs.c.id == run_id).values(**values, finished_at=func.clock_timestamp())
+                update(sync_runs)
+                .where(sync_runs.c.id == run_id, sync_runs.c.status == "running")
+                .values(**values, finished_at=func.clock_timestamp())
             )
 
 

@@ -73,8 +73,7 @@ class Telemetry:
             index_elements=[metrics.c.name, metrics.c.labels],
             set_={"value": metrics.c.value + statement.excluded.value},
         )
-        with self._database.transaction() as connection:
-            connection.execute(added)
+        self._database.run(lambda connection: connection.execute(added))
 
     def _time(self, name: str, labels: tuple[str, ...], seconds: float) -> None:
         bucket = next((f"{bound:g}" for bound in BUCKETS if seconds <= bound), "+Inf")

@@ -12,16 +12,12 @@ from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.domain.settling import Verdict, settle
-from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError
+from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError, kind_of
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.inbox import ClaimedEvent, EventOutcome
 from hostaway_pipeline.store.push_tables import Changes, PushTables
 from hostaway_pipeline.sync.handlers import HANDLERS, Intent
 from hostaway_pipeline.sync.ports import Services
-
-# An event that fails so often by itself is set aside; `hostaway events replay` brings it back.
-MOST_ATTEMPTS = 5
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,11 @@ class Reread:
     @property
     def key(self) -> tuple[str, int]:
         return self.entity.name, self.object_id
+
+    def joined(self, later: "Reread") -> "Reread":
+        """One read for the events of both. It has to be a real one: this one's verdict did not know of the later's."""
+        events, late = self.event_ids + later.event_ids, self.late_ids + later.late_ids
+        return Reread(self.entity, self.object_id, events, late, later.conversation_id or self.conversation_id)
 
     @property
     def all_ids(self) -> tuple[int, ...]:
@@ -74,14 +75,9 @@ class Applied:
 
 
 def apply_events(services: Services, events: Sequence[ClaimedEvent]) -> Iterator[Applied]:
-    """Merge what payloads settle by themselves. Raises DatabaseUnavailable; the events' leases then run out."""
+    """Merge what payloads settle by themselves. Raises DatabaseUnavailable; the events then stay claimed."""
     for account_id, own in groupby(sorted(events, key=lambda e: (e.account_id, e.id)), key=lambda e: e.account_id):
         yield _one_account(services, account_id, list(own))
-
-
-def again_in(attempts: int) -> float:
-    """Seconds until an event may be claimed again."""
-    return float(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(attempts - 1, 10)))
 
 
 def _one_account(services: Services, account_id: int, events: list[ClaimedEvent]) -> Applied:
@@ -96,7 +92,7 @@ def _one_account(services: Services, account_id: int, events: list[ClaimedEvent]
         raise
     except Exception as error:  # noqa: BLE001 (whatever one payload can break must not stop the others)
         if len(events) == 1:
-            services.inbox.settle([_set_aside(events[0], error)])
+            services.inbox.settle([EventOutcome(events[0].id, "pending", _what_failed(error), is_attempt=True)])
             return Applied(account_id)
         return _each_alone(services, account_id, events)
 
@@ -108,36 +104,19 @@ def _each_alone(services: Services, account_id: int, events: list[ClaimedEvent])
     return whole
 
 
-def _set_aside(event: ClaimedEvent, error: Exception) -> EventOutcome:
-    what = f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else kind_of(error)
-    if event.attempts >= MOST_ATTEMPTS:
-        return EventOutcome(event.id, "failed", f"failed {event.attempts} times, the last time with {what}")
-    return EventOutcome(event.id, "pending", what, again_in=again_in(event.attempts))
-
-
-def kind_of(error: Exception) -> str:
-    """What and where, for the text of an error that is not ours may quote the payload."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
-    return f"{type(error).__name__}{where}"
+def _what_failed(error: Exception) -> str:
+    return f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else kind_of(error)
 
 
 def _applied(tables: PushTables, account: Account, events: list[ClaimedEvent]) -> Applied:
     applied, changes = Applied(account.account_id), Changes()
-    alive_events = []
-    for event in events:
-        if event.attempts > MOST_ATTEMPTS:  # whoever claimed it before has died of it
-            changes.outcomes.append(EventOutcome(event.id, "failed", f"claimed {event.attempts} times without an end"))
-        else:
-            alive_events.append(event)
-    intents = [HANDLERS[event.event](event) for event in alive_events]
+    intents = [HANDLERS[event.event](event) for event in events]
     changes.outcomes += [EventOutcome(i.event.id, "ignored", i.ignored) for i in intents if i.ignored]
     for entity, own in _by_entity(intent for intent in intents if not intent.ignored):
         _settle_entity(tables, entity, own, changes, applied)
+    changes.held = [event_id for reread in applied.rereads for event_id in reread.all_ids]
     applied.counts = tables.apply(changes)
-    applied.request_ids = [event.request_id for event in alive_events if event.request_id]
+    applied.request_ids = [event.request_id for event in events if event.request_id]
     return applied
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.errors import PipelineError, UnexpectedError
 from hostaway_pipeline.sync.ports import Services
 from hostaway_pipeline.sync.pull import PullRequest, Report, pull
 
@@ -12,10 +12,20 @@ AT_ONCE = 4
 
 
 def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[Report]:
-    """Reports in the order in which the accounts end; an account that could not even start has one, too."""
+    """Reports in the order in which the accounts end; an account that could not even start has one, too.
+
+    Whoever is interrupted, or takes no more reports, aborts the services: syncs under way end at once as interrupted.
+    """
     with ThreadPoolExecutor(AT_ONCE, "account") as pool:
-        for done in as_completed([pool.submit(_one, services, request) for request in requests]):
-            yield done.result()
+        syncs = [pool.submit(_one, services, request) for request in requests]
+        try:
+            for done in as_completed(syncs):
+                yield done.result()
+        except BaseException:
+            for sync in syncs:
+                sync.cancel()
+            services.abort()
+            raise
 
 
 def _one(services: Services, request: PullRequest) -> Report:
@@ -23,3 +33,5 @@ def _one(services: Services, request: PullRequest) -> Report:
         return pull(services, request)
     except PipelineError as error:
         return Report(request.account_id, status="failed", error=error)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is this account's)
+        return Report(request.account_id, status="failed", error=UnexpectedError.of(error))

@@ -1,5 +1,6 @@
 """What the use cases need to have put together for them; wiring.py does."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -46,22 +47,32 @@ class Services(Protocol):
 
     telemetry: Telemetry
 
+    def abort(self) -> None:
+        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+
     def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient: ...
 
-    def interactive_client(self, account_id: int) -> HostawayClient:
-        """For what somebody waits for: goes ahead of the background, and gives up sooner."""
+    def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
 
     def sending_client(self, account_id: int) -> HostawayClient:
-        """Keeps to the limit of sent messages, too."""
+        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
 
-    def tables(self, account: Account, *, dry_run: bool) -> AccountTables: ...
+    def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
+        """Waits with `sleep` until one more message of this account may be sent."""
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as this process is to end."""
+
+    def tables(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> AccountTables:
+        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
 
     def push_tables(self, account: Account) -> PushTables: ...
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]: ...
 
-    def sending_lock(self, message_id: int) -> AbstractContextManager[bool]:
-        """False when somebody else is sending this message."""
+    def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
+        """One look after an account's webhook at a time."""
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
         """False when another drainer is alive."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,14 @@ from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.domain.breaker import pause_after
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, MESSAGES, RESERVATIONS
-from hostaway_pipeline.errors import ApiError, DatabaseUnavailable, PermanentApiError, PipelineError
+from hostaway_pipeline.errors import (
+    Aborted,
+    ApiError,
+    DatabaseUnavailable,
+    PermanentApiError,
+    PipelineError,
+    UnexpectedError,
+)
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Account
 from hostaway_pipeline.store.sweeps import SweepRecord
@@ -98,7 +105,8 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
         services.client(account.account_id) as client,
     ):
         run = _started(services, request)
-        work = _Work(client, services.tables(account, dry_run=request.dry_run), request, run, progress or Silent())
+        tables = services.tables(account, dry_run=request.dry_run, run_id=run.id)
+        work = _Work(client, tables, request, run, progress or Silent())
         try:
             if account.failures:
                 _probe(services, account.account_id, report)
@@ -106,8 +114,12 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             if request.mode == "reconcile" and not request.dry_run:
                 _look_after_webhook(services, account, client, report)
             report.status = "incomplete" if report.problems else "succeeded"
+        except Aborted as error:  # whoever started this thread is being ended
+            report.status, report.error = "interrupted", error
         except PipelineError as error:
             report.status, report.error = "failed", error
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is this account's)
+            report.status, report.error = "failed", UnexpectedError.of(error)
         except BaseException:
             report.status = "interrupted"
             raise
@@ -128,7 +140,9 @@ def _look_after_webhook(services: Services, account: Account, client: HostawayCl
     try:
         ensure_webhook(services, client)
         recovered = recover_gaps(services, account, client)
-    except ApiError as error:
+    except Aborted:
+        raise
+    except PipelineError as error:
         log.warning("webhook not looked after", account_id=account.account_id, error=str(error))
         return
     for entity, counts in recovered.items():
@@ -174,11 +188,13 @@ def _record(services: Services, account: Account, run: StartedRun, report: Repor
             entities={name: counts.as_dict() for name, counts in report.entities.items()},
             error=str(report.error) if report.error else "; ".join(report.problems.values()) or None,
         )
+        if report.status == "interrupted":
+            return
         if isinstance(report.error, ApiError):
             is_permanent = isinstance(report.error, PermanentApiError)
             pause = pause_after(account.failures + 1, is_permanent=is_permanent)
             services.accounts.mark_failed(account.account_id, pause=pause)
-        elif report.error is None and report.status != "interrupted":
+        elif report.error is None:
             services.accounts.mark_synced(account.account_id)
 
 
@@ -194,8 +210,8 @@ class _Work:
 
     def read_into(self, report: Report) -> None:
         """What was read before a failure is in the report all the same."""
-        with ThreadPoolExecutor(self.client.concurrency, "request") as pool:
-            for outcome in _side_by_side(self._list_reads(pool)):
+        with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.aborted_by_errors():
+            for outcome in self._side_by_side(self._list_reads(pool)):
                 report.add(outcome)
             if MESSAGES.name in self.request.entities:
                 report.add(self._messages(pool))
@@ -230,11 +246,11 @@ class _Work:
         )
         return reader.run(unread)
 
-
-def _side_by_side(calls: list[Callable[[], Outcome]]) -> list[Outcome]:
-    """Each in a thread of its own; the first failure is raised once all have ended."""
-    if len(calls) <= 1:
-        return [call() for call in calls]
-    with ThreadPoolExecutor(len(calls), "sweep") as executor:
-        futures = [executor.submit(call) for call in calls]
-    return [future.result() for future in futures]
+    def _side_by_side(self, calls: list[Callable[[], Outcome]]) -> list[Outcome]:
+        """Each in a thread of its own; the first failure is raised once all have ended."""
+        if len(calls) <= 1:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(len(calls), "sweep") as executor, self.client.aborted_by_errors():
+            futures = [executor.submit(call) for call in calls]
+            wait(futures)  # here, not at the pool's end: an interrupt has to reach the client before that
+        return [future.result() for future in futures]

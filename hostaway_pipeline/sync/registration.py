@@ -40,22 +40,8 @@ def ensure_webhook(
     url = receiver_url(services)
     if url is None:
         return None
-    # Stored before Hostaway hears of it: its test delivery comes at once.
-    credential = services.webhooks.ensure_credential(client.account_id)
-    known_id = services.webhooks.state(client.account_id).webhook_id
-    ours = _ours(client, url, known_id)
-    if not ours:
-        registration = Registration(_id(client.write("POST", _PATH, _wanted(url, credential))), "created")
-    else:
-        is_told = not credential_moved and _id(ours[0]) == known_id
-        registration = _adopted(client, ours[0], _wanted(url, credential), is_told)
-    for other in ours[1:]:
-        _delete(client, _id(other))
-    enabled = True
-    if registration.was != "unchanged":
-        enabled = bool(as_bool(client.one(f"{_PATH}/{registration.webhook_id}").payload.get("isEnabled")))
-    services.webhooks.registered(client.account_id, registration.webhook_id, is_enabled=enabled)
-    return registration
+    with services.webhook_lock(client.account_id):
+        return _ensure(services, client, url, credential_moved=credential_moved)
 
 
 def remove_webhook(services: Services, client: HostawayClient) -> bool:
@@ -87,6 +73,25 @@ def rotate_password(services: Services, client: HostawayClient) -> Registration 
 def receiver_url(services: Services) -> str | None:
     base = services.settings.public_url
     return None if base is None else base + RECEIVER_PATH
+
+
+def _ensure(services: Services, client: HostawayClient, url: str, *, credential_moved: bool) -> Registration:
+    # Stored before Hostaway hears of it: its test delivery comes at once.
+    credential = services.webhooks.ensure_credential(client.account_id)
+    known_id = services.webhooks.state(client.account_id).webhook_id
+    ours = _ours(client, url, known_id)
+    if not ours:
+        registration = Registration(_id(client.write("POST", _PATH, _wanted(url, credential))), "created")
+    else:
+        is_told = not credential_moved and _id(ours[0]) == known_id
+        registration = _adopted(client, ours[0], _wanted(url, credential), is_told)
+    for other in ours[1:]:
+        _delete(client, _id(other))
+    enabled = True
+    if registration.was != "unchanged":
+        enabled = bool(as_bool(client.one(f"{_PATH}/{registration.webhook_id}").payload.get("isEnabled")))
+    services.webhooks.registered(client.account_id, registration.webhook_id, is_enabled=enabled)
+    return registration
 
 
 def _ours(client: HostawayClient, url: str | None, known_id: int | None) -> list[Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.acceptance.test_push import assert_content_equals, change
-from tests.factories import synced
+from tests.factories import is_drainer_alive, synced
 
 _RUNS = """
     SELECT run_id, status, start_time, end_time FROM runs WHERE pipeline_name = 'drain_webhooks' ORDER BY start_time
@@ -38,7 +38,7 @@ def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
 
 def alive_again(stack: PushStack) -> bool:
     try:
-        return stack.services.is_drainer_alive()
+        return is_drainer_alive(stack.services)
     except DatabaseUnavailable:
         return False
 
@@ -71,13 +71,13 @@ def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
     with push_stack(embedded_folder / "dagster-kills", sandbox, free_port(), drainer="daemon") as stack:
         synced(stack.services, 1)
         with under_load(account):
-            wait_until("the first drainer run", stack.services.is_drainer_alive, 60)
+            wait_until("the first drainer run", lambda: is_drainer_alive(stack.services), 60)
             stack.restart("daemon")  # its run goes on
             run = stack.children("spawn_main")  # how Dagster's code server starts a run
             assert len(run) == 1
             run[0].kill()
-            wait_until("the end of the lock", lambda: not stack.services.is_drainer_alive(), 10)
-            wait_until("another drainer run", stack.services.is_drainer_alive, 90)
+            wait_until("the end of the lock", lambda: not is_drainer_alive(stack.services), 10)
+            wait_until("another drainer run", lambda: is_drainer_alive(stack.services), 90)
             stack.restart("postgres")
             wait_until("a drainer run on the restarted Postgres", lambda: alive_again(stack), 120)
         stack.wait_until_applied(120)

@@ -1,5 +1,6 @@
 """Dagster's side of the push journey: one drainer run while there is work, and each account's own health."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,6 @@ from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import old_runs
 from hostaway_pipeline.defs.sensors import (
-    DrainerRun,
     accounts_sensor,
     drainer_plan,
     webhook_events_sensor,
@@ -35,7 +35,7 @@ from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 
 OpenSandbox = Callable[..., SandboxServer]
-CHECKS = ("sweep_complete", "count_matches_api", "accounts_current", "webhook_alive")
+CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "webhook_alive")
 
 
 @pytest.fixture
@@ -64,11 +64,17 @@ def accept(services: Services, sandbox: SandboxServer, account_id: int, **change
     services.inbox.accept([(parse_delivery(body), f"request-{account_id}")])
 
 
-def look(instance: DagsterInstance) -> RunRequest | SkipReason:
-    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
+def look(instance: DagsterInstance, cursor: str | None = None) -> RunRequest | SkipReason:
+    return look_again(instance, cursor)[0]
+
+
+def look_again(instance: DagsterInstance, cursor: str | None) -> tuple[RunRequest | SkipReason, str | None]:
+    """What the sensor does, and what it remembers of it."""
+    resources = {"hostaway": HostawayResource()}
+    with build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
         found = webhook_events_sensor(context)
     assert isinstance(found, RunRequest | SkipReason)
-    return found
+    return found, context.cursor
 
 
 def change_run(instance: DagsterInstance, run_id: str, **values: Any) -> None:
@@ -144,32 +150,49 @@ def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
 def test_a_run_whose_process_is_gone_is_declared_dead_and_replaced(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
-    """It began a minute ago, and nobody holds the drainer's lock."""
+    """It began a minute ago, and nobody holds its lock, at two looks."""
     accept(services, sandbox, 1, guestName="Ada")
     run = instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTED)
     change_run(instance, run.run_id, start_time=time.time() - 60)
-    with services.drainer_lock():
-        assert isinstance(look(instance), SkipReason), "a living one is left alone"
-    assert isinstance(look(instance), RunRequest)
+    with services.run_lock(run.run_id):
+        look_at_a_living_one, cursor = look_again(instance, None)
+        assert isinstance(look_at_a_living_one, SkipReason)
+        assert json.loads(cursor or "") == {}
+    first, cursor = look_again(instance, cursor)
+    assert isinstance(first, SkipReason), "it may be about to end"
+    assert list(json.loads(cursor or "")) == [run.run_id]
+    assert isinstance(look(instance, json.dumps({run.run_id: time.time() - 20})), RunRequest)
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status == DagsterRunStatus.FAILURE
 
 
 @pytest.mark.parametrize(
-    ("claimable", "runs", "is_alive", "needed"),
+    ("events", "started", "queued", "alive", "needed"),
     [
-        (0, [], False, False),
-        (3, [], False, True),
-        (3, [None], False, False),  # queued
-        (3, [5.0], False, False),  # just started: it may not have its lock yet
-        (3, [60.0], True, False),
-        (0, [60.0], False, False),  # an orphan, and nothing to do
+        (0, [], 0, [], False),
+        (3, [], 0, [], True),
+        (3, [], 1, [], False),
+        (3, ["a"], 0, [], False),  # it may not have its lock yet, or just have given it up
+        (3, ["a"], 0, ["a"], False),
     ],
 )
-def test_when_a_run_is_needed(claimable: int, runs: list[float | None], is_alive: bool, needed: bool) -> None:
-    plan = drainer_plan(claimable, [DrainerRun(str(n), age) for n, age in enumerate(runs)], is_alive=is_alive)
-    assert plan.is_needed is needed
+def test_when_a_run_is_needed(events: int, started: list[str], queued: int, alive: list[str], needed: bool) -> None:
+    plan = drainer_plan(events, started, queued, alive, {})
+    assert (plan.orphans, plan.is_needed) == ((), needed)
+
+
+def test_a_run_that_is_found_without_its_lock_twice_is_dead() -> None:
+    first = drainer_plan(3, ["a", "b"], 0, ["b"], {})
+    assert (first.orphans, list(first.unlocked_since)) == ((), ["a"])
+    soon = drainer_plan(3, ["a"], 0, [], {"a": time.time() - 10})
+    assert (soon.orphans, soon.is_needed) == ((), False)
+    later = drainer_plan(3, ["a"], 0, [], {"a": time.time() - 16})
+    assert (later.orphans, later.is_needed, later.unlocked_since) == (("a",), True, {})
+
+
+def test_a_run_that_has_its_lock_again_is_not_remembered() -> None:
+    assert drainer_plan(3, ["a"], 0, ["a"], {"a": time.time() - 60}).unlocked_since == {}
 
 
 def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(

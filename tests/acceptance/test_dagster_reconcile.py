@@ -62,7 +62,7 @@ def test_the_checks_are_evaluated_in_the_same_run(instance: DagsterInstance, san
     sandbox.faults.update(listings_answer="empty")
     result = run(instance, 1)
     events = [e for e in result.all_events if e.event_type == DagsterEventType.ASSET_CHECK_EVALUATION]
-    assert len(events) == 11
+    assert len(events) == 15
     failed = {(e.asset_check_evaluation_data.asset_key.path[-1], e.asset_check_evaluation_data.check_name)
               for e in events if not e.asset_check_evaluation_data.passed}  # fmt: skip
     of_the_wrong_secret = ("reservations", "accounts_current")

@@ -204,7 +204,7 @@ def test_sigterm_lets_what_was_accepted_have_its_answer(
             with pytest.raises(requests.ConnectionError):
                 Receiver(process.url, credential).deliver(delivery(reservation(99)))
         assert [answer.result(20).status_code for answer in answers] == [200] * 20
-    assert process.process.wait(10) == -signal.SIGTERM
+    assert process.process.wait(10) == 0
     assert {event["object_id"] for event in events(database_url)} == set(range(1, 21))
 
 

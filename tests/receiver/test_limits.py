@@ -120,22 +120,23 @@ def test_the_connection_stays_usable_after_a_body_that_nobody_wanted(receiver: R
 @pytest.mark.parametrize(
     ("begin", "part", "expected"),
     [
-        (b"GET /", b"u" * 65536, (414,)),
-        (b"GET / HTTP/1.1\r\nX-Endless: ", b"v" * 65536, (431,)),
-        (b"GET / HTTP/1.1\r\n", b"X-Name: value\r\n" * 1000, (431,)),
-        (b"GET / HTTP/1.1\r\n", b"n" * 65536, (431,)),
-        (b"POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: ", b"t" * 65536, (405, 431)),
-        (b"GET /health HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX-Endless: ", b"v" * 65536, (200, 431)),
-        (b"GET /health HTTP/1.1\r\n\r\n" * 50, b"GET /health HTTP/1.1\r\n\r\n" * 5000, (200, 400)),
+        (b"GET /", b"u" * 65536, {414}),
+        (b"GET / HTTP/1.1\r\nX-Endless: ", b"v" * 65536, {431}),
+        (b"GET / HTTP/1.1\r\n", b"X-Name: value\r\n" * 1000, {431}),
+        (b"GET / HTTP/1.1\r\n", b"n" * 65536, {431}),
+        (b"POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: ", b"t" * 65536, {405, 431}),
+        (b"GET /health HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX-Endless: ", b"v" * 65536, {200, 431}),
+        (b"GET /health HTTP/1.1\r\n\r\n" * 50, b"GET /health HTTP/1.1\r\n\r\n" * 5000, {400}),
     ],
     ids=["url", "header", "headers", "name", "trailer", "second", "pipeline"],
 )
-def test_what_never_ends_is_cut_off(receiver: Receiver, begin: bytes, part: bytes, expected: tuple[int, ...]) -> None:
+def test_what_never_ends_is_cut_off(receiver: Receiver, begin: bytes, part: bytes, expected: set[int]) -> None:
+    """Whichever is told first where an answer to what came before is due: that, or what is too much."""
     with closing(connected(receiver)) as connection:
         connection.sendall(begin)
         sent = poured(connection, part, 200 * MEBIBYTE)
         assert sent < 20 * MEBIBYTE, "what the kernels hold, and no more"
-        assert status(connection) in (*expected, None)
+        assert status(connection) in {*expected, None}
     assert receiver.deliver(delivery()).status_code == 200
 
 

@@ -12,6 +12,7 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
 from tests.factories import rows, synced
 from tests.receiver.steps import ACCOUNT, OTHER_ACCOUNT, Receiver
+from tests.waiting import wait_until
 
 OpenReceiver = Callable[..., Receiver]
 SENDS = "POST /v1/conversations/{id}/messages"
@@ -193,6 +194,8 @@ def test_two_accounts_with_one_reservation_id_must_be_told_apart(
     "change",
     [
         {"message": ""},
+        {"message": " \n\t\u00a0"},
+        {"message": "\u200b\u200d\ufeff"},
         {"message": "x" * 10_001},
         {"message": f"{TEXT}\x00"},
         {"message": f"{TEXT}\ud800"},
@@ -220,3 +223,43 @@ def test_texts_arrive_as_they_were_written(receiver: Receiver, sandbox: SandboxS
     before = sent_by(sandbox, text)
     assert send(receiver, reservation_id, message=text).status_code == 201
     assert sent_by(sandbox, text) == before + 1
+
+
+def test_an_unclear_answer_is_502_until_the_message_is_found(
+    open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int, database_url: str
+) -> None:
+    """Hostaway accepts it long after the request was given up."""
+    receiver = open_receiver(read_timeout=1.0)
+    sandbox.faults.update(send_delay=60.0)
+    for _ in range(2):
+        answer = send(receiver, reservation_id)
+        assert (answer.status_code, answer.json()["status"]) == (502, "unclear")
+        assert "may still go out" in answer.json()["detail"]
+        assert "do not use a new one" in answer.json()["detail"]
+    early = send(receiver, reservation_id, resend=True)
+    assert (early.status_code, early.json()["status"]) == (409, "too_early")
+    assert 0 < int(early.headers["Retry-After"]) <= 600
+    sandbox.faults.update(send_delay=0.0)
+    wait_until(lambda: sent_by(sandbox) == 1)
+    assert send(receiver, reservation_id).status_code == 201
+    assert sandbox.counters.calls()[SENDS] == 1
+    assert outbox(database_url)[0]["status"] == "sent"
+
+
+def test_with_a_short_patience_it_is_sent_again_for_the_asking(
+    open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int
+) -> None:
+    receiver = open_receiver(read_timeout=1.0, send_patience=0.1)
+    sandbox.faults.update(send_unclear="lost")
+    assert send(receiver, reservation_id).status_code == 502
+    sandbox.faults.clear()
+    assert send(receiver, reservation_id).status_code == 502
+    assert send(receiver, reservation_id, resend=True).status_code == 201
+    assert sent_by(sandbox) == 1
+
+
+def test_the_page_promises_what_holds(receiver: Receiver) -> None:
+    page = receiver.http.get(f"{receiver.url}/openapi.json").json()["paths"]["/messages"]["post"]
+    assert "never" not in page["description"]
+    assert "reads the message twice" in page["description"]
+    assert "only looks" in page["responses"]["502"]["description"]

@@ -63,7 +63,7 @@ def test_what_was_lost_may_not_show_anywhere(api):
 def test_which_events_are_lost_follows_from_the_seed_alone():
     alone = Faults(delivery_drop_share=0.5)
     together = Faults(delivery_drop_share=0.5, delivery_copies=3, delivery_shuffle_seconds=1.0, hang_share=0.5)
-    drops = [(together.delays(), together.hangs(), together.drops())[-1] for _ in range(50)]
+    drops = [(together.delays(), together.hangs(None), together.drops())[-1] for _ in range(50)]
     assert drops == [alone.drops() for _ in range(50)]
 
 

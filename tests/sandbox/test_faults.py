@@ -58,6 +58,25 @@ def test_a_hanging_request_is_never_answered(api):
     assert not is_answered(api)
 
 
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_a_dribbling_answer_has_always_one_more_byte(api, part):
+    """No timeout between bytes ends it; the client does, and the server may stop."""
+    api.server.faults.dribble = part
+    host = api.server.root_url.removeprefix("http://").split(":")
+    with socket.create_connection((host[0], int(host[1])), timeout=1) as connection:
+        request = f"GET /v1/listings HTTP/1.1\r\nHost: x\r\nAuthorization: {api.http.headers['Authorization']}\r\n\r\n"
+        connection.sendall(request.encode())
+        came, began = b"", time.monotonic()
+        while time.monotonic() - began < 1.5:
+            came += connection.recv(65536)
+    head, _, body = came.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert bool(body) is (part == "body")
+    assert (body if body else head.partition(b"x-slow: ")[2])[:5] in (b'{"sta', b"xxxxx")
+    api.server.faults.clear()
+    assert api.get("/listings").status_code == 200
+
+
 def test_a_hanging_request_holds_up_no_other(api):
     api.server.faults.hang_share = 1.0
     waiting = threading.Thread(target=is_answered, args=(api,))
@@ -115,7 +134,7 @@ def test_which_requests_hang_follows_from_the_seed(api):
 
 def test_one_fault_does_not_move_another():
     alone, together = Faults(cut_share=0.5), Faults(cut_share=0.5, hang_share=0.5, error_share=0.5)
-    cuts = [(together.error_status(1), together.hangs(), together.is_cut())[-1] for _ in range(50)]
+    cuts = [(together.error_status(1), together.hangs(None), together.is_cut())[-1] for _ in range(50)]
     assert cuts == [alone.is_cut() for _ in range(50)]
 
 

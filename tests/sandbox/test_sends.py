@@ -1,7 +1,11 @@
 """Messages that were stored although the sender cannot know it: to send again blindly is to send twice."""
 
+import time
+
 import pytest
 import requests
+
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -39,6 +43,33 @@ def test_an_answer_that_never_comes(api, path):
     with pytest.raises(requests.ReadTimeout):
         api.http.post(f"{api.server.url}{path}", json={"body": "unclear"}, timeout=0.25)
     assert bodies(api, path).count("unclear") == 1
+
+
+def test_a_500_that_stores_nothing(api, path):
+    api.server.faults.send_unclear = "lost"
+    assert (api.post(path, {"body": "lost"}).status_code, bodies(api, path).count("lost")) == (500, 0)
+
+
+def test_a_message_is_accepted_late_although_its_sender_has_gone(api, path):
+    api.server.faults.send_delay = 0.6
+    with pytest.raises(requests.ReadTimeout):
+        api.http.post(f"{api.server.url}{path}", json={"body": "late"}, timeout=0.1)
+    assert bodies(api, path).count("late") == 0
+    wait_until(lambda: bodies(api, path).count("late") == 1)
+
+
+def test_a_late_message_is_answered_late(api, path):
+    api.server.faults.send_delay = 0.3
+    began = time.monotonic()
+    assert api.post(path, {"body": "late"}).json()["result"]["body"] == "late"
+    assert time.monotonic() - began >= 0.3
+    api.server.faults.send_delay = 60
+    assert api.get("/listings").status_code == 200
+
+
+def test_a_text_is_stored_as_html(api, path):
+    api.server.faults.send_escapes = True
+    assert api.post(path, {"body": 'B&B <b>"3"</b>'}).json()["result"]["body"] == 'B&amp;B &lt;b&gt;"3"&lt;/b&gt;'
 
 
 @pytest.mark.parametrize("how", ["cut", "hang", "500"])

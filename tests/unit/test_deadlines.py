@@ -139,6 +139,35 @@ def test_each_request_has_its_own_deadline() -> None:
         serving.join()
 
 
+@contextmanager
+def well_once() -> Iterator[Slow]:
+    """The first request of the connection is answered, and it is kept; the next answer dribbles."""
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(ENVELOPE) + ENVELOPE)
+                connection.recv(65536)
+                while not is_over.wait(0.05):
+                    connection.sendall(b"H")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield Slow(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        is_over.set()
+
+
+def test_a_connection_that_was_kept_is_watched_as_well() -> None:
+    with well_once() as slow:
+        transport = Transport(slow.url, connections=1, read_seconds=READ_SECONDS)
+        get(transport)
+        began = time.monotonic()
+        error = failure(lambda: get(transport))
+    assert (type(error), time.monotonic() - began < SOON) == (NetworkError, True)
+    assert "no whole answer within" in str(error)
+
+
 def test_a_body_without_an_end_does_not_fill_the_memory() -> None:
     with answering(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"100000\r\n" + b" " * 0x100000 + b"\r\n", 0) as slow:
         error = failure(lambda: get(Transport(slow.url, connections=1, read_seconds=60)))

@@ -68,3 +68,15 @@ def test_an_integer_beyond_every_float_stops_nobody(digits):
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace")))
 def test_no_content_raises(content):
     parse_json(content)
+
+
+@pytest.mark.parametrize("number", [-1, -126, -127, -(2**63) + 1])
+def test_negative_integers_are_integers_for_both_parsers(number):
+    for text in (b"[%d]", b"[%d, " + HALF + b"]"):
+        parsed = parse_json(text % number)[0]
+        assert (parsed, type(parsed)) == (number, int)
+
+
+@pytest.mark.parametrize("text", [b"[-9223372036854775808]", b"[-9223372036854775808, " + HALF + b"]"])
+def test_the_lowest_bigint_is_an_integer_too(text):
+    assert isinstance(parse_json(text)[0], int)

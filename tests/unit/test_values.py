@@ -1,6 +1,7 @@
 """Hostaway's loose values become typed ones; what cannot be read becomes None and never an exception."""
 
 import json
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -232,3 +233,42 @@ def test_newest_passes_over_what_is_missing():
 @pytest.mark.parametrize("instants", [(), (None,), (None, None)])
 def test_newest_of_nothing_is_none(instants):
     assert newest(*instants) is None
+
+
+# Their limits
+
+
+@pytest.mark.parametrize("value", [2.0**53, -(2.0**53)])
+def test_the_largest_exact_float_is_an_id(value):
+    assert as_int(value) == int(value)
+
+
+def test_a_larger_float_may_stand_for_another_id():
+    assert as_int(2.0**53 + 2) is None
+
+
+@pytest.mark.parametrize("value", ["1e99", "9.99e99", "1e-99"])
+def test_money_of_a_hundred_digits_is_still_read(value):
+    assert as_decimal(value) == Decimal(value)
+
+
+@pytest.mark.parametrize("value", ["1e100", "-1e100", "1e-100"])
+def test_what_numeric_columns_cannot_hold_is_no_money(value):
+    assert as_decimal(value) is None
+
+
+@pytest.fixture
+def somewhere_else(monkeypatch):
+    """A machine whose clock is not set to UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("somewhere_else")
+@pytest.mark.parametrize("text", ["2026-07-01 10:00:00", "2026-07-01T12:00:00+02:00"])
+def test_an_instant_is_in_utc_wherever_the_machine_stands(text):
+    assert as_instant(text) == datetime(2026, 7, 1, 10, tzinfo=UTC)
+    assert as_instant(text).tzinfo is UTC
