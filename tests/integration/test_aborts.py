@@ -10,11 +10,11 @@ import pytest
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
-from hostaway_pipeline.errors import Aborted
+from hostaway_pipeline.errors import Aborted, NetworkError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.tokens import PostgresTokenStore
 from hostaway_pipeline.wiring import Services
-from tests.factories import add_account
+from tests.factories import add_account, synced
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
@@ -62,8 +62,14 @@ def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_
     services.slots.acquire_send(59808)
     slot = services.slots.acquire(59808)
     services.slots.send_refused(59808, slot, datetime.now(UTC) + timedelta(minutes=5))
-    with services.sending_client(59808) as client:
-        assert_abort_ends(client)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(services.await_send_turn, 59808, services.sleep)
+        time.sleep(0.7)
+        assert not waiting.done()
+        began = time.monotonic()
+        services.abort()
+        assert isinstance(waiting.exception(60), Aborted)
+        assert time.monotonic() - began < SOON
 
 
 def test_an_abort_ends_the_wait_between_two_tries(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
@@ -117,3 +123,19 @@ def test_the_end_of_its_block_aborts_a_client(open_sandbox: OpenSandbox, open_se
             waiting = pool.submit(client.page, "/listings", {})
             time.sleep(0.5)
         assert type(waiting.exception(SOON)) is Aborted
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_a_sync_ends_although_every_answer_has_one_more_byte(
+    open_sandbox: OpenSandbox, open_services: OpenServices, part: str
+) -> None:
+    sandbox = open_sandbox("59808:2:5")
+    services = open_services(sandbox, read_timeout=0.5)
+    add_account(services, 59808)
+    sandbox.faults.update(dribble=part)
+    began = time.monotonic()
+    with services.client(59808, RetryPolicy(attempts=2, base=0.1)) as client, pytest.raises(NetworkError):
+        client.page("/listings", {})
+    assert time.monotonic() - began < 10
+    sandbox.faults.clear()
+    synced(services, 59808)

@@ -13,10 +13,10 @@ TOKEN_CALLS = "POST /v1/accessTokens"
 MOST_TOKENS = 5
 
 
-def test_endless_denials_of_objects_cost_a_bounded_number_of_tokens(
+def test_endless_denials_of_objects_cost_no_token(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
 ) -> None:
-    """Each new token could be what a denial was about; after a few of them it surely is not."""
+    """The token works for everything else, and a look at that decides."""
     sandbox = open_sandbox("59808:2:20")
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -26,4 +26,18 @@ def test_endless_denials_of_objects_cost_a_bounded_number_of_tokens(
         for reservation_id in list(account.reservations)[:12]:
             with pytest.raises(AccessDenied):
                 client.one(f"/reservations/{reservation_id}")
-    assert sandbox.counters.calls()[TOKEN_CALLS] <= MOST_TOKENS
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 0
+
+
+def test_endless_denials_of_everything_cost_a_bounded_number_of_tokens(
+    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+) -> None:
+    """Each new token could be what a denial was about; after a few of them it surely is not."""
+    sandbox = open_sandbox("59808:2:20", token_delay=1e6)
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    with services.client(59808) as client:
+        for _ in range(12):
+            with pytest.raises(AccessDenied):
+                client.page("/listings", {})
+    assert 1 <= sandbox.counters.calls()[TOKEN_CALLS] <= MOST_TOKENS

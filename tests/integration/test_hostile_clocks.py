@@ -392,6 +392,20 @@ def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
     assert names(database_url) == ["B"]
 
 
+def test_a_404_that_was_asked_for_before_a_complete_sweep_deletes_nothing(
+    tables: AccountTables, push: PushTables, database_url: str
+) -> None:
+    tables.merge(LISTINGS, [read("A", 0)])
+    swept(tables, 1000)
+    changes = Changes(asked_at=second(999))
+    changes.gone[LISTINGS.name].add(1)
+    push.apply(changes)
+    assert names(database_url) == ["A"]
+    changes.asked_at = second(1001)
+    push.apply(changes)
+    assert names(database_url) == []
+
+
 def test_an_incomplete_sweep_proves_nothing_and_forgets_nothing(
     tables: AccountTables, push: PushTables, database_url: str
 ) -> None:

@@ -21,7 +21,7 @@ from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.accounts import Accounts
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.inbox import EventOutcome, Inbox
+from hostaway_pipeline.store.inbox import MOST_ATTEMPTS, EventOutcome, Inbox, hold_events
 from hostaway_pipeline.store.outbox import Outbox
 from tests.factories import reservation, rows
 
@@ -57,9 +57,9 @@ def stored(url: str) -> list[dict[str, Any]]:
 
 
 def make_claimable(url: str) -> None:
-    """As if every lease and every wait were over."""
+    """As if every wait were over, and nobody held anything."""
     past = "now() - interval '1 second'"
-    rows(url, f"UPDATE hostaway.webhook_events SET claimed_until = {past}, retry_at = {past} RETURNING 1")
+    rows(url, f"UPDATE hostaway.webhook_events SET claimed_at = NULL, retry_at = {past} RETURNING 1")
 
 
 # Accepting
@@ -81,7 +81,7 @@ def test_a_delivery_becomes_a_pending_event(inbox: Inbox, database_url: str) -> 
         "request_id": "request-0",
     }
     assert event["payload"] == reservation(5, guestName="Zoë")
-    assert (event["error"], event["applied_at"], event["claimed_until"]) == (None, None, None)
+    assert (event["error"], event["applied_at"], event["claimed_at"]) == (None, None, None)
 
 
 def test_an_ignored_delivery_is_settled_at_once_and_says_why(inbox: Inbox, database_url: str) -> None:
@@ -244,20 +244,51 @@ def test_claims_are_the_oldest_first_with_all_that_is_needed(inbox: Inbox) -> No
     assert (first.account_id, first.event, first.attempts, first.request_id) == (
         1,
         "reservation.updated",
-        1,
+        0,
         "request-0",
     )
     assert first.payload == reservation(1)
     assert first.received_at.tzinfo is not None
 
 
-def test_what_is_claimed_is_not_claimed_again_before_its_lease_ends(inbox: Inbox, database_url: str) -> None:
-    """A drainer that dies loses nothing; `attempts` tells how often it was tried."""
+def test_what_is_claimed_stays_claimed_however_long_it_waits(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 2)
     assert len(inbox.claim(10)) == 2
+    rows(database_url, "UPDATE hostaway.webhook_events SET claimed_at = now() - interval '1 day' RETURNING 1")
     assert inbox.claim(10) == []
-    make_claimable(database_url)
-    assert [event.attempts for event in inbox.claim(10)] == [2, 2]
+    assert (inbox.state().claimable, inbox.state().claimed) == (0, 2)
+
+
+def test_a_drainer_that_leaves_gives_back_what_it_holds_and_nothing_was_an_attempt(inbox: Inbox) -> None:
+    filled(inbox, 2)
+    inbox.claim(10)
+    inbox.release(has_died=False)
+    assert [event.attempts for event in inbox.claim(10)] == [0, 0]
+
+
+def test_an_event_on_which_a_dead_drainer_worked_is_tried_alone_and_one_that_waited_is_not_blamed(
+    inbox: Inbox, database: Database, database_url: str
+) -> None:
+    filled(inbox, 3)
+    begun, waiting, again = inbox.claim(3)
+    with database.transaction() as connection:
+        hold_events(connection, [waiting.id, again.id])
+    inbox.begin([again.id])
+    inbox.release(has_died=True)
+    assert [event.id for event in inbox.claim(10)] == [waiting.id]
+    assert [(event.id, event.attempts) for event in inbox.claim(1, has_failed=True)] == [(begun.id, 1)]
+    assert [(event.id, event.attempts) for event in inbox.claim(1, has_failed=True)] == [(again.id, 1)]
+    assert stored(database_url)[0]["error"] == "the process that worked on it ended"
+
+
+def test_an_event_that_kills_whoever_works_on_it_is_set_aside(inbox: Inbox, database_url: str) -> None:
+    filled(inbox, 1)
+    for number in range(MOST_ATTEMPTS):
+        assert len(inbox.claim(1, has_failed=number > 0)) == 1
+        inbox.release(has_died=True)
+    row = stored(database_url)[0]
+    assert (row["status"], row["attempts"], row["applied_at"] is None) == ("failed", MOST_ATTEMPTS, False)
+    assert inbox.claim(1, has_failed=True) == []
 
 
 def test_two_drainers_never_hold_the_same_event(inbox: Inbox, new_database: Any) -> None:
@@ -299,7 +330,7 @@ def test_an_event_that_is_settled_is_over(inbox: Inbox, database_url: str, statu
     make_claimable(database_url)
     assert inbox.claim(1) == []
     row = stored(database_url)[0]
-    assert (row["status"], row["error"], row["attempts"]) == (status, "why", 1)
+    assert (row["status"], row["error"], row["attempts"]) == (status, "why", 0)
     assert row["applied_at"] is not None
 
 
@@ -309,7 +340,7 @@ def test_an_event_that_waits_is_claimable_after_its_time(inbox: Inbox, database_
     inbox.settle([EventOutcome(event.id, "pending", "not now", again_in=300)])
     row = stored(database_url)[0]
     wait = rows(database_url, "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events")
-    assert (row["status"], row["error"], row["attempts"], row["applied_at"]) == ("pending", "not now", 1, None)
+    assert (row["status"], row["error"], row["attempts"], row["applied_at"]) == ("pending", "not now", 0, None)
     assert 295 <= wait[0]["wait"] <= 300
     assert inbox.claim(1) == []
 
@@ -319,13 +350,30 @@ def test_a_cause_outside_of_the_event_is_no_attempt(inbox: Inbox, database_url: 
     filled(inbox, 1)
     for _ in range(8):
         event = inbox.claim(1)[0]
-        assert event.attempts == 1
-        inbox.settle([EventOutcome(event.id, "pending", "the API is away", again_in=0, is_blameless=True)])
+        assert event.attempts == 0
+        inbox.settle([EventOutcome(event.id, "pending", "the API is away", again_in=0)])
     assert stored(database_url)[0]["attempts"] == 0
 
 
+def test_an_event_that_fails_by_its_own_fault_is_tried_later_each_time_and_set_aside(
+    inbox: Inbox, database_url: str
+) -> None:
+    filled(inbox, 1)
+    waits = []
+    for number in range(MOST_ATTEMPTS):
+        event = inbox.claim(1, has_failed=number > 0)[0]
+        inbox.settle([EventOutcome(event.id, "pending", "broken", is_attempt=True)])
+        query = "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events"
+        waits.append(rows(database_url, query)[0]["wait"])
+        make_claimable(database_url)
+    row = stored(database_url)[0]
+    assert (row["status"], row["attempts"]) == ("failed", MOST_ATTEMPTS)
+    assert row["error"] == "failed 5 times, the last time with broken"
+    assert waits[:4] == [pytest.approx(expected, abs=1) for expected in (5, 10, 20, 40)]
+
+
 def test_what_is_settled_is_not_settled_again(inbox: Inbox, database_url: str) -> None:
-    """A drainer whose lease ended comes late: what the other one said stays."""
+    """A drainer that was given up for dead comes late: what the other one said stays."""
     filled(inbox, 1)
     event = inbox.claim(1)[0]
     inbox.settle([EventOutcome(event.id, "applied")])
@@ -459,8 +507,8 @@ def test_what_a_dead_drainer_has_claimed_is_given_back_and_what_waits_goes_on_wa
     waiting, _ = inbox.claim(2)
     inbox.settle([EventOutcome(waiting.id, "pending", "not now", again_in=300)])
     assert inbox.claim(2) == []
-    inbox.release()
-    assert [event.object_id for event in inbox.claim(2)] == [2]
+    inbox.release(has_died=True)
+    assert [event.object_id for event in inbox.claim(2, has_failed=True)] == [2]
 
 
 def test_a_database_that_takes_no_writes_is_no_fault_of_the_delivery(database_url: str) -> None:

@@ -88,6 +88,7 @@ def test_accounts_do_not_wait_for_each_others_messages(slots: PostgresSlots, dat
 
 
 def test_a_send_is_a_request_like_any_other_too(slots: PostgresSlots, database_url: str) -> None:
+    slots.acquire_send(1)
     SendSlots(slots).acquire(1)
     assert [len(given(database_url, scope)) for scope in ("send:1", "account:1", "ip:a")] == [1, 1, 1]
 
@@ -99,6 +100,7 @@ def test_requests_of_other_kinds_take_no_message_away(slots: PostgresSlots, data
 
 def test_a_refused_send_pauses_sends_and_nothing_else(slots: PostgresSlots, database_url: str) -> None:
     sends, until = SendSlots(slots), datetime.now(UTC) + timedelta(seconds=40)
+    slots.acquire_send(1)
     sends.refused(1, sends.acquire(1), until)
 
     assert rows(database_url, "SELECT scope, paused_until, pace FROM hostaway.rate_scopes WHERE paused_until IS NOT "
@@ -111,5 +113,6 @@ def test_a_refused_send_pauses_sends_and_nothing_else(slots: PostgresSlots, data
 
 def test_a_refusal_without_a_time_pauses_sends_for_a_window(slots: PostgresSlots) -> None:
     sends = SendSlots(slots)
+    slots.acquire_send(1)
     sends.refused(1, sends.acquire(1), None)
     assert next_wait(slots) == pytest.approx(60, abs=1.5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hostaway_pipeline.errors import MessageNotSent, RateLimited
+from hostaway_pipeline.errors import MessageNotSent, RateLimited, ServerError
 from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.outbox import OutboundMessage
@@ -72,12 +72,15 @@ def left_behind(services: Services, account: Account, reservation_id: int) -> Ou
         body=BODY,
         communication_type="email",
     )
-    services.outbox.attempt(message.id)
-    return message
+    held = {one.id for one in account.threads_of(reservation_id)[0].messages}
+    begun = services.outbox.begin(message, held, patience=600)
+    assert begun is not None
+    return begun
 
 
 def long_ago(url: str) -> None:
-    rows(url, "UPDATE hostaway.outbound_messages SET attempted_at = attempted_at - interval '1 minute' RETURNING 1")
+    """Longer than the patience."""
+    rows(url, "UPDATE hostaway.outbound_messages SET attempted_at = attempted_at - interval '1 hour' RETURNING 1")
 
 
 # The ordinary case
@@ -183,16 +186,33 @@ def test_a_message_whose_answer_is_unclear_is_found_and_not_sent_again(
     assert sandbox.counters.calls()[SENDS] == 1
 
 
-def test_what_nobody_knows_is_said_to_be_unclear_and_sent_at_the_repetition(
+def test_what_nobody_knows_is_said_to_be_unclear_and_sent_again_only_for_the_asking(
+    sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str
+) -> None:
+    sandbox.faults.update(send_unclear="lost")
+    for _ in range(2):
+        with pytest.raises(MessageNotSent, match="Ask again with the same Idempotency-Key, which only looks") as raised:
+            send_message(services, wish(reservation_id))
+        assert raised.value.status == "unclear"
+    sandbox.faults.clear()
+    long_ago(database_url)
+    with pytest.raises(MessageNotSent, match="With `resend`, which will be taken now"):
+        send_message(services, wish(reservation_id))
+    assert sandbox.counters.calls()[SENDS] == 1
+    sent = send_message(services, wish(reservation_id, resend=True))
+    assert (sent.status, sent.attempts, sent.error) == ("sent", 2, None)
+    assert sent_bodies(account) == [BODY]
+
+
+def test_a_hostaway_that_is_down_was_not_asked_to_send(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int
 ) -> None:
     sandbox.faults.update(down=True)
-    with pytest.raises(MessageNotSent, match="repeat with the same Idempotency-Key") as raised:
+    with pytest.raises(ServerError):
         send_message(services, wish(reservation_id))
-    assert raised.value.status == "unclear"
     sandbox.faults.clear()
     sent = send_message(services, wish(reservation_id))
-    assert (sent.status, sent.attempts, sent.error) == ("sent", 2, None)
+    assert (sent.status, sent.attempts, sent.error) == ("sent", 1, None)
     assert sent_bodies(account) == [BODY]
 
 
@@ -208,7 +228,7 @@ def test_the_same_text_of_an_earlier_message_is_not_taken_for_it(
         synced(services, ACCOUNT, mode="reconcile")
     left_behind(services, account, reservation_id)
     long_ago(database_url)
-    sent = send_message(services, wish(reservation_id))
+    sent = send_message(services, wish(reservation_id, resend=True))
     assert sent.status == "sent"
     assert sent_bodies(account) == [BODY, BODY]
 
@@ -219,7 +239,7 @@ def test_the_guests_own_words_are_not_taken_for_it(
     left_behind(services, account, reservation_id)
     long_ago(database_url)
     account.add_message(conversation_id(account, reservation_id), BODY, is_incoming=True)
-    send_message(services, wish(reservation_id))
+    send_message(services, wish(reservation_id, resend=True))
     assert sent_bodies(account) == [BODY]
 
 
@@ -246,12 +266,12 @@ def test_after_a_crash_a_message_that_went_out_is_found(
     assert sent_bodies(account) == [BODY]
 
 
-def test_after_a_crash_a_message_that_did_not_go_out_is_sent(
+def test_after_a_crash_a_message_that_did_not_go_out_is_sent_for_the_asking(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     left_behind(services, account, reservation_id)
     long_ago(database_url)
-    sent = send_message(services, wish(reservation_id))
+    sent = send_message(services, wish(reservation_id, resend=True))
     assert (sent.status, sent.attempts) == ("sent", 2)
     assert sent_bodies(account) == [BODY]
 
@@ -375,5 +395,5 @@ def test_a_message_that_was_refused_to_the_end_was_not_sent_and_may_be_repeated(
     sandbox.limits.update(sends=None)
     sandbox.counters.reset()
     assert send_message(services, wish(reservation_id)).status == "sent"
-    assert sandbox.counters.total == 1, "it was surely not sent: nothing has to be looked for"
+    assert sandbox.counters.total == 2, "it was surely not sent: what is there is noted, and nothing looked for"
     assert sent_bodies(account) == [BODY]

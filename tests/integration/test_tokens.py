@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hostaway_pipeline.errors import InvalidCredentials
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.errors import AccessDenied, InvalidCredentials, ServerError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, rows, sync, synced
@@ -53,7 +55,7 @@ def test_a_revoked_token_is_replaced_once_in_mid_sync(open_sandbox: OpenSandbox,
 def test_a_403_with_a_fresh_token_is_about_the_object(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """A locked reservation answers 403 however good the token: its conversations are skipped, the rest arrives."""
+    """A locked reservation answers 403 however good the token: a look at the token costs a call, and no new token."""
     sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     services = open_services(sandbox)
     add_account(services, 59808, with_token=False)
@@ -62,7 +64,65 @@ def test_a_403_with_a_fresh_token_is_about_the_object(
         sandbox.world.account(59808).locked_reservations.add(locked)
         with pytest.raises(Exception, match="HTTP 403"):
             client.page(f"/reservations/{locked}", {})
-    assert sandbox.counters.calls()[TOKEN_CALLS] == 2
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 1
+    assert sandbox.counters.by_status() == {200: 2, 403: 1}
+
+
+def test_denials_at_once_share_a_look_at_the_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    sandbox = open_sandbox("59808:2:40", latency=0.3)
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    account = sandbox.world.account(59808)
+    account.locked_reservations.update(account.reservations)
+
+    def denied(reservation_id: int) -> bool:
+        with pytest.raises(AccessDenied):
+            client.one(f"/reservations/{reservation_id}")
+        return True
+
+    with services.client(59808) as client, ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(denied, list(account.reservations)[:16]))
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 0
+    assert sandbox.counters.calls()["/v1/listings"] <= 4
+
+
+def test_a_token_that_is_revoked_right_after_it_worked_is_replaced(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
+    """Its last success says nothing: no object may be reported as denied because of it."""
+    sandbox = open_sandbox("59808:2:40")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    wanted = list(sandbox.world.account(59808).reservations)[:16]
+    with services.client(59808) as client, ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            client.page("/listings", {})
+            sandbox.tokens.revoke_all(59808)
+            assert len(list(pool.map(lambda one: client.one(f"/reservations/{one}"), wanted))) == len(wanted)
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 3
+
+
+def test_a_denial_that_nobody_can_look_into_is_transient(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
+    """Hostaway goes away between the denial and the look at the token: nothing is known about the object."""
+    sandbox = open_sandbox("59808:2:20")
+    services = open_services(sandbox)
+    add_account(services, 59808)
+    locked = next(iter(sandbox.world.account(59808).reservations))
+    sandbox.world.account(59808).locked_reservations.add(locked)
+
+    class GoesAway:
+        def request_ended(self, path: str, outcome: str, seconds: float) -> None:
+            sandbox.faults.update(down=outcome == "AccessDenied")
+
+        def token_refreshed(self) -> None: ...
+
+    parts = {"tokens": services.tokens, "limiter": services.slots, "observer": GoesAway(), "concurrency": 1}
+    client = HostawayClient(59808, base_url=sandbox.url, policy=RetryPolicy(attempts=1), **parts)  # type: ignore[arg-type]
+    with client, pytest.raises(ServerError):
+        client.one(f"/reservations/{locked}")
+    assert sandbox.counters.calls()[TOKEN_CALLS] == 0
 
 
 def test_a_wrong_secret_fails_at_once_and_writes_no_row(

@@ -1,6 +1,18 @@
 """The inbox of webhook events, and the messages that were sent through us."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_pipeline.store.tables.base import Instant, account_id, metadata
@@ -17,8 +29,9 @@ webhook_events = Table(
     Column("received_at", Instant, nullable=False, server_default=func.clock_timestamp()),
     Column("request_id", Text, comment="Of the delivery: the same in the receiver's log"),
     Column("status", Text, nullable=False, comment="pending, applied, stale, ignored, failed"),
-    Column("attempts", Integer, nullable=False, server_default="0", comment="Times that the event was claimed"),
-    Column("claimed_until", Instant, comment="Lease of the drainer that works on it"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="Times that it failed by its own fault"),
+    Column("claimed_at", Instant, comment="Since then a drainer holds it; null: free"),
+    Column("begun_at", Instant, comment="Since then it is worked on; null: it waits"),
     Column("retry_at", Instant, comment="Not before then, after a try that failed"),
     Column("error", Text, comment="Why it failed, was ignored or waits"),
     Column("applied_at", Instant, comment="When it got its final status"),
@@ -56,6 +69,22 @@ outbound_messages = Table(
     Column("error", Text),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("sent_at", Instant),
+    Column(
+        "ids_before",
+        ARRAY(BigInteger),
+        nullable=False,
+        server_default="{}",
+        comment="Messages that the conversation held before the attempt",
+    ),
+    Column("claimed_until", Instant, comment="Lease of the sender that waits for its turn"),
     UniqueConstraint("idempotency_key", name="outbound_messages_idempotency_key"),
     comment="Every message that was to be sent through us, with what became of it",
 )
+Index(
+    "outbound_messages_message",
+    outbound_messages.c.account_id,
+    outbound_messages.c.message_id,
+    unique=True,
+    postgresql_where=outbound_messages.c.message_id.is_not(None),
+)
+Index("outbound_messages_conversation", outbound_messages.c.account_id, outbound_messages.c.conversation_id)

@@ -1,0 +1,93 @@
+"""Which message in a conversation is ours, when no answer named it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.wiring import Services
+from tests.sending import BODY, THREAD, added, age, by_mail, in_doubt, long_ago, outcome, sent
+
+
+def test_an_equal_text_that_another_key_has_sent_is_not_taken_for_it(
+    services: Services, account: Account, reservation_id: int, database_url: str
+) -> None:
+    """The first was lost; the second came after the first one's look at what was there."""
+    in_doubt(services, account, reservation_id, database_url, "one")
+    assert outcome(services, reservation_id, "two") == "sent"
+    assert outcome(services, reservation_id, "one") == "unclear"
+    assert sent(account, reservation_id) == [BODY]
+    arrived = by_mail(account, reservation_id, BODY)
+    assert outcome(services, reservation_id, "one") == "sent"
+    found = services.outbox.find("one")
+    assert found is not None
+    assert found.message_id == arrived, "what the other key has sent stands before it and does not hide it"
+
+
+def test_of_two_unclear_messages_with_one_text_one_is_found_when_one_is_there(
+    services: Services, account: Account, reservation_id: int, database_url: str
+) -> None:
+    for key in ("one", "two"):
+        in_doubt(services, account, reservation_id, database_url, key)
+    by_mail(account, reservation_id, BODY)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda key: outcome(services, reservation_id, key), ("one", "two")))
+    assert sorted(outcomes) == ["sent", "unclear"]
+
+
+def test_what_may_be_another_keys_message_is_not_claimed_while_that_one_is_being_sent(
+    services: Services, account: Account, reservation_id: int, database_url: str
+) -> None:
+    in_doubt(services, account, reservation_id, database_url, "one")
+    rival = services.outbox.begin(added(services, account, reservation_id, "two"), set(), patience=600)
+    assert rival is not None
+    arrived = by_mail(account, reservation_id, BODY)
+    assert outcome(services, reservation_id, "one") == "unclear"
+    age(database_url, "1 hour", "one")
+    assert outcome(services, reservation_id, "one", resend=True) == "unclear"
+    assert sent(account, reservation_id) == [BODY]
+    services.outbox.sent(rival, arrived)
+    assert outcome(services, reservation_id, "one") == "unclear"
+    assert outcome(services, reservation_id, "two") == "sent"
+
+
+def test_hostaways_word_outdoes_a_claim_by_text(services: Services, account: Account, reservation_id: int) -> None:
+    one, two = (added(services, account, reservation_id, key) for key in ("one", "two"))
+    begun = services.outbox.begin(one, set(), patience=600)
+    assert begun is not None
+    assert services.outbox.claim(begun, 7) is not None
+    assert services.outbox.sent(two, 7).message_id == 7
+    lost = services.outbox.find("one")
+    assert lost is not None
+    assert (lost.status, lost.message_id) == ("unclear", None)
+
+
+def test_what_was_there_before_is_not_taken_for_it_though_no_table_knows_it(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
+) -> None:
+    """Somebody has just written the same by hand."""
+    by_mail(account, reservation_id, BODY)
+    sandbox.faults.update(send_unclear="lost")
+    assert outcome(services, reservation_id) == "unclear"
+
+
+def test_an_answer_that_shows_nothing_is_no_proof_that_a_message_is_not_there(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    sandbox.faults.update(send_unclear="500", odd_answers={THREAD: "empty"})
+    assert outcome(services, reservation_id) == "unclear"
+    long_ago(database_url)
+    assert outcome(services, reservation_id, resend=True) == "unclear"
+    sandbox.faults.clear()
+    assert outcome(services, reservation_id) == "sent"
+    assert sent(account, reservation_id) == [BODY]
+
+
+@pytest.mark.parametrize("oddity", ["one-more", "text-count", "no-count"])
+def test_a_count_that_is_odd_stops_no_message(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, oddity: str
+) -> None:
+    sandbox.faults.update(send_unclear="500", odd_answers={THREAD: oddity})
+    assert outcome(services, reservation_id) == "sent"
+    assert sent(account, reservation_id) == [BODY]

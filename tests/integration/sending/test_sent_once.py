@@ -1,0 +1,216 @@
+"""Sent once, whatever dies and however late Hostaway accepts: the fence decides, and the words are true."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hostaway_pipeline.errors import MessageNotSent
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.send import Wish, send_message
+from hostaway_pipeline.wiring import Services
+from tests.factories import rows
+from tests.sending import (
+    ACCOUNT,
+    BODY,
+    SENDS,
+    OpenServices,
+    added,
+    by_mail,
+    cut_all_connections,
+    in_doubt,
+    is_blocked,
+    leases,
+    locked_outbox,
+    long_ago,
+    outcome,
+    pause_sends,
+    sent,
+    sent_status,
+)
+from tests.waiting import wait_until
+
+# The three ways of sending twice
+
+
+def test_a_sender_whose_connections_die_while_it_waits_for_its_turn_and_a_repetition_send_one_message(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    assert outcome(services, reservation_id, "earlier") == "sent"
+    pause_sends(services, 2.0)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(outcome, services, reservation_id)
+        wait_until(lambda: bool(leases(database_url)))
+        cut_all_connections(database_url)
+        rows(database_url, "UPDATE hostaway.outbound_messages SET claimed_until = NULL RETURNING 1")
+        second = pool.submit(outcome, services, reservation_id)
+    assert "sent" in {first.result(), second.result()} <= {"sent", "busy"}
+    assert sandbox.counters.calls()[SENDS] == 2, "only the fence keeps them apart"
+    assert len(sent(account, reservation_id)) == 2
+
+
+def test_a_message_that_hostaway_accepts_late_is_not_sent_again_and_is_found_later(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
+) -> None:
+    """Later than the sender waits and looks, and than the caller who repeats at once looks."""
+    sandbox.faults.update(send_delay=60.0)
+    assert outcome(services, reservation_id) == "unclear"
+    assert outcome(services, reservation_id) == "unclear"
+    sandbox.faults.update(send_delay=0.0)
+    wait_until(lambda: bool(sent(account, reservation_id)))
+    assert outcome(services, reservation_id) == "sent"
+    assert outcome(services, reservation_id) == "sent"
+    assert sandbox.counters.calls()[SENDS] == 1
+    assert sent(account, reservation_id) == [BODY]
+
+
+def test_a_text_that_hostaway_stores_as_html_is_recognised(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
+) -> None:
+    sandbox.faults.update(send_escapes=True, send_unclear="500")
+    assert outcome(services, reservation_id) == "sent"
+    assert outcome(services, reservation_id) == "sent"
+    assert sandbox.counters.calls()[SENDS] == 1
+    assert sent(account, reservation_id) == ["Breakfast &amp; dinner: &lt;8 am&gt;"]
+
+
+# The fence
+
+
+def test_callers_in_many_processes_with_one_key_send_one_message(
+    services: Services, open_services: OpenServices, sandbox: SandboxServer, account: Account, reservation_id: int
+) -> None:
+    receivers = [services, *(open_services(sandbox, read_timeout=1.0) for _ in range(3))]
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda number: outcome(receivers[number % 4], reservation_id), range(8)))
+    assert "sent" in set(outcomes) <= {"sent", "busy"}
+    assert sandbox.counters.calls()[SENDS] == 1
+    assert sent(account, reservation_id) == [BODY]
+
+
+def test_whoever_is_in_flight_makes_others_busy_and_takes_no_turn_from_them(
+    services: Services, sandbox: SandboxServer, reservation_id: int, database_url: str
+) -> None:
+    assert outcome(services, reservation_id, "earlier") == "sent"
+    pause_sends(services, 2.0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(outcome, services, reservation_id)
+        wait_until(lambda: bool(leases(database_url)))
+        assert [outcome(services, reservation_id) for _ in range(3)] == ["busy"] * 3
+    assert first.result() == "sent"
+    query = "SELECT cardinality(slots) AS n FROM hostaway.rate_scopes WHERE scope = %s"
+    [turns] = rows(database_url, query, f"send:{ACCOUNT}")
+    assert turns["n"] == 2
+
+
+def test_of_many_that_saw_the_same_one_passes_the_fence(
+    services: Services, reservation_id: int, account: Account
+) -> None:
+    seen = added(services, account, reservation_id)
+    with ThreadPoolExecutor(8) as pool:
+        begun = [one for one in pool.map(lambda _: services.outbox.begin(seen, {1}, patience=600), range(16)) if one]
+    assert [(one.status, one.attempts, one.ids_before) for one in begun] == [("sending", 1, [1])]
+
+
+def test_a_sender_that_waited_long_does_not_pass_for_one_who_asked_to_send_again(
+    services: Services, reservation_id: int, account: Account, database_url: str
+) -> None:
+    seen = added(services, account, reservation_id)
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    assert services.outbox.begin(seen, set(), patience=600) is None
+    now = services.outbox.find("key")
+    assert now is not None
+    assert services.outbox.begin(now, set(), patience=7200) is None
+    assert services.outbox.begin(now, set(), patience=600) is not None
+
+
+def test_a_refused_token_is_an_attempt_of_its_own(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
+) -> None:
+    """The conversation is read with the token that the request will be refused."""
+    sandbox.faults.update(revoke_after=1)
+    message = send_message(services, Wish("key", reservation_id, BODY))
+    assert (message.status, message.attempts) == ("sent", 2)
+    assert sent(account, reservation_id) == [BODY]
+
+
+def test_a_sender_without_a_database_after_its_request_does_not_say_that_nothing_was_sent(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    sandbox.faults.update(send_delay=0.5)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(outcome, services, reservation_id)
+        wait_until(lambda: sent_status(database_url) == "sending")
+        with locked_outbox(database_url):
+            wait_until(lambda: is_blocked(database_url))
+            cut_all_connections(database_url, blocked_only=True)
+        assert first.result() == "unclear"
+    assert outcome(services, reservation_id) == "sent"
+    assert sandbox.counters.calls()[SENDS] == 1
+
+
+# Asking for it to be sent again
+
+
+def test_within_the_patience_nothing_is_sent_again_and_the_time_to_wait_is_named(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    in_doubt(services, account, reservation_id, database_url)
+    with pytest.raises(MessageNotSent, match=r"will be taken in \d+ s") as raised:
+        send_message(services, Wish("key", reservation_id, BODY, resend=True))
+    assert raised.value.status == "too_early"
+    assert raised.value.retry_after is not None
+    assert 400 < raised.value.retry_after <= 600
+    assert sandbox.counters.calls()[SENDS] == 0
+
+
+def test_asked_to_send_again_it_finds_what_has_arrived(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    in_doubt(services, account, reservation_id, database_url)
+    by_mail(account, reservation_id, BODY)
+    long_ago(database_url)
+    assert outcome(services, reservation_id, resend=True) == "sent"
+    assert sandbox.counters.calls()[SENDS] == 0
+
+
+def test_what_arrives_while_the_second_attempt_waits_for_its_turn_is_found(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    assert outcome(services, reservation_id, "earlier") == "sent"
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    pause_sends(services, 2.0)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(outcome, services, reservation_id, resend=True)
+        wait_until(lambda: bool(leases(database_url)))
+        by_mail(account, reservation_id, BODY)
+    assert second.result() == "sent"
+    assert sandbox.counters.calls()[SENDS] == 1
+
+
+def test_many_that_ask_for_it_at_once_send_it_again_once(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = set(pool.map(lambda _: outcome(services, reservation_id, resend=True), range(6)))
+    assert "sent" in outcomes <= {"sent", "busy", "too_early"}
+    assert sandbox.counters.calls()[SENDS] == 1
+    assert sent(account, reservation_id) == [BODY]
+
+
+def test_a_refused_repetition_leaves_in_doubt_what_was_in_doubt(
+    services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
+) -> None:
+    in_doubt(services, account, reservation_id, database_url)
+    long_ago(database_url)
+    sandbox.limits.update(sends=0, send_window=0.1)
+    assert outcome(services, reservation_id, resend=True) == "unclear"
+    sandbox.limits.update(sends=None)
+    assert outcome(services, reservation_id) == "unclear"
+    by_mail(account, reservation_id, BODY)
+    assert outcome(services, reservation_id, resend=True) == "sent"
+    assert sent(account, reservation_id) == [BODY]

@@ -1,0 +1,296 @@
+"""Answers that are wrong take nothing away: no row goes without a second read that says so, and the sync tells."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.pull import Report
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+ACCOUNT = 59808
+LISTS = ("/v1/listings", "/v1/reservations", "/v1/conversations")
+THREADS = "/v1/conversations/{id}/messages"
+WRONG = ["empty", "null", "html", "html-404", "404"]
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox(f"{ACCOUNT}:8:40")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    """An account that is synced."""
+    opened = open_services(sandbox)
+    add_account(opened, ACCOUNT)
+    synced(opened, ACCOUNT)
+    sandbox.counters.reset()
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ACCOUNT)
+
+
+def tombstones(url: str) -> dict[str, set[int]]:
+    query = "SELECT id FROM hostaway.{} WHERE deleted_at IS NOT NULL"
+    found = {entity: {row["id"] for row in rows(url, query.format(entity))} for entity in snapshot(url)}
+    return {entity: ids for entity, ids in found.items() if ids}
+
+
+def busy_conversation(account: Account, messages: int = 2) -> int:
+    """One with so many messages at least."""
+    return next(one.id for one in account.conversations.values() if len(one.visible()) >= messages)
+
+
+def text(report: Report) -> str:
+    return "; ".join([*report.problems.values(), str(report.error or "")])
+
+
+def message_calls(sandbox: SandboxServer) -> int:
+    return sandbox.counters.calls().get(THREADS, 0)
+
+
+# Lists
+
+
+@pytest.mark.parametrize(
+    ("path", "oddity"),
+    [
+        *((path, oddity) for path in LISTS for oddity in ("empty", "404")),
+        *zip(LISTS, ("null", "html", "html-404"), strict=True),  # each is tried again for seconds
+    ],
+)
+def test_a_list_that_is_answered_wrongly_deletes_nothing_and_the_sync_does_not_succeed(
+    sandbox: SandboxServer, services: Services, database_url: str, path: str, oddity: str
+) -> None:
+    sandbox.faults.update(odd_answers={path: oddity})
+    before = services.accounts.get(ACCOUNT).last_sync_at
+
+    report = sync(services, ACCOUNT, mode="reconcile")
+
+    assert report.status == ("incomplete" if oddity == "empty" else "failed")
+    assert text(report)
+    assert tombstones(database_url) == {}
+    assert services.accounts.get(ACCOUNT).last_sync_at == before, "nobody has proven the copy complete"
+    sandbox.faults.clear()
+    synced(services, ACCOUNT, mode="reconcile")
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_that_is_empty_once_is_read_again(
+    sandbox: SandboxServer, services: Services, database_url: str, path: str
+) -> None:
+    sandbox.faults.update(odd_answers={path: "empty"}, odd_answers_left=1)
+    synced(services, ACCOUNT, mode="reconcile")
+    assert tombstones(database_url) == {}
+
+
+@pytest.mark.parametrize("oddity", ["text-count", "no-count"])
+def test_a_count_in_another_form_or_none_at_all_makes_no_difference(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    """Without one, two equal passes to an empty page tell that the list is whole; deletions are proven by then."""
+    sandbox.faults.update(odd_answers=dict.fromkeys([*LISTS, THREADS], oddity))
+    account.delete_reservation(next(iter(account.reservations)))
+    account.delete_listing(next(iter(account.listings)))
+
+    report = synced(services, ACCOUNT)
+
+    assert (report.entities["reservations"].deleted, report.entities["listings"].deleted) == (1, 1)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+    assert [services.health.count_mismatches(entity) for entity in report.entities] == [[], [], [], []]
+    if oddity == "no-count":
+        assert sandbox.counters.calls()["/v1/listings"] == 4, "two passes, each with an empty page at its end"
+
+
+@pytest.mark.parametrize("oddity", ["one-more", "one-less"])
+def test_a_list_whose_count_stays_one_off_is_read_twice_and_reported(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    """A third pass would say the same. What is missing from such a list has not gone for sure."""
+    sandbox.faults.update(odd_answers={"/v1/listings": oddity})
+    account.delete_listing(next(iter(account.listings)))
+
+    report = sync(services, ACCOUNT, mode="reconcile")
+
+    assert report.status == "incomplete"
+    assert "7 distinct rows but a count of" in report.problems["listings"]
+    assert "in 2 passes" in report.problems["listings"]
+    assert tombstones(database_url) == {}
+    assert services.health.untrusted_sweeps("listings")
+
+
+def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row_behind_it(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """20 rows, and a count of 20: nothing seems to be missing but the 21st, which a read up to the end shows."""
+    sandbox = open_sandbox(f"{ACCOUNT}:2:21", reservations_cap=10)
+    services = open_services(sandbox)
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    sandbox.faults.update(odd_answers={"/v1/reservations": "one-less"})
+    assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
+    assert tombstones(database_url) == {}
+
+
+# Messages
+
+
+@pytest.mark.parametrize("oddity", WRONG)
+def test_one_conversation_that_is_answered_wrongly_loses_nothing_and_stops_no_other(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    bad = busy_conversation(account)
+    for conversation in list(account.conversations):
+        account.add_message(conversation, "news")
+    sandbox.faults.update(odd_answers={f"/v1/conversations/{bad}/messages": oddity})
+
+    report = sync(services, ACCOUNT, mode="reconcile")
+
+    assert report.status == "incomplete"
+    assert str(bad) in report.problems["messages"]
+    assert tombstones(database_url) == {}
+    assert report.entities["messages"].inserted == len(account.conversations) - 1
+    sandbox.faults.clear()
+    sandbox.counters.reset()
+    synced(services, ACCOUNT, mode="reconcile")
+    assert message_calls(sandbox) == 1, "it is asked again, and only it"
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_conversations_that_are_all_empty_keep_their_messages(
+    sandbox: SandboxServer, services: Services, database_url: str
+) -> None:
+    sandbox.faults.update(odd_answers={THREADS: "empty"})
+    report = sync(services, ACCOUNT)
+    assert report.status == "incomplete"
+    assert "no message, although the conversation has some" in report.problems["messages"]
+    assert tombstones(database_url) == {}
+    assert services.health.untrusted_sweeps("messages")
+
+
+def test_a_conversation_that_is_empty_once_is_read_again(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    path = f"/v1/conversations/{busy_conversation(account)}/messages"
+    sandbox.faults.update(odd_answers={path: "empty"}, odd_answers_left=1)
+    synced(services, ACCOUNT)
+    assert tombstones(database_url) == {}
+
+
+def test_who_knows_that_a_conversation_is_empty_can_say_so(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    conversation = busy_conversation(account)
+    for message in list(account.conversations[conversation].messages):
+        account.delete_message(conversation, message.id)
+    assert sync(services, ACCOUNT).status == "incomplete"
+    synced(services, ACCOUNT, max_delete_share=1.0)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_a_count_that_stays_one_off_counts_as_read_and_is_a_finding(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """Scheduled messages may be counted and not shown: six calls at every refresh would not show them either."""
+    conversation = busy_conversation(account)
+    deleted = account.conversations[conversation].visible()[0]
+    account.delete_message(conversation, deleted.id)
+    account.add_message(conversation, "news")
+    sandbox.faults.update(odd_answers={f"/v1/conversations/{conversation}/messages": "one-more"})
+
+    report = synced(services, ACCOUNT, mode="refresh")
+    assert (report.entities["messages"].inserted, report.entities["messages"].deleted) == (1, 0)
+    assert message_calls(sandbox) == 4, "two passes, each with an empty page at its end"
+
+    synced(services, ACCOUNT, mode="refresh")
+    assert message_calls(sandbox) == 4, "its markers are stored: it is not asked again"
+    assert tombstones(database_url) == {}
+
+
+def test_the_finding_names_the_conversation(sandbox: SandboxServer, services: Services, account: Account) -> None:
+    conversation = busy_conversation(account)
+    account.add_message(conversation, "news")
+    sandbox.faults.update(odd_answers={f"/v1/conversations/{conversation}/messages": "one-more"})
+    synced(services, ACCOUNT, mode="refresh")
+    synced(services, ACCOUNT, mode="refresh")
+    [finding] = services.health.count_mismatches("messages")
+    assert finding.account_id == ACCOUNT
+    assert f"conversation {conversation}" in finding.what
+
+
+def test_messages_go_when_a_second_read_misses_them_too(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    conversation = busy_conversation(account)
+    account.delete_message(conversation, account.conversations[conversation].visible()[0].id)
+    account.add_message(conversation, "news")
+
+    report = synced(services, ACCOUNT, mode="reconcile")
+
+    assert report.entities["messages"].deleted == 1
+    assert message_calls(sandbox) == 1 + 2, "one more read, which goes on to an empty page"
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+# A conversation that is listed and not found
+
+
+def test_a_conversation_whose_messages_are_not_found_but_which_is_there_is_a_problem(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    conversation = busy_conversation(account)
+    sandbox.faults.update(odd_answers={f"/v1/conversations/{conversation}/messages": "404"})
+    report = sync(services, ACCOUNT)
+    assert report.problems["messages"].endswith("not found, but the conversation is there)")
+    assert tombstones(database_url) == {}
+
+
+def test_a_conversation_that_is_not_found_by_its_id_either_has_gone_with_its_messages(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """Deleted after the list was read. Both are counted; the messages follow from the conversation's proof."""
+    conversation = busy_conversation(account)
+    path = f"/v1/conversations/{conversation}"
+    sandbox.faults.update(odd_answers={path: "404", f"{path}/messages": "404"})
+
+    report = synced(services, ACCOUNT)
+
+    messages = {message.id for message in account.conversations[conversation].visible()}
+    assert tombstones(database_url) == {"conversations": {conversation}, "messages": messages}
+    assert report.entities["conversations"].deleted == 1
+    assert report.entities["messages"].deleted == len(messages)
+    assert services.health.orphan_messages() == []
+
+
+def test_an_api_that_dies_in_the_middle_of_the_messages_fails_the_sync(
+    sandbox: SandboxServer, services: Services, account: Account
+) -> None:
+    """Three conversations in a row without an answer are no matter of theirs: the other hundred are not even tried."""
+    sandbox.faults.update(odd_answers={THREADS: "html"})
+    report = sync(services, ACCOUNT)
+    assert report.status == "failed"
+    assert "not a JSON object" in str(report.error)
+
+
+# What it costs
+
+
+def reconcile_calls(services: Services, **options: Any) -> int:
+    return synced(services, ACCOUNT, mode="reconcile", **options).api_calls
+
+
+def test_a_deletion_costs_one_more_pass_over_its_list(services: Services, account: Account) -> None:
+    unchanged = reconcile_calls(services)
+    account.delete_reservation(next(iter(account.reservations)))
+    assert reconcile_calls(services) == unchanged + 1 + 1, "the pass, up to its empty page"
+    assert reconcile_calls(services) == unchanged

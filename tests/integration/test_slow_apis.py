@@ -1,0 +1,258 @@
+"""Slow, silent and broken answers while events are applied: waiting is no failure; a failure is its object's own."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.inbox import MOST_ATTEMPTS
+from hostaway_pipeline.sync.apply import Applied
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source, is_drainer_alive, rows, synced
+
+ONE, TWO = 1, 2
+READ_SECONDS = 1.0
+PATH = "/v1/reservations/{id}"
+
+
+@pytest.fixture
+def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+    return open_sandbox("1:2:100", "2:2:20")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
+    opened = open_services(sandbox, read_timeout=READ_SECONDS)
+    for account_id in (ONE, TWO):
+        add_account(opened, account_id)
+        synced(opened, account_id)
+    sandbox.counters.reset()
+    return opened
+
+
+def deliver_ambiguous(services: Services, sandbox: SandboxServer, account_id: int, *ids: int) -> None:
+    """An event per reservation that lacks a key: each has to be read by id."""
+    account = sandbox.world.account(account_id)
+    for reservation_id in ids or list(account.reservations):
+        payload = account.update_reservation(reservation_id, guestName="Changed")
+        del payload["status"]
+        body = {"object": "reservation", "event": "reservation.updated", "accountId": account_id, "data": payload}
+        services.inbox.accept([(parse_delivery(body), "request-1")])
+
+
+def drained(services: Services, **options: float) -> list[Applied]:
+    told: list[Applied] = []
+    assert drain(services, told.append, **({"linger": 0} | options)).is_alone
+    return told
+
+
+def events(url: str, account_id: int = ONE) -> list[dict[str, Any]]:
+    return rows(url, "SELECT * FROM hostaway.webhook_events WHERE account_id = %s ORDER BY id", account_id)
+
+
+def let_wait_no_longer(url: str) -> None:
+    rows(url, "UPDATE hostaway.webhook_events SET retry_at = NULL RETURNING 1")
+    rows(url, "UPDATE hostaway.accounts SET paused_until = NULL RETURNING 1")
+
+
+# An API that hangs
+
+
+@contextmanager
+def drainer_process(url: str, sandbox: SandboxServer) -> Iterator[subprocess.Popen[bytes]]:
+    """A drainer that may be killed."""
+    code = (
+        "from hostaway_pipeline.settings import load_settings\n"
+        "from hostaway_pipeline.sync.drain import drain\n"
+        "from hostaway_pipeline.wiring import open_services\n"
+        "drain(open_services(load_settings(), create=False), lambda _: None, linger=1e9, lifetime=1e9)\n"
+    )
+    environment: Mapping[str, str] = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HOSTAWAY_")},
+        "HOSTAWAY_DATABASE_URL": url,
+        "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+        "HOSTAWAY_API_URL": sandbox.url,
+        "HOSTAWAY_READ_TIMEOUT": str(READ_SECONDS),
+        "HOSTAWAY_EGRESS": "tests",
+    }
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def test_no_event_is_lost_while_an_api_hangs_and_its_drainer_is_killed(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    sandbox.faults.hanging_accounts = {ONE}
+    deliver_ambiguous(services, sandbox, ONE)
+    with drainer_process(database_url, sandbox) as process:
+        wait_until(lambda: len([e for e in events(database_url) if e["retry_at"]]) == 100)
+        let_wait_no_longer(database_url)
+        wait_until(lambda: any(e["claimed_at"] for e in events(database_url)))
+        process.kill()
+        process.wait()
+    wait_until(lambda: not is_drainer_alive(services))
+    assert {event["status"] for event in events(database_url)} == {"pending"}
+    sandbox.faults.clear()
+    let_wait_no_longer(database_url)
+    drained(services)
+    found = events(database_url)
+    assert {(event["status"], event["attempts"]) for event in found} == {("applied", 0)}
+    assert_equal_to_source(database_url, sandbox, ONE)
+    answered = [one for one in sandbox.counters.arrivals() if one.path == PATH and one.status == 200]
+    assert len(answered) <= 200, "each object is read twice at most"
+
+
+def test_what_waits_for_a_silent_account_is_not_claimed_again(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    """However long it waits: the drainer knows what it holds."""
+    sandbox.faults.hanging_accounts = {ONE}
+    deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:3])
+    told = drained(services, linger=0.5, lifetime=20)
+    assert any(applied.error for applied in told)
+    assert [event["attempts"] for event in events(database_url)] == [0, 0, 0]
+    assert {event["claimed_at"] for event in events(database_url)} == {None}
+
+
+def test_an_account_that_is_silent_costs_one_call_at_the_next_try(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    sandbox.faults.dead_accounts = {ONE}
+    deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:20])
+    drained(services)
+    assert services.accounts.get(ONE).failures == 1
+    let_wait_no_longer(database_url)
+    sandbox.counters.reset()
+    drained(services)
+    assert sandbox.counters.calls() == {"/v1/listings": 1}
+    assert {event["attempts"] for event in events(database_url)} == {0}
+
+
+def test_a_limit_that_is_hit_is_no_failure_of_the_account(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    sandbox.faults.storm_seconds = 60
+    deliver_ambiguous(services, sandbox, ONE, next(iter(sandbox.world.account(ONE).reservations)))
+    drained(services, lifetime=1.0)
+    assert services.accounts.get(ONE).failures == 0
+    assert [(event["status"], event["attempts"]) for event in events(database_url)] == [("pending", 0)]
+
+
+# One object that fails
+
+
+@pytest.mark.parametrize("oddity", ["500", "null", "html-404"])
+def test_one_broken_object_stops_none_of_a_hundred(
+    services: Services, sandbox: SandboxServer, database_url: str, oddity: Any
+) -> None:
+    broken = list(sandbox.world.account(ONE).reservations)[50]
+    sandbox.faults.odd_answers = {f"/v1/reservations/{broken}": oddity}
+    deliver_ambiguous(services, sandbox, ONE)
+    began = time.monotonic()
+    drained(services)
+    assert time.monotonic() - began < 30
+    left = [event for event in events(database_url) if event["status"] != "applied"]
+    assert [(event["object_id"], event["status"], event["attempts"]) for event in left] == [(broken, "pending", 1)]
+    account = services.accounts.get(ONE)
+    assert (account.failures, account.paused_until) == (0, None)
+
+    for _ in range(MOST_ATTEMPTS - 1):
+        let_wait_no_longer(database_url)
+        drained(services)
+    event = next(event for event in events(database_url) if event["object_id"] == broken)
+    assert (event["status"], event["attempts"]) == ("failed", MOST_ATTEMPTS)
+    assert f"failed {MOST_ATTEMPTS} times, the last time with GET /reservations/{broken}" in event["error"]
+    assert services.accounts.get(ONE).failures == 0
+
+
+def test_a_broken_conversation_is_the_failure_of_its_messages_alone(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    account = sandbox.world.account(ONE)
+    for reservation_id, oddity in zip(list(account.reservations)[:2], ("500", None), strict=True):
+        conversation = account.add_conversation(reservation_id)
+        if oddity:
+            sandbox.faults.odd_answers = {f"/v1/conversations/{conversation['id']}": "500"}
+        payload = account.add_message(conversation["id"], "Hello")
+        body = {"object": "conversationMessage", "event": "message.received", "accountId": ONE, "data": payload}
+        services.inbox.accept([(parse_delivery(body), "request-1")])
+    drained(services)
+    assert [(event["status"], event["attempts"]) for event in events(database_url)] == [("pending", 1), ("applied", 0)]
+
+
+# Others meanwhile
+
+
+def test_a_hanging_account_delays_no_other_at_the_end_of_a_drainer(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    sandbox.faults.hanging_accounts = {ONE}
+    deliver_ambiguous(services, sandbox, ONE)
+    ended = threading.Event()
+
+    def go_on() -> None:
+        for reservation_id in list(sandbox.world.account(TWO).reservations):
+            deliver_ambiguous(services, sandbox, TWO, reservation_id)
+            time.sleep(0.4)
+        ended.set()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    lengths = []
+    while not ended.is_set() or any(event["status"] == "pending" for event in events(database_url, TWO)):
+        began = time.monotonic()
+        drained(services, linger=1.0, lifetime=2.0)
+        lengths.append(time.monotonic() - began)
+    thread.join()
+    delays = [(event["applied_at"] - event["received_at"]).total_seconds() for event in events(database_url, TWO)]
+    assert max(delays) <= 10
+    assert max(lengths) <= 2.0 + 6.0
+    assert_equal_to_source(database_url, sandbox, TWO)
+
+
+def test_hanging_accounts_do_not_take_the_room_of_others(
+    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services], database_url: str
+) -> None:
+    sandbox = open_sandbox(*(f"{number}:1:2" for number in range(1, 10)))
+    services = open_services(sandbox, read_timeout=8.0)
+    for number in range(1, 10):
+        add_account(services, number)
+        synced(services, number)
+    sandbox.faults.hanging_accounts = set(range(1, 9))
+    for number in range(1, 10):
+        deliver_ambiguous(services, sandbox, number)
+    drained(services, lifetime=7.0)
+    assert {event["status"] for event in events(database_url, 9)} == {"applied"}
+
+
+def test_what_is_read_when_the_time_is_over_is_given_back(
+    services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    sandbox.faults.hanging_accounts = {ONE}
+    deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:20])
+    drained(services, lifetime=0.5)
+    assert {(e["status"], e["claimed_at"], e["attempts"]) for e in events(database_url)} == {("pending", None, 0)}
+    sandbox.faults.clear()
+    let_wait_no_longer(database_url)
+    drained(services)
+    assert_equal_to_source(database_url, sandbox, ONE)
