@@ -91,7 +91,9 @@ def odd(response: Response, oddity: Oddity) -> Response:
         return failure(ApiFailure(404, "The requested resource was not found"), "")
     body = orjson.loads(bytes(response.body))
     match oddity:
-        case "empty":
+        case "empty-after-first" if not body.get("offset"):
+            pass
+        case "empty" | "empty-after-first":
             body |= {"result": [], "count": 0}
         case "null":
             body["result"] = None

@@ -8,9 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 GATEWAY_STATUSES = (500, 502, 503, 504)
 
-Oddity = Literal["empty", "null", "html", "html-404", "404", "500", "text-count", "no-count", "one-more", "one-less"]
-"""An empty list, `result: null`, a page of a gateway's with 200 or 404, Hostaway's own 404 or 500; a count that is
-text, is missing, or is off by one."""
+Oddity = Literal[
+    "empty",
+    "empty-after-first",
+    "null",
+    "html",
+    "html-404",
+    "404",
+    "500",
+    "text-count",
+    "no-count",
+    "one-more",
+    "one-less",
+]
+"""An empty list, one that is empty behind its first page, `result: null`, a page of a gateway's with 200 or 404,
+Hostaway's own 404 or 500; a count that is text, is missing, or is off by one."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]

@@ -30,14 +30,16 @@ _HELD_BACK = 3600.0
 class Changes:
     """What some events come to. `rows` came by event, `reads` were read by id.
 
-    `gone`: objects that two reads from `asked_at` on did not find; `gone_by`: the one of them that settles an event.
-    `doubted`: when other content was received that Hostaway's clock makes older.
+    `gone`: objects that two reads from `asked_at` on did not find; `gone_by`: the one of them that settles an event;
+    `held_back`: once applied, those that may not go today, and why. `doubted`: when other content was received that
+    Hostaway's clock makes older.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
     reads: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
     doubted: dict[str, dict[int, datetime]] = field(default_factory=lambda: {name: {} for name in ENTITIES})
     gone: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ENTITIES})
+    held_back: dict[tuple[str, int], str] = field(default_factory=dict)
     gone_by: dict[int, tuple[str, int]] = field(default_factory=dict)
     asked_at: datetime | None = None  # needed where something has gone
     outcomes: list[EventOutcome] = field(default_factory=list)
@@ -101,7 +103,7 @@ class PushTables:
         counts[CONVERSATIONS.name] += self._merge_events(connection, CONVERSATIONS, moved)
         for name, heard_at in changes.doubted.items():
             mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
-        held_back: dict[tuple[str, int], str] = {}
+        held_back = changes.held_back = {}
         for name, (deletions, ids) in leaving.items():
             marked = deletions.mark([frozenset([one]) for one in sorted(ids)])
             counts[name] += Counts(deleted=marked.deleted)

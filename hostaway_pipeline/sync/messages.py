@@ -9,7 +9,7 @@ from itertools import islice
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES
 from hostaway_pipeline.store.account_tables import AccountTables
 from hostaway_pipeline.store.conversations import Read, Unread
 from hostaway_pipeline.store.deletions import Marked
@@ -21,7 +21,7 @@ from hostaway_pipeline.sync.threads import Thread, read_thread
 # Live messages that a read did not show, by conversation. They have gone when a second read does not show them either.
 Missing = Mapping[int, frozenset[int]]
 
-# So many conversations in a row without an answer, and it is not theirs: the API is away.
+# After so many conversations in a row without an answer one listing is asked for: perhaps the API is away.
 _MOST_FAILURES = 3
 
 
@@ -96,11 +96,12 @@ class MessageReader:
                 future.cancel()
 
     def _note_failures(self, threads: list[Thread]) -> None:
-        """One conversation without an answer is that one's problem; several in a row are the account's."""
+        """One conversation without an answer is its own problem. Raises an ApiError when nothing else is answered."""
         for thread in threads:
             self._failures = self._failures + 1 if thread.failure else 0
-            if thread.failure and self._failures >= _MOST_FAILURES:
-                raise thread.failure
+            if self._failures >= _MOST_FAILURES:
+                self._client.page(f"/{LISTINGS.name}", {"limit": 1})
+                self._failures = 0
 
     def _apply(self, threads: list[Thread], missing: dict[int, frozenset[int]]) -> Counts:
         """Store what was read, and note what is missing; conversations that miss nothing are read."""

@@ -86,7 +86,9 @@ def test_syncs_of_one_day_share_it(services: Services, account: Account, databas
     assert deleted(database_url) == 10
 
 
-def test_the_next_day_has_its_own(services: Services, account: Account, database_url: str) -> None:
+def test_the_next_day_has_its_own(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
     delete(account, 12)
     synced(services, ACCOUNT, mode="reconcile")
     delete(account, 3)
@@ -94,13 +96,7 @@ def test_the_next_day_has_its_own(services: Services, account: Account, database
     assert deleted(database_url) == 12
     a_day_passes(database_url)
     synced(services, ACCOUNT, mode="reconcile")
-    assert_equal_to_source(database_url, account_sandbox(services), ACCOUNT)
-
-
-def account_sandbox(services: Services) -> SandboxServer:
-    from tests.factories import SANDBOXES
-
-    return SANDBOXES[services.settings.api_url]
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
 def test_who_knows_can_say_so_and_spends_nothing(services: Services, account: Account, database_url: str) -> None:
@@ -168,7 +164,7 @@ def test_nothing_is_written_where_nothing_is_missing(services: Services, databas
 
 
 def test_messages_share_one_budget_over_all_their_conversations(
-    services: Services, account: Account, database_url: str
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """One message of each conversation: a fifth may go, each conversation's as a whole; the others are not read."""
     conversations = [one for one in account.conversations.values() if len(one.visible()) > 1]
@@ -184,7 +180,7 @@ def test_messages_share_one_budget_over_all_their_conversations(
     gone = rows(database_url, "SELECT count(*) FROM hostaway.messages WHERE deleted_at IS NOT NULL")[0]["count"]
     assert 0 < gone <= -(-total // 5)
     synced(services, ACCOUNT, max_delete_share=1.0)
-    assert_equal_to_source(database_url, account_sandbox(services), ACCOUNT)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
 # Two at once

@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.errors import ApiError
@@ -138,6 +140,73 @@ def test_an_object_that_is_gone_by_now_becomes_a_tombstone(
     assert recovered(services)["reservations"] == Counts(deleted=1)
     deleted = rows(database_url, "SELECT id FROM hostaway.reservations WHERE deleted_at IS NOT NULL")
     assert [row["id"] for row in deleted] == [gone]
+
+
+def test_an_object_that_is_not_found_once_is_asked_for_again(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    alive = ids(account, "reservations", 1)[0]
+    account.update_reservation(alive, guestName="not delivered")
+    sandbox.faults.update(odd_answers={"/v1/reservations/{id}": "404"}, odd_answers_left=1)
+    assert recovered(services)["reservations"] == Counts(fetched=1, updated=1)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_no_more_than_a_days_share_goes_and_the_log_says_so(
+    services: Services, account: Account, database_url: str
+) -> None:
+    """Of 40 reservations 8 may go; the next sweep sees whether the others are missing, and shows it."""
+    for reservation_id in ids(account, "reservations", 10):
+        account.update_reservation(reservation_id, guestName="about to go")
+        account.delete_reservation(reservation_id)
+    with capture_logs() as logs:
+        assert recovered(services)["reservations"] == Counts(deleted=8)
+    assert ["at most 8 may go in a day" in entry["reason"] for entry in logs if "reason" in entry] == [True, True]
+    assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
+
+
+@pytest.mark.parametrize("oddity", ["empty", "null", "html", "html-404", "404"])
+def test_a_log_that_is_answered_wrongly_passes_over_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    account.update_reservation(ids(account, "reservations", 1)[0], guestName="not delivered")
+    sandbox.faults.update(odd_answers={LOGS: oddity})
+    with services.interactive_client(ACCOUNT) as client, suppress(ApiError):
+        assert recover_gaps(services, services.accounts.get(ACCOUNT), client) == {}
+    sandbox.faults.update(odd_answers={})
+    assert recovered(services)["reservations"].updated == 1
+
+
+def test_a_log_that_breaks_off_after_a_page_passes_over_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """The second page is empty: without a look at the count, what stands on it would never be read."""
+    first, *others = ids(account, "reservations", 30)
+    account.update_reservation(first, guestName="the oldest entry")
+    for _ in range(4):
+        for reservation_id in others:
+            account.touch_reservation(reservation_id)
+    sandbox.faults.update(odd_answers={LOGS: "empty-after-first"})
+    with pytest.raises(ApiError, match="100 entries but a count of"):
+        recovered(services)
+    sandbox.faults.update(odd_answers={})
+    recovered(services)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+@pytest.mark.parametrize("oddity", ["null", "500"])
+def test_an_object_that_is_never_answered_stops_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    bad, other = ids(account, "reservations", 2)
+    for reservation_id in (other, bad):
+        account.update_reservation(reservation_id, guestName="not delivered")
+    sandbox.faults.update(odd_answers={f"/v1/reservations/{bad}": oddity})
+    with services.interactive_client(ACCOUNT) as client:
+        assert recover_gaps(services, services.accounts.get(ACCOUNT), client)["reservations"].updated == 1
+    sandbox.counters.reset()
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
 
 
 def test_a_message_that_is_here_is_read_by_id(

@@ -275,11 +275,25 @@ def test_a_conversation_that_is_not_found_by_its_id_either_has_gone_with_its_mes
 def test_an_api_that_dies_in_the_middle_of_the_messages_fails_the_sync(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
-    """Three conversations in a row without an answer are no matter of theirs: the other hundred are not even tried."""
-    sandbox.faults.update(odd_answers={THREADS: "html"})
-    report = sync(services, ACCOUNT)
+    """Three conversations in a row without an answer, and no listing is answered either: it is no matter of theirs."""
+    sandbox.faults.update(odd_answers={THREADS: "html", "/v1/listings": "html"})
+    report = sync(services, ACCOUNT, entities=("messages",))
     assert report.status == "failed"
     assert "not a JSON object" in str(report.error)
+
+
+def test_conversations_that_are_never_answered_take_no_account_down(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """At a refresh they may be the only ones to be read: whether the API is away, another call tells."""
+    bad = list(account.conversations)[:4]
+    for conversation in bad:
+        account.add_message(conversation, "news")
+    sandbox.faults.update(odd_answers={f"/v1/conversations/{one}/messages": "null" for one in bad})
+    report = sync(services, ACCOUNT, mode="refresh")
+    assert report.status == "incomplete"
+    assert report.problems["messages"].startswith("4 conversations could not be read")
+    assert services.accounts.get(ACCOUNT).failures == 0
 
 
 # What it costs

@@ -257,3 +257,65 @@ def test_a_page_cap_that_falls_in_mid_list_hides_no_row(api):
 def test_a_page_cap_raises_no_cap(api):
     api.server.faults.page_cap = 5000
     assert api.get("/conversations", limit=5000).json()["limit"] == 100
+
+
+# Odd answers
+
+
+def odd(api, oddity, path="/listings"):
+    api.server.faults.odd_answers = {f"/v1{path}": oddity}
+    return api.get(path)
+
+
+def test_an_empty_answer_counts_nothing(api):
+    body = odd(api, "empty").json()
+    assert (body["status"], body["result"], body["count"]) == ("success", [], 0)
+
+
+def test_a_list_can_be_empty_behind_its_first_page(api):
+    api.server.faults.odd_answers = {"/v1/reservations": "empty-after-first"}
+    first = api.get("/reservations", limit=5).json()
+    second = api.get("/reservations", limit=5, offset=5).json()
+    assert (len(first["result"]), first["count"]) == (5, 40)
+    assert (second["result"], second["count"]) == ([], 0)
+
+
+def test_a_result_can_be_null(api):
+    assert odd(api, "null").json()["result"] is None
+
+
+@pytest.mark.parametrize(("oddity", "status"), [("html", 200), ("html-404", 404)])
+def test_a_gateway_answers_in_html(api, oddity, status):
+    answer = odd(api, oddity)
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (status, "text/html")
+
+
+def test_a_404_can_be_hostaways_own(api):
+    answer = odd(api, "404")
+    assert (answer.status_code, answer.json()["status"]) == (404, "fail")
+
+
+@pytest.mark.parametrize(
+    ("oddity", "count"), [("text-count", "3"), ("no-count", None), ("one-more", 4), ("one-less", 2)]
+)
+def test_a_count_can_be_text_or_missing_or_off_by_one(api, oddity, count):
+    body = odd(api, oddity).json()
+    assert (body.get("count"), len(body["result"])) == (count, 3)
+
+
+def test_an_odd_answer_is_for_its_path_alone(api):
+    first, second = list(api.account.reservations)[:2]
+    odd(api, "404", f"/reservations/{first}")
+    assert statuses(api, 1, f"/reservations/{second}") == [200]
+    assert statuses(api, 1, "/listings") == [200]
+
+
+def test_a_template_stands_for_all_its_paths(api):
+    api.server.faults.odd_answers = {"/v1/reservations/{id}": "404"}
+    paths = [f"/reservations/{one}" for one in list(api.account.reservations)[:3]]
+    assert [api.get(path).status_code for path in paths] == [404] * 3
+
+
+def test_odd_answers_come_to_an_end(api):
+    api.server.faults.update(odd_answers={"/v1/listings": "404"}, odd_answers_left=2)
+    assert statuses(api, 3) == [404, 404, 200]

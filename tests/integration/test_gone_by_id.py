@@ -1,0 +1,157 @@
+"""Webhooks whose object is not found by its id: two reads prove that it has gone, and a day has its share of that."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.wiring import Services
+from tests.factories import add_account, assert_equal_to_source, rows, synced
+
+ACCOUNT = 59808
+BY_ID = "/v1/reservations/{id}"
+
+
+@pytest.fixture
+def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+    return open_sandbox(f"{ACCOUNT}:3:20")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
+    """A synced account with twenty reservations, of which five may go in a day."""
+    opened = open_services(sandbox, read_timeout=2.0)
+    add_account(opened, ACCOUNT)
+    synced(opened, ACCOUNT)
+    sandbox.counters.reset()
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ACCOUNT)
+
+
+def tell_of(services: Services, *reservation_ids: int) -> None:
+    """In an event that lacks all keys but the id: only a read can settle it."""
+    for reservation_id in reservation_ids:
+        body = {"object": "reservation", "event": "reservation.updated", "accountId": ACCOUNT}
+        services.inbox.accept([(parse_delivery(body | {"data": {"id": reservation_id}}), "request-1")])
+
+
+def tell_of_message(services: Services, conversation_id: int, message_id: int) -> None:
+    body = {"object": "conversationMessage", "event": "message.received", "accountId": ACCOUNT}
+    payload = {"id": message_id, "conversationId": conversation_id}
+    services.inbox.accept([(parse_delivery(body | {"data": payload}), "request-1")])
+
+
+def drained(services: Services) -> None:
+    assert drain(services, lambda _: None, linger=0).is_alone
+
+
+def tombstones(url: str, entity: str = "reservations") -> set[int]:
+    return {row["id"] for row in rows(url, f"SELECT id FROM hostaway.{entity} WHERE deleted_at IS NOT NULL")}
+
+
+def events(url: str) -> list[tuple[str, int]]:
+    found = rows(url, "SELECT status, attempts FROM hostaway.webhook_events ORDER BY id")
+    return [(event["status"], event["attempts"]) for event in found]
+
+
+def test_what_two_reads_do_not_find_has_gone(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    gone = next(iter(account.reservations))
+    account.delete_reservation(gone)
+    tell_of(services, gone)
+    drained(services)
+    assert tombstones(database_url) == {gone}
+    assert events(database_url) == [("applied", 0)]
+    assert sandbox.counters.calls()[BY_ID] == 2
+
+
+def test_what_is_not_found_once_is_asked_for_again(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    sandbox.faults.update(odd_answers={BY_ID: "404"}, odd_answers_left=1)
+    tell_of(services, next(iter(account.reservations)))
+    drained(services)
+    assert tombstones(database_url) == set()
+    assert events(database_url) == [("applied", 0)]
+
+
+@pytest.mark.parametrize("oddity", ["html-404", "html", "null", "empty"])
+@pytest.mark.parametrize("kind", ["reservation", "message", "conversation"])
+def test_what_is_no_word_of_hostaways_deletes_nothing_however_often_it_comes(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, kind: str, oddity: str
+) -> None:
+    conversation = next(one for one in account.conversations.values() if one.visible())
+    thread = f"/v1/conversations/{conversation.id}"
+    message = conversation.visible()[0].id
+    path = {"reservation": BY_ID, "message": f"{thread}/messages/{message}", "conversation": thread}[kind]
+    sandbox.faults.update(odd_answers={path: oddity})
+    if kind == "reservation":
+        tell_of(services, next(iter(account.reservations)))
+    else:
+        tell_of_message(services, conversation.id, message)
+    if kind == "conversation":  # its message waits for it
+        rows(
+            database_url,
+            "UPDATE hostaway.conversations SET deleted_at = now() WHERE id = %s RETURNING 1",
+            conversation.id,
+        )
+    drained(services)
+    assert events(database_url) == [("pending", 1)]
+    assert tombstones(database_url) == set()
+    assert tombstones(database_url, "messages") == set()
+
+
+def test_no_more_go_than_a_day_has_and_the_others_wait_and_say_why(
+    services: Services, account: Account, database_url: str
+) -> None:
+    gone = list(account.reservations)[:8]
+    for reservation_id in gone:
+        account.delete_reservation(reservation_id)
+    tell_of(services, *gone)
+
+    drained(services)
+
+    assert len(tombstones(database_url)) == 5
+    assert sorted(events(database_url)) == [("applied", 0)] * 5 + [("pending", 0)] * 3
+    query = "SELECT error, retry_at > now() + interval '50 minutes' AS waits FROM hostaway.webhook_events "
+    waiting = rows(database_url, query + "WHERE status = 'pending'")
+    assert all(event["waits"] for event in waiting)
+    assert all("is not found, but 3 of 20 rows" in event["error"] for event in waiting)
+    assert all("at most 5 may go in a day" in event["error"] for event in waiting)
+
+
+def test_those_that_wait_go_the_next_day(services: Services, account: Account, sandbox: SandboxServer,
+                                         database_url: str) -> None:  # fmt: skip
+    gone = list(account.reservations)[:8]
+    for reservation_id in gone:
+        account.delete_reservation(reservation_id)
+    tell_of(services, *gone)
+    drained(services)
+    rows(database_url, "UPDATE hostaway.deletion_budgets SET since = since - interval '25 hours' RETURNING 1")
+    rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
+    drained(services)
+    assert tombstones(database_url) == set(gone)
+    assert events(database_url) == [("applied", 0)] * 8
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_those_that_wait_end_when_somebody_says_that_any_number_may_go(
+    services: Services, account: Account, database_url: str
+) -> None:
+    gone = list(account.reservations)[:8]
+    for reservation_id in gone:
+        account.delete_reservation(reservation_id)
+    tell_of(services, *gone)
+    drained(services)
+    synced(services, ACCOUNT, mode="reconcile", max_delete_share=1.0)
+    rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
+    drained(services)
+    assert events(database_url) == [("applied", 0)] * 8
