@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webhook_receiver.deps import check_api_key
 
 LARGEST_BODY = 1024 * 1024
-MOST_HELD = 16 * 1024 * 1024
+MOST_HELD = 24 * 1024 * 1024
 # An ordinary delivery is smaller: it is taken even while others fill that bound.
 _SMALL = 16 * 1024
 HOOK = "/webhooks/hostaway"
