@@ -12,7 +12,8 @@ from webhook_receiver.crowd import Limits, allow_descriptors
 from webhook_receiver.door import protocol
 from webhook_receiver.errors import places
 
-BACKLOG = 2048
+# The kernel drops the last step of a connection that finds no room here, and its client tries again after a second.
+BACKLOG = 8192
 # A delivery is answered within milliseconds; Hostaway repeats one that is cut off.
 _GRACE_SECONDS = 3
 _GC_THRESHOLDS = (20_000, 50, 100)
