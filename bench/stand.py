@@ -36,24 +36,24 @@ class Stand:
     def __init__(self, home: Path, sandbox_port: int, environment: dict[str, str]) -> None:
         self.home = home
         self._root = f"http://127.0.0.1:{sandbox_port}"
-        self._environment = environment
+        self.environment = environment
 
     def add_account(self, account_id: int, *, with_token: bool = True, sync: bool = False) -> None:
         """Without a token the next sync has to ask for one, and to wait until it is usable."""
         secret = f"sandbox-secret-{account_id}\n"
         command = [*_HOSTAWAY, "accounts", "add", str(account_id), "--secret-stdin"]
         command += [] if sync else ["--no-sync"]
-        subprocess.run(command, input=secret, env=self._environment, check=True, capture_output=True, text=True)
+        subprocess.run(command, input=secret, env=self.environment, check=True, capture_output=True, text=True)
         if not with_token:
             self.psql("UPDATE hostaway.accounts SET access_token = NULL")
 
     def psql(self, statement: str) -> str:
         command = [*_HOSTAWAY, "db", "psql", "-At", "-c", statement]
-        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
 
     def started(self, account_id: int, *options: str) -> "subprocess.Popen[bytes]":
         command = [*_HOSTAWAY, "sync", str(account_id), "--json", *options]
-        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE)
+        return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE)
 
     def sync(self, account_id: int, *options: str) -> Measured:
         """Raises when the sync does not succeed: a figure of a failed run says nothing."""
@@ -73,13 +73,13 @@ class Stand:
     def up(self, port: int, receiver_port: int) -> Iterator[None]:
         """The whole system, as `hostaway up` runs it, with webhooks."""
         command = [*_HOSTAWAY, "up", "--port", str(port), "--receiver-port", str(receiver_port)]
-        environment = self._environment | {"HOSTAWAY_PUBLIC_URL": f"http://127.0.0.1:{receiver_port}"}
+        environment = self.environment | {"HOSTAWAY_PUBLIC_URL": f"http://127.0.0.1:{receiver_port}"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         process = subprocess.Popen(command, cwd=self.home, env=environment, stdout=subprocess.DEVNULL)
         try:
             wait_for_port(receiver_port)
             wait_for_port(port)
-            self._environment["HOSTAWAY_PUBLIC_URL"] = environment["HOSTAWAY_PUBLIC_URL"]
+            self.environment["HOSTAWAY_PUBLIC_URL"] = environment["HOSTAWAY_PUBLIC_URL"]
             yield
         finally:
             process.send_signal(signal.SIGTERM)
