@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 
 from bench.figures import Figure, at_most, table
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.wiring import services_on
 from tests.factories import SANDBOXES, add_account, make_settings, sync
 from tests.integration.clock_model import Model, differences
 
@@ -34,12 +34,12 @@ def run(steps: int = STEPS, seed: int = SEED) -> list[Figure]:
         migrate(database)
         database.dispose()
         SANDBOXES[sandbox.url] = sandbox
-        services = Services(make_settings(url, sandbox.url, clock_trust=TRUST), url)
+        services = services_on(make_settings(url, sandbox.url, clock_trust=TRUST), url)
         services.secrets.check()
         add_account(services, ACCOUNT)
         sync(services, ACCOUNT)
         with services.client(ACCOUNT) as client:
-            tables = services.tables(services.accounts.get(ACCOUNT), dry_run=False)
+            tables = services.pull_writer(services.accounts.get(ACCOUNT), dry_run=False)
             model = Model(services, sandbox, ACCOUNT, client, tables, Random(seed))
             for _ in range(steps):
                 model.step()

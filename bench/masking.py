@@ -16,9 +16,9 @@ from alembic.config import Config
 from bench.figures import Figure, at_most, table
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.payloads import content_hash, storable
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
-from hostaway_pipeline.sandbox.world import World
+from hostaway_pipeline.sandbox.world.world import World
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
 

@@ -19,8 +19,8 @@ import psycopg
 from bench import charts
 from bench.figures import Figure, at_least, at_most, table
 from hostaway_pipeline.domain.entities import RESERVATIONS, Row
-from hostaway_pipeline.embedded import EmbeddedPostgres
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
 
@@ -93,7 +93,7 @@ def measure(rows: int) -> dict[str, float]:
         migrate(database)
         with database.transaction() as connection:
             connection.exec_driver_sql(f"INSERT INTO hostaway.accounts (account_id) VALUES ({ACCOUNT})")
-        tables = AccountTables(database, ACCOUNT, CUSTOMER)
+        tables = PullWriter(database, ACCOUNT, CUSTOMER)
 
         def merge(page: list[Row]) -> object:
             return tables.merge(RESERVATIONS, page)

@@ -4,6 +4,7 @@ Every call is recorded with the file of its function, in all threads; settings, 
 is a file that is entered again after it was left, other than by its own caller.
 """
 
+import base64
 import json
 import os
 import sys
@@ -18,6 +19,12 @@ from urllib.request import Request, urlopen
 from bench.figures import Figure, at_most, table
 from bench.stand import Stand, stand, wait_for_port
 from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.sync.pull.run import PullRequest, pull
+from hostaway_pipeline.sync.push.drain import drain
+from hostaway_pipeline.wiring import open_services
+from webhook_receiver.app import create_app
+from webhook_receiver.serving import server
 
 ACCOUNT = 59808
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,15 +82,6 @@ def followed(made: Stand) -> dict[str, list[str]]:
 
 
 def _followed(made: Stand) -> dict[str, list[str]]:
-    import base64
-
-    from hostaway_pipeline.settings import load_settings
-    from hostaway_pipeline.sync.drain import drain
-    from hostaway_pipeline.sync.pull import PullRequest, pull
-    from hostaway_pipeline.wiring import open_services
-    from webhook_receiver.app import create_app
-    from webhook_receiver.serving import server
-
     settings = load_settings()
     services = open_services(settings)
     credential = services.webhooks.ensure_credential(ACCOUNT)

@@ -21,11 +21,11 @@ from bench.figures import Figure, at_least, at_most, table
 from bench.stand import wait_for_port
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.domain.events import Delivery
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings, load_settings
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from hostaway_pipeline.wiring import services_on
 from webhook_receiver.app import create_app
 
 ACCOUNT, CONNECTIONS, SECONDS, ROUNDS = 59808, 16, 8.0, 5
@@ -100,7 +100,7 @@ def rounds() -> tuple[list[load.Load], list[load.Load], list[wrk.Outside], float
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
         postgres.ensure_database("hostaway")
         url = postgres.url("hostaway")
-        services = Services(Settings(_env_file=None, database_url=url, encryption_keys=keys), url)
+        services = services_on(Settings(_env_file=None, database_url=url, encryption_keys=keys), url)
         services.migrate()
         services.secrets.check()
         services.accounts.add(ACCOUNT, "unused", name=None, customer_id=None, is_due=False)

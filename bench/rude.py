@@ -26,11 +26,11 @@ from bench import load
 from bench.figures import Figure, at_most, table
 from bench.stand import wait_for_port
 from hostaway_pipeline.cli.stack import free_port
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from hostaway_pipeline.wiring import services_on
 
 ACCOUNT, ACCOUNTS, PATH = 59808, 10_000, "/webhooks/hostaway"
 UNKNOWN_PER_SECOND, QUIET_SECONDS, ROUND_SECONDS, ROUNDS = 50, 10.0, 4.0, 5
@@ -52,7 +52,7 @@ def receiver() -> Iterator[Receiver]:
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
         postgres.ensure_database("hostaway")
         url = postgres.url("hostaway")
-        services = Services(Settings(_env_file=None, database_url=url, encryption_keys=keys), url)
+        services = services_on(Settings(_env_file=None, database_url=url, encryption_keys=keys), url)
         services.migrate()
         services.secrets.check()
         services.accounts.add(ACCOUNT, "unused", name=None, customer_id=None, is_due=False)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from hostaway_pipeline.cli.stack import free_port
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 
 _HOSTAWAY = [sys.executable, "-m", "hostaway_pipeline"]
 

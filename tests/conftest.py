@@ -13,13 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.migrate import migrate
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.wiring import services_on
 from tests.factories import ENCRYPTION_KEYS, SANDBOXES, make_settings
 
 _numbers = itertools.count(time.time_ns())
@@ -120,7 +121,7 @@ def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
     opened: list[Services] = []
 
     def make(sandbox: SandboxServer, **changes: object) -> Services:
-        services = Services(make_settings(database_url, sandbox.url, **changes), database_url)
+        services = services_on(make_settings(database_url, sandbox.url, **changes), database_url)
         services.secrets.check()
         SANDBOXES[sandbox.url] = sandbox
         opened.append(services)

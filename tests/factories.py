@@ -12,11 +12,11 @@ from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, storable
 from hostaway_pipeline.domain.tokens import Token
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.tables import accounts
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.sync.pull import PullRequest, Report, pull
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from hostaway_pipeline.store.schema import accounts
+from hostaway_pipeline.sync.pull.run import PullRequest, Report, pull
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at

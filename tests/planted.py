@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hostaway_pipeline.sandbox.account import Account
+from hostaway_pipeline.sandbox.world.account import Account
 
 # What only its spelling, its depth or its value gives away.
 PLANTED = {

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 
 from hostaway_pipeline.errors import MessageNotSent
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
-from hostaway_pipeline.sync.send import Wish, send_message
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import rows
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -27,7 +27,7 @@ BODY = "Breakfast & dinner: <8 am>"
 def outcome(services: Services, reservation_id: int, key: str = "key", **wish: Any) -> str:
     """The status that the caller learns."""
     try:
-        return send_message(services, Wish(key, reservation_id, BODY, **wish)).status
+        return send_message(services, SendRequest(key, reservation_id, BODY, **wish)).status
     except MessageNotSent as error:
         return error.status
 
@@ -90,7 +90,7 @@ def in_doubt(services: Services, account: Account, reservation_id: int, url: str
     held = {message.id for message in account.threads_of(reservation_id)[0].messages}
     begun = services.outbox.begin(added(services, account, reservation_id, key), held, patience=600)
     assert begun is not None
-    services.outbox.settle(begun, "unclear", "HTTP 500")
+    services.outbox.record_outcome(begun, "unclear", "HTTP 500")
     age(url, "1 minute", key)
 
 

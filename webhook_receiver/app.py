@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from hostaway_pipeline.settings import Settings, load_settings
-from hostaway_pipeline.store.webhook_state import Credential, SealedCredential
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.store.accounts.webhooks import Credential, SealedCredential
+from hostaway_pipeline.wiring import open_services, services_on
 from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.body_limit import BodyLimit
 from webhook_receiver.deps import Receiver
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Raises ConfigurationError. The database is looked at when it is needed; `/ready` tells how it is."""
     settings = settings or load_settings()
     services = open_services(settings, create=False)
-    probes = Probes(Services(settings, services.database.url(show_password=True)))
+    probes = Probes(services_on(settings, services.database.url(show_password=True)))
     services.count_with(probes.services.telemetry)
     if settings.database_url is not None:
         _ = services.keyring  # without a key there is no start; the embedded database keeps its own

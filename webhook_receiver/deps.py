@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.logins import Logins

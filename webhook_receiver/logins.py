@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from hostaway_pipeline.errors import DatabaseUnavailable, KeyringError
-from hostaway_pipeline.store.webhook_state import Credential, SealedCredential
+from hostaway_pipeline.store.accounts.webhooks import Credential, SealedCredential
 from webhook_receiver.bounded import Bounded
 
 # From this age on a login is looked up again, beside the requests; requests wait for it from the second on, so that a

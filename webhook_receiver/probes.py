@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import HTTPException
 
 from hostaway_pipeline.errors import PipelineError
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 
 T = TypeVar("T")
 _THREADS, _MOST_AT_ONCE = 2, 16

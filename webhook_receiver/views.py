@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from hostaway_pipeline.errors import AccountError
-from hostaway_pipeline.store.accounts import Account, AccountHealth
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.accounts import Account, AccountHealth
 from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
 

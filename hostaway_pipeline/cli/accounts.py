@@ -10,7 +10,7 @@ import typer
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import services
 from hostaway_pipeline.errors import AccountError
-from hostaway_pipeline.store.accounts import AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountHealth
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import rotate_password
 

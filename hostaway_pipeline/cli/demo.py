@@ -13,15 +13,15 @@ import typer
 
 from hostaway_pipeline.cli.dagster_api import newest_run_status
 from hostaway_pipeline.cli.output import say, say_table
-from hostaway_pipeline.cli.run import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.cli.session import configured, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
+from hostaway_pipeline.cli.up import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.accounts import AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountHealth
 from hostaway_pipeline.sync.onboard import add_account
 from hostaway_pipeline.sync.registration import ensure_webhook
-from hostaway_pipeline.wiring import Services
 
 ACCOUNT_ID = 59808
 _ACCOUNT = f"{ACCOUNT_ID}:7:787"

@@ -11,7 +11,8 @@ import typer
 from hostaway_pipeline.cli.output import say, say_json
 from hostaway_pipeline.cli.session import configured
 from hostaway_pipeline.errors import PipelineError
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.wiring import open_services
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _webhooks(services: Services) -> str:
         raise PipelineError(f"{waiting}, {inbox.failed} failed: see `hostaway events list --status failed`")
     if services.settings.public_url is None:
         return f"{waiting}; HOSTAWAY_PUBLIC_URL is not set: none is registered"
-    wrong = [f"account {finding.account_id}: {finding.what}" for finding in services.health.silent_webhooks()]
+    wrong = [f"account {finding.account_id}: {finding.what}" for finding in services.checks.silent_webhooks()]
     if wrong:
         raise PipelineError(f"{waiting}; {'; '.join(wrong)}; a reconcile registers and enables")
     return f"{waiting}; every account's is enabled"

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, run, sandbox, sync
+from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, sandbox, sync, up
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.stopping import unwind_on_signals
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("up")(run.up)
+app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("sync")(sync.sync)
 app.command("sandbox")(sandbox.sandbox)

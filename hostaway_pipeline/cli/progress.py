@@ -16,8 +16,8 @@ from rich.progress import (
 from rich.text import Text
 
 from hostaway_pipeline.cli.output import stderr
-from hostaway_pipeline.sync.progress import Progress as Watcher
-from hostaway_pipeline.sync.progress import Silent
+from hostaway_pipeline.sync.pull.progress import Progress as Watcher
+from hostaway_pipeline.sync.pull.progress import Silent
 
 
 class _Speed(ProgressColumn):

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hostaway_pipeline.log import configure_logging
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings, load_settings
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.wiring import open_services
 
 
 def configured() -> Settings:

@@ -8,9 +8,9 @@ from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
 from hostaway_pipeline.cli.session import services
 from hostaway_pipeline.errors import AccountError
-from hostaway_pipeline.sync.many import pull_many
-from hostaway_pipeline.sync.pull import Mode, PullRequest, Report, pull
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.pull.many import pull_many
+from hostaway_pipeline.sync.pull.run import Mode, PullRequest, Report, pull
 
 
 def sync(  # noqa: PLR0917 (options, which typer passes by name)

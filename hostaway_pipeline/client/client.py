@@ -33,7 +33,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ApiObject:
     """One object, and when it was asked for."""
 
     payload: Mapping[str, Any]
@@ -109,10 +109,10 @@ class HostawayClient:
         answer, read_at = self._call("GET", path, params=params, shape=list)
         return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
 
-    def one(self, path: str) -> Found:
+    def one(self, path: str) -> ApiObject:
         """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
         answer, read_at = self._call("GET", path, shape=dict)
-        return Found(answer.result, read_at)
+        return ApiObject(answer.result, read_at)
 
     def write(
         self,

@@ -22,7 +22,7 @@ from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
-from hostaway_pipeline.sync.pull import Mode, PullRequest, pull
+from hostaway_pipeline.sync.pull.run import Mode, PullRequest, pull
 
 PREFIX = "hostaway"
 GROUP = "hostaway"

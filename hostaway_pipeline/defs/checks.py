@@ -15,10 +15,11 @@ from dagster import (
 from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.wiring import Finding, Health, Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.checks import Checks, Finding
 
 _SHOWN = 20
-Question = Callable[[Health, str], list[Finding]]
+Question = Callable[[Checks, str], list[Finding]]
 
 CHECKS: dict[str, tuple[str, Question]] = {
     "sweep_complete": (
@@ -94,7 +95,7 @@ def log_evaluations(context: OpExecutionContext, services: Services, entities: I
 def check_result(services: Services, entity: str, name: str) -> AssetCheckResult:
     """Ask one question about one entity of all active accounts."""
     _, ask = questions(entity)[name]
-    findings = ask(services.health, entity)
+    findings = ask(services.checks, entity)
     lines = [f"account {finding.account_id}: {finding.what}" for finding in findings[:_SHOWN]]
     return AssetCheckResult(
         passed=not findings,

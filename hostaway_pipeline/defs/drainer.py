@@ -14,9 +14,9 @@ from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.errors import PipelineError
-from hostaway_pipeline.sync.apply import Applied
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.apply import Applied
+from hostaway_pipeline.sync.push.drain import drain
 
 LANE = "hostaway/lane"
 # Events of one batch that the metadata names; the inbox knows all of them.

@@ -15,9 +15,9 @@ from hostaway_pipeline.defs.drainer import LANE
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.sync.many import pull_many
-from hostaway_pipeline.sync.pull import Mode, PullRequest, Report
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.pull.many import pull_many
+from hostaway_pipeline.sync.pull.run import Mode, PullRequest, Report
 
 
 class AccountsConfig(Config):

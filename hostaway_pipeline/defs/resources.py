@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dagster import ConfigurableResource
 
 from hostaway_pipeline.log import configure_logging
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.wiring import open_services
 
 
 class HostawayResource(ConfigurableResource):  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ from dagster import DefaultScheduleStatus, RunConfig, RunRequest, ScheduleEvalua
 
 from hostaway_pipeline.defs.reconcile import AccountsConfig, reconcile, refresh
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.store.accounts import Account
+from hostaway_pipeline.store.accounts.accounts import Account
 
 ACCOUNTS_PER_RUN = 50
 

@@ -22,7 +22,7 @@ from hostaway_pipeline.defs.jobs import sync_account
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.store.accounts import Account
+from hostaway_pipeline.store.accounts.accounts import Account
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,

@@ -10,9 +10,9 @@ from typing import Self
 
 import uvicorn
 
-from hostaway_pipeline.sandbox.api import create_app
+from hostaway_pipeline.sandbox.api.routes import create_app
 from hostaway_pipeline.sandbox.config import SandboxConfig
-from hostaway_pipeline.sandbox.world import Sandbox
+from hostaway_pipeline.sandbox.world.world import Sandbox
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT = 10.0

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from hostaway_pipeline.domain.events import Delivery
 from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.tables import webhook_events, webhook_heads
+from hostaway_pipeline.store.schema import webhook_events, webhook_heads
 
 # An event that fails so often by its own fault is set aside; `hostaway events replay` brings it back.
 MOST_ATTEMPTS = 5
@@ -116,8 +116,8 @@ class Inbox:
         """Work on events that waited goes on now: durable before it does."""
         self._database.run(lambda connection: _mark_begun(connection, ids, func.clock_timestamp()))
 
-    def settle(self, outcomes: Sequence[EventOutcome]) -> None:
-        self._database.run(lambda connection: settle_events(connection, outcomes))
+    def record_outcomes(self, outcomes: Sequence[EventOutcome]) -> None:
+        self._database.run(lambda connection: record_outcomes(connection, outcomes))
 
     def state(self) -> InboxState:
         """For the sensor and for /metrics."""
@@ -188,7 +188,7 @@ class Inbox:
         return int(found[0])
 
 
-def settle_events(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:
+def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:
     """In the caller's transaction, so that tables and inbox never disagree."""
     if not outcomes:
         return
@@ -202,7 +202,7 @@ def settle_events(connection: Connection, outcomes: Sequence[EventOutcome]) -> N
         "first_wait": _FIRST_WAIT,
         "longest_wait": _LONGEST_WAIT,
     }
-    driver(connection).cursor().execute(query("settle_events"), values)
+    driver(connection).cursor().execute(query("record_outcomes"), values)
 
 
 def hold_events(connection: Connection, ids: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from hostaway_pipeline.errors import SchemaBehind
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.tables import SCHEMA
+from hostaway_pipeline.store.schema import SCHEMA
 
 _LOCK = 4_301_000
 

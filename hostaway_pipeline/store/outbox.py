@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.tables import outbound_messages as table
+from hostaway_pipeline.store.schema import outbound_messages as table
 
 _UNCLEAR = ("sending", "unclear")
 
@@ -128,7 +128,7 @@ class Outbox:
                 return None
             return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one())
 
-    def settle(self, seen: OutboundMessage, status: str, error: str) -> None:
+    def record_outcome(self, seen: OutboundMessage, status: str, error: str) -> None:
         """What came of an attempt, or kept it from its beginning."""
         self._change(seen, {"status": status, "error": error, "claimed_until": None})
 

@@ -39,7 +39,7 @@ class ScopeState:
     paused_until: datetime | None
 
 
-class PostgresSlots:
+class Slots:
     """`ip` and `account` are the limits that Hostaway enforces; the margin is kept on top of their windows.
 
     `interactive`: somebody waits for the answer, so its requests go ahead of what waits in the background.
@@ -132,7 +132,7 @@ class SendSlots:
     What is to be looked up comes between turn and slot: a turn may be minutes away, and a slot must be used at once.
     """
 
-    def __init__(self, slots: PostgresSlots) -> None:
+    def __init__(self, slots: Slots) -> None:
         self._slots = slots
 
     def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:

@@ -10,7 +10,7 @@ from sqlalchemy import ScalarSelect, func, insert, select, update
 
 from hostaway_pipeline.errors import AccountError, SyncInProgress
 from hostaway_pipeline.store.database import Database, query
-from hostaway_pipeline.store.tables import accounts, sync_runs
+from hostaway_pipeline.store.schema import accounts, sync_runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.tables import metrics
+from hostaway_pipeline.store.schema import metrics
 
 # Upper bounds in seconds; what is slower falls into +Inf.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

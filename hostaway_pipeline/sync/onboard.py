@@ -5,8 +5,8 @@ from uuid import UUID
 
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccountError, PipelineError
-from hostaway_pipeline.store.accounts import Account
-from hostaway_pipeline.sync.ports import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.sync.registration import remove_webhook, try_webhook
 
 _IMPATIENT = RetryPolicy(attempts=3, attempts_when_limited=3)

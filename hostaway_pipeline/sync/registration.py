@@ -12,8 +12,8 @@ from typing import Any
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.values import as_bool, as_int
 from hostaway_pipeline.errors import ApiError, GarbledBody, NotFound
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.sync.ports import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
 
 RECEIVER_PATH = "/webhooks/hostaway"
 _PATH = "/webhooks/unifiedWebhooks"

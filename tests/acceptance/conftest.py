@@ -6,7 +6,7 @@ import pytest
 from dagster import DagsterInstance
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import ENCRYPTION_KEYS
 
 

@@ -18,13 +18,13 @@ from urllib.request import urlopen
 import psutil
 
 from hostaway_pipeline.cli.stack import script
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.sync.push.drain import drain
 from hostaway_pipeline.sync.registration import ensure_webhook
-from hostaway_pipeline.wiring import Services, open_services
+from hostaway_pipeline.wiring import open_services, services_on
 from tests.factories import ENCRYPTION_KEYS, add_account, make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ class PushStack:
         self.server, self.home, self.sandbox, self.port = server, home, sandbox, port
         self.url = server.url("hostaway")
         settings = make_settings(self.url, sandbox.url, public_url=f"http://127.0.0.1:{port}")
-        self.services = Services(settings, self.url)
+        self.services = services_on(settings, self.url)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:

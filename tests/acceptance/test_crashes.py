@@ -14,13 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.store.migrate import migrate
-from hostaway_pipeline.sync.pull import Report
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.pull.run import Report
+from hostaway_pipeline.wiring import services_on
 from tests.factories import add_account, assert_equal_to_source, make_settings, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -74,7 +75,7 @@ def own_services(
 ) -> Iterator[tuple[SandboxServer, Services, str]]:
     sandbox = open_sandbox("59808:5:300", latency=0.05)
     url = own_server.url("hostaway")
-    services = Services(make_settings(url, sandbox.url, concurrency=4), url)
+    services = services_on(make_settings(url, sandbox.url, concurrency=4), url)
     migrate(services.database)
     services.secrets.check()
     add_account(services, 59808)
@@ -152,7 +153,7 @@ def test_a_full_disk_is_named_and_the_sync_goes_on_once_there_is_room(
     with EmbeddedPostgres(small_disk / "home") as server:
         server.ensure_database("hostaway")
         url = server.url("hostaway")
-        services = Services(make_settings(url, sandbox.url), url)
+        services = services_on(make_settings(url, sandbox.url), url)
         migrate(services.database)
         services.secrets.check()
         add_account(services, 59808)

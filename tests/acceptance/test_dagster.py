@@ -33,7 +33,7 @@ from hostaway_pipeline.errors import (
     SyncInProgress,
 )
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, rows, sync
 
 OpenSandbox = Callable[..., SandboxServer]

@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.errors import DatabaseUnavailable
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.acceptance.test_push import assert_content_equals, change
 from tests.factories import is_drainer_alive, synced

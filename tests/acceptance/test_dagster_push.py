@@ -31,7 +31,7 @@ from hostaway_pipeline.defs.sensors import (
 )
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 
 OpenSandbox = Callable[..., SandboxServer]

@@ -11,7 +11,7 @@ from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.schedules import frequent_refresh, nightly_reconcile
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source
 
 OpenSandbox = Callable[..., SandboxServer]

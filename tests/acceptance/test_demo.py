@@ -19,9 +19,9 @@ import pytest
 from psycopg import sql
 
 from hostaway_pipeline.cli.stack import free_port
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
-from hostaway_pipeline.sandbox.world import World
+from hostaway_pipeline.sandbox.world.world import World
 
 SECRET = "sandbox-secret-59808"
 # What the sandbox puts under the keys that must never be stored: wifi password, door codes, card, sign-in hash.

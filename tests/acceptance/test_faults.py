@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]

@@ -12,8 +12,8 @@ import pytest
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.factories import expected, rows, stored, synced
 

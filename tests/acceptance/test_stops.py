@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from hostaway_pipeline.cli.stack import free_port
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.server import SandboxServer
 from tests.factories import rows
 

@@ -12,11 +12,11 @@ from typing import Any
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, RESERVATIONS, Entity, Row
 from hostaway_pipeline.domain.events import parse_delivery
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.account_tables import AccountTables
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import expected, stored, sync
 
 MOST_SKEW = 7200.0
@@ -31,7 +31,7 @@ class Model:
     sandbox: SandboxServer
     account_id: int
     client: HostawayClient
-    tables: AccountTables
+    tables: PullWriter
     random: Random
     waiting: list[dict[str, Any]] = field(default_factory=list)  # deliveries on their way
     pages: list[tuple[Entity, list[Row]]] = field(default_factory=list)  # asked for, and not merged yet

@@ -12,8 +12,8 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import Aborted, NetworkError
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.tokens import PostgresTokenStore
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.tokens import Tokens
 from tests.factories import add_account, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -93,7 +93,7 @@ def test_an_abort_ends_the_wait_for_a_token_that_another_process_fetches(
         is_over.wait(60)
         raise RuntimeError("no token")
 
-    other = PostgresTokenStore(services.database, services.keyring)
+    other = Tokens(services.database, services.keyring)
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(other.refresh, 59808, None, fetch)
         assert is_fetching.wait(10)

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 
 from hostaway_pipeline.domain.events import parse_delivery
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.apply import Applied
-from hostaway_pipeline.sync.drain import Drained, drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.apply import Applied
+from hostaway_pipeline.sync.push.drain import Drained, drain
 from tests.factories import add_account, assert_equal_to_source, content, is_drainer_alive, rows, synced
 
 ONE, TWO = 1, 2

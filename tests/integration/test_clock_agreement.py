@@ -8,8 +8,8 @@ import pytest
 
 from hostaway_pipeline.domain.clocks import Version, is_newer
 from hostaway_pipeline.domain.entities import RESERVATIONS, Row
+from hostaway_pipeline.store.copy.stage import merge_staged, stage
 from hostaway_pipeline.store.database import Database, driver
-from hostaway_pipeline.store.stage import merge_staged, stage
 from tests.factories import rows
 
 ACCOUNT, CUSTOMER, TRUST = 1, UUID(int=7), timedelta(seconds=300)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, sync, synced
 from tests.integration.clock_model import Model, differences
 
@@ -24,7 +24,7 @@ def test_one_reconcile_ends_every_history(
     add_account(services, ACCOUNT)
     synced(services, ACCOUNT)
     with services.client(ACCOUNT) as client:
-        tables = services.tables(services.accounts.get(ACCOUNT), dry_run=False)
+        tables = services.pull_writer(services.accounts.get(ACCOUNT), dry_run=False)
         model = Model(services, sandbox, ACCOUNT, client, tables, Random(seed))
         for _ in range(STEPS):
             model.step()

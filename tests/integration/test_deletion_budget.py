@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.push_tables import Changes, PushTables
-from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source, reservation, rows, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -62,8 +62,8 @@ def a_day_passes(url: str) -> None:
 
 def applied(services: Services, ids: list[int]) -> int:
     """What a webhook's reads by id come to when Hostaway no longer has these reservations."""
-    tables = services.push_tables(services.accounts.get(ACCOUNT))
-    changes = Changes(asked_at=tables.database_time())
+    tables = services.push_writer(services.accounts.get(ACCOUNT))
+    changes = ChangeSet(asked_at=tables.database_time())
     changes.gone[RESERVATIONS.name] |= set(ids)
     counts = tables.apply(changes)
     return counts[RESERVATIONS.name].deleted if counts else 0
@@ -82,7 +82,7 @@ def test_syncs_of_one_day_share_it(services: Services, account: Account, databas
         f"3 of {ROWS} rows are missing from the answer; at most 12 may go in a day, and 10 went already"
     )
     assert report.sweeps["reservations"].held_back == 3
-    assert services.health.untrusted_sweeps("reservations")[0].what == report.problems["reservations"]
+    assert services.checks.untrusted_sweeps("reservations")[0].what == report.problems["reservations"]
     assert deleted(database_url) == 10
 
 
@@ -140,8 +140,8 @@ def test_what_is_not_here_or_deleted_already_asks_for_nothing(
     """A reservation may name a listing that Hostaway never shows, at each of its events."""
     gone = delete(account, 12)
     applied(services, gone)
-    tables = services.push_tables(services.accounts.get(ACCOUNT))
-    changes = Changes(asked_at=tables.database_time())
+    tables = services.push_writer(services.accounts.get(ACCOUNT))
+    changes = ChangeSet(asked_at=tables.database_time())
     changes.gone[RESERVATIONS.name] |= {*gone, 999}
     assert tables.apply(changes) == {}
     assert deleted(database_url) == 12
@@ -187,21 +187,21 @@ def test_messages_share_one_budget_over_all_their_conversations(
 
 
 @pytest.fixture
-def stored(database: Database, database_url: str) -> PushTables:
+def stored(database: Database, database_url: str) -> PushWriter:
     """The tables of an account with twenty reservations, of which five may go in a day."""
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", ACCOUNT)
-    tables = AccountTables(database, ACCOUNT, UUID(int=0))
+    tables = PullWriter(database, ACCOUNT, UUID(int=0))
     made = [RESERVATIONS.row(reservation(one), datetime.now(UTC) - timedelta(hours=1)) for one in range(1, 21)]
     tables.merge(RESERVATIONS, [row for row in made if row is not None])
-    return PushTables(database, ACCOUNT, UUID(int=0))
+    return PushWriter(database, ACCOUNT, UUID(int=0))
 
 
-def test_two_at_once_cannot_both_spend_it(stored: PushTables, database_url: str) -> None:
+def test_two_at_once_cannot_both_spend_it(stored: PushWriter, database_url: str) -> None:
     everybody = 10
     barrier = Barrier(everybody)
 
     def mark(number: int) -> int:
-        changes = Changes(asked_at=datetime.now(UTC))
+        changes = ChangeSet(asked_at=datetime.now(UTC))
         changes.gone[RESERVATIONS.name].add(number)
         barrier.wait()
         return sum(counts.deleted for counts in stored.apply(changes).values())
@@ -211,14 +211,14 @@ def test_two_at_once_cannot_both_spend_it(stored: PushTables, database_url: str)
     assert deleted(database_url) == 5
 
 
-def test_those_who_delete_and_write_the_same_rows_do_not_deadlock(stored: PushTables, database_url: str) -> None:
+def test_those_who_delete_and_write_the_same_rows_do_not_deadlock(stored: PushWriter, database_url: str) -> None:
     """Each marks some rows and writes others that the other one marks."""
     rounds, everybody = 15, 4
     barrier = Barrier(everybody)
 
     def work(number: int) -> None:
         for one in range(rounds):
-            changes = Changes(asked_at=datetime.now(UTC))
+            changes = ChangeSet(asked_at=datetime.now(UTC))
             changes.gone[RESERVATIONS.name] |= {1 + (number + one) % 20}
             for other in (2, 3):
                 read_at = datetime.now(UTC)
@@ -241,7 +241,7 @@ def test_no_day_takes_more_than_its_share_whatever_the_order(
 ) -> None:
     rows(database_url, "DELETE FROM hostaway.accounts RETURNING 1")
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", ACCOUNT)
-    tables = AccountTables(database, ACCOUNT, UUID(int=0))
+    tables = PullWriter(database, ACCOUNT, UUID(int=0))
     payloads = [{"id": one, "conversationId": 1, "date": "2026-06-05 11:00:00"} for one in range(1, 41)]
     made = [MESSAGES.row(payload, datetime.now(UTC) - timedelta(hours=1)) for payload in payloads]
     tables.merge(MESSAGES, [row for row in made if row is not None])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -56,7 +56,7 @@ def test_a_deleted_conversation_takes_its_messages_along(
     synced(services, 59808)
 
     assert message["id"] in deleted_ids(database_url, "messages")
-    assert services.health.orphan_messages() == []
+    assert services.checks.orphan_messages() == []
 
 
 def test_a_deleted_message_is_marked_when_its_conversation_is_read(
@@ -101,7 +101,7 @@ def test_an_answer_that_lacks_most_listings_deletes_none_and_says_so(
     assert report.status == "incomplete"
     assert "of 20 rows are missing" in report.problems["listings"]
     assert deleted_ids(database_url, "listings") == set()
-    finding = services.health.untrusted_sweeps("listings")[0]
+    finding = services.checks.untrusted_sweeps("listings")[0]
     assert (finding.account_id, finding.what) == (59808, report.problems["listings"])
 
 
@@ -124,7 +124,7 @@ def test_the_guard_lets_the_account_recover_by_itself(
 
     synced(services, 59808)
 
-    assert services.health.untrusted_sweeps("listings") == []
+    assert services.checks.untrusted_sweeps("listings") == []
     assert_equal_to_source(database_url, sandbox, 59808)
 
 

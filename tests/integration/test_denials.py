@@ -6,7 +6,7 @@ import pytest
 
 from hostaway_pipeline.errors import AccessDenied
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account
 
 TOKEN_CALLS = "POST /v1/accessTokens"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.domain.events import parse_delivery
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.apply import Applied
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.apply import Applied
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 from tests.waiting import in_the_background, wait_until
 

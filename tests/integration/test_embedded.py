@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 NOBODY = 65534
@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[2]
 A_USER = """
 import sys
 from pathlib import Path
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])) as server:
     print(server.url("postgres"), flush=True)
     sys.stdin.read()

@@ -10,14 +10,14 @@ import pytest
 
 from hostaway_pipeline.domain.entities import LISTINGS, RESERVATIONS, Row
 from hostaway_pipeline.domain.events import parse_delivery
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.push_tables import Changes, PushTables
-from hostaway_pipeline.store.sweeps import SweepRecord
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import add_account, assert_equal_to_source, content, expected, reservation, rows, stored, synced
 
 ONE = 1
@@ -77,7 +77,7 @@ def statuses(url: str) -> list[str]:
 
 
 def in_doubt(services: Services, entity: str = "reservations") -> list[str]:
-    return [finding.what for finding in services.health.unsettled_rows(entity)]
+    return [finding.what for finding in services.checks.unsettled_rows(entity)]
 
 
 # A clock that runs ahead
@@ -338,23 +338,23 @@ def read(name: str, at: float, listing_id: int = 1) -> Row:
 
 
 @pytest.fixture
-def tables(database: Database, database_url: str) -> AccountTables:
+def tables(database: Database, database_url: str) -> PullWriter:
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
-    return AccountTables(database, ONE, UUID(int=7))
+    return PullWriter(database, ONE, UUID(int=7))
 
 
 @pytest.fixture
-def push(database: Database) -> PushTables:
-    return PushTables(database, ONE, UUID(int=7))
+def push(database: Database) -> PushWriter:
+    return PushWriter(database, ONE, UUID(int=7))
 
 
-def read_by_id(push: PushTables, row: Row) -> None:
-    changes = Changes()
+def read_by_id(push: PushWriter, row: Row) -> None:
+    changes = ChangeSet()
     changes.reads[LISTINGS.name].append(row)
     push.apply(changes)
 
 
-def swept(tables: AccountTables, at: float, *, deleted: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+def swept(tables: PullWriter, at: float, *, deleted: set[int] = frozenset()) -> None:  # type: ignore[assignment]
     record = SweepRecord("listings", second(at), True, 1, 1, 0, None, proven_at=second(at))
     tables.finish_sweep(LISTINGS, record, seen={1}, deleted=deleted, asked_at=second(at))
 
@@ -364,7 +364,7 @@ def names(url: str) -> list[str]:
 
 
 def test_a_page_that_was_asked_for_before_an_unchanged_read_by_id_changes_nothing(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
     read_by_id(push, read("A", 1000))
@@ -373,7 +373,7 @@ def test_a_page_that_was_asked_for_before_an_unchanged_read_by_id_changes_nothin
 
 
 def test_a_sweep_does_not_delete_what_a_read_by_id_saw_alive_later(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
     read_by_id(push, read("A", 1000))
@@ -382,7 +382,7 @@ def test_a_sweep_does_not_delete_what_a_read_by_id_saw_alive_later(
 
 
 def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
     swept(tables, 1000)
@@ -393,11 +393,11 @@ def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
 
 
 def test_a_404_that_was_asked_for_before_a_complete_sweep_deletes_nothing(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
     swept(tables, 1000)
-    changes = Changes(asked_at=second(999))
+    changes = ChangeSet(asked_at=second(999))
     changes.gone[LISTINGS.name].add(1)
     push.apply(changes)
     assert names(database_url) == ["A"]
@@ -407,7 +407,7 @@ def test_a_404_that_was_asked_for_before_a_complete_sweep_deletes_nothing(
 
 
 def test_an_incomplete_sweep_proves_nothing_and_forgets_nothing(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
     swept(tables, 500)
@@ -431,7 +431,7 @@ def test_an_unchanged_reconcile_writes_no_row(services: Services, database_url: 
     assert [row["is_proven"] for row in proven] == [True] * 3
 
 
-def test_of_two_copies_in_one_answer_the_newer_stays(tables: AccountTables, database_url: str) -> None:
+def test_of_two_copies_in_one_answer_the_newer_stays(tables: PullWriter, database_url: str) -> None:
     older = RESERVATIONS.row(reservation(status="new", updatedOn="2026-06-02 10:00:00"), second(0))
     newer = RESERVATIONS.row(reservation(status="modified", updatedOn="2026-06-03 10:00:00"), second(0))
     assert older is not None

@@ -18,8 +18,8 @@ from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.domain.events import BadDelivery, Delivery, parse_delivery
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.security.keyring import Keyring, generate_key
-from hostaway_pipeline.store.account_tables import AccountTables
-from hostaway_pipeline.store.accounts import Accounts
+from hostaway_pipeline.store.accounts.accounts import Accounts
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import MOST_ATTEMPTS, EventOutcome, Inbox, hold_events
 from hostaway_pipeline.store.outbox import Outbox
@@ -326,7 +326,7 @@ def test_events_that_another_claim_holds_are_passed_over_instead_of_waited_for(i
 def test_an_event_that_is_settled_is_over(inbox: Inbox, database_url: str, status: Any) -> None:
     filled(inbox, 1)
     event = inbox.claim(1)[0]
-    inbox.settle([EventOutcome(event.id, status, "why")])
+    inbox.record_outcomes([EventOutcome(event.id, status, "why")])
     make_claimable(database_url)
     assert inbox.claim(1) == []
     row = stored(database_url)[0]
@@ -337,7 +337,7 @@ def test_an_event_that_is_settled_is_over(inbox: Inbox, database_url: str, statu
 def test_an_event_that_waits_is_claimable_after_its_time(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 1)
     event = inbox.claim(1)[0]
-    inbox.settle([EventOutcome(event.id, "pending", "not now", again_in=300)])
+    inbox.record_outcomes([EventOutcome(event.id, "pending", "not now", again_in=300)])
     row = stored(database_url)[0]
     wait = rows(database_url, "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events")
     assert (row["status"], row["error"], row["attempts"], row["applied_at"]) == ("pending", "not now", 0, None)
@@ -351,7 +351,7 @@ def test_a_cause_outside_of_the_event_is_no_attempt(inbox: Inbox, database_url: 
     for _ in range(8):
         event = inbox.claim(1)[0]
         assert event.attempts == 0
-        inbox.settle([EventOutcome(event.id, "pending", "the API is away", again_in=0)])
+        inbox.record_outcomes([EventOutcome(event.id, "pending", "the API is away", again_in=0)])
     assert stored(database_url)[0]["attempts"] == 0
 
 
@@ -362,7 +362,7 @@ def test_an_event_that_fails_by_its_own_fault_is_tried_later_each_time_and_set_a
     waits = []
     for number in range(MOST_ATTEMPTS):
         event = inbox.claim(1, has_failed=number > 0)[0]
-        inbox.settle([EventOutcome(event.id, "pending", "broken", is_attempt=True)])
+        inbox.record_outcomes([EventOutcome(event.id, "pending", "broken", is_attempt=True)])
         query = "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events"
         waits.append(rows(database_url, query)[0]["wait"])
         make_claimable(database_url)
@@ -376,13 +376,15 @@ def test_what_is_settled_is_not_settled_again(inbox: Inbox, database_url: str) -
     """A drainer that was given up for dead comes late: what the other one said stays."""
     filled(inbox, 1)
     event = inbox.claim(1)[0]
-    inbox.settle([EventOutcome(event.id, "applied")])
-    inbox.settle([EventOutcome(event.id, "pending", "late", again_in=1), EventOutcome(event.id, "failed", "late")])
+    inbox.record_outcomes([EventOutcome(event.id, "applied")])
+    inbox.record_outcomes(
+        [EventOutcome(event.id, "pending", "late", again_in=1), EventOutcome(event.id, "failed", "late")]
+    )
     assert (stored(database_url)[0]["status"], stored(database_url)[0]["error"]) == ("applied", None)
 
 
 def test_settling_nothing_is_nothing(inbox: Inbox) -> None:
-    inbox.settle([])
+    inbox.record_outcomes([])
 
 
 # What people ask of it
@@ -392,7 +394,7 @@ def test_state_counts_what_waits_and_what_failed(inbox: Inbox, database_url: str
     filled(inbox, 4)
     accept(inbox, delivery(9, event="task.created"))
     first, second = inbox.claim(2)
-    inbox.settle([EventOutcome(first.id, "failed", "why")])
+    inbox.record_outcomes([EventOutcome(first.id, "failed", "why")])
     rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '1 hour' WHERE id = %s "
          "RETURNING 1", second.id)  # fmt: skip
 
@@ -434,7 +436,7 @@ def settled(inbox: Inbox) -> dict[str, int]:
     accept(inbox, delivery(5, event="task.created"))
     claimed = inbox.claim(3)
     statuses = ("applied", "stale", "failed")
-    inbox.settle([EventOutcome(event.id, status) for event, status in zip(claimed, statuses, strict=True)])  # type: ignore[arg-type]
+    inbox.record_outcomes([EventOutcome(event.id, status) for event, status in zip(claimed, statuses, strict=True)])  # type: ignore[arg-type]
     return {event["status"]: event["id"] for event in inbox.newest()}
 
 
@@ -491,7 +493,7 @@ def test_only_a_hard_removal_takes_the_accounts_rows_along(
                    communication_type="email")  # fmt: skip
         row = RESERVATIONS.row(reservation())
         assert row is not None
-        AccountTables(database, account_id, UUID(int=7)).merge(RESERVATIONS, [row])
+        PullWriter(database, account_id, UUID(int=7)).merge(RESERVATIONS, [row])
 
     Accounts(database, Keyring.parse(f"k:{generate_key()}")).remove(1, hard=hard)
 
@@ -505,7 +507,7 @@ def test_what_a_dead_drainer_has_claimed_is_given_back_and_what_waits_goes_on_wa
 ) -> None:
     filled(inbox, 2)
     waiting, _ = inbox.claim(2)
-    inbox.settle([EventOutcome(waiting.id, "pending", "not now", again_in=300)])
+    inbox.record_outcomes([EventOutcome(waiting.id, "pending", "not now", again_in=300)])
     assert inbox.claim(2) == []
     inbox.release(has_died=True)
     assert [event.object_id for event in inbox.claim(2, has_failed=True)] == [2]

@@ -12,8 +12,9 @@ import pytest
 
 from hostaway_pipeline.errors import DatabaseUnavailable, SyncInProgress
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.locks import account_lock
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.wiring import services_on
 from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -147,6 +148,6 @@ def test_faults_of_single_answers_are_retried(
 def test_a_database_that_goes_away_is_a_clear_error(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
-    gone = Services(services.settings, "postgresql://nobody@127.0.0.1:1/none")
+    gone = services_on(services.settings, "postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable, match="127.0.0.1:1/none: Postgres cannot be reached"):
         sync(gone, 59808)

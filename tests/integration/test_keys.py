@@ -9,10 +9,10 @@ import pytest
 from hostaway_pipeline.errors import KeyringError
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.accounts import Accounts, secret_place
+from hostaway_pipeline.store.accounts.accounts import Accounts, secret_place
+from hostaway_pipeline.store.accounts.secrets import Rotation, Secrets
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.secrets import Rotation, Secrets
-from hostaway_pipeline.wiring import Services, embedded_postgres, open_services
+from hostaway_pipeline.wiring import embedded_postgres, open_services, services_on
 from tests.factories import rows
 
 OLD, NEW = generate_key(), generate_key()
@@ -155,4 +155,4 @@ def test_a_key_file_that_others_can_read_is_refused(embedded_settings: Settings)
 def test_an_own_database_without_keys_is_refused(database_url: str) -> None:
     settings = Settings(_env_file=None, database_url=database_url, encryption_keys=None)
     with pytest.raises(KeyringError, match="HOSTAWAY_ENCRYPTION_KEYS is not set"):
-        Services(settings, database_url).check()
+        services_on(settings, database_url).check()

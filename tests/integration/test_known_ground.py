@@ -7,7 +7,7 @@ from math import ceil
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 
 OpenSandbox = Callable[..., SandboxServer]

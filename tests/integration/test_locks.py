@@ -23,14 +23,14 @@ from hostaway_pipeline.errors import (
     UnexpectedError,
 )
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.sync_runs import SyncRuns
-from hostaway_pipeline.sync.many import pull_many
-from hostaway_pipeline.sync.pull import PullRequest, Report
+from hostaway_pipeline.sync.pull.many import pull_many
+from hostaway_pipeline.sync.pull.run import PullRequest, Report
 from hostaway_pipeline.sync.registration import ensure_webhook
-from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source, reservation, rows, sync, synced
 from webhook_receiver.inbox_writer import InboxWriter
 
@@ -61,10 +61,10 @@ def account(database_url: str) -> int:
     return 1
 
 
-def started(database: Database) -> AccountTables:
+def started(database: Database) -> PullWriter:
     """A sync that has begun, in the place of whoever was at work before."""
     run = SyncRuns(database).start(1, mode="full", source="cli", dagster_run_id=None, entities=("reservations",))
-    return AccountTables(database, 1, CUSTOMER, run_id=run.id)
+    return PullWriter(database, 1, CUSTOMER, run_id=run.id)
 
 
 def test_a_sync_whose_place_was_taken_writes_nothing_more(database: Database, database_url: str, account: int) -> None:

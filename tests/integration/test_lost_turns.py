@@ -11,14 +11,14 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import PostgresSlots
+from hostaway_pipeline.store.slots import Slots
 
 
 @pytest.mark.parametrize("second", [timedelta(seconds=-30), timedelta(seconds=0.5), None])
 def test_a_second_429_does_not_shorten_the_pause(database: Database, second: timedelta | None) -> None:
     """Requests that were under way together are refused together, each with a time of its own, or with none."""
     limit = RateLimit(100, 1)
-    slots = PostgresSlots(database, egress="a", ip=limit, account=limit)
+    slots = Slots(database, egress="a", ip=limit, account=limit)
     now = datetime.now(UTC)
     sent = slots.acquire(1)
     slots.refused(1, sent, now + timedelta(seconds=2.5))
@@ -28,7 +28,7 @@ def test_a_second_429_does_not_shorten_the_pause(database: Database, second: tim
 
 def test_a_second_429_may_lengthen_the_pause(database: Database) -> None:
     limit = RateLimit(100, 1)
-    slots = PostgresSlots(database, egress="a", ip=limit, account=limit)
+    slots = Slots(database, egress="a", ip=limit, account=limit)
     now = datetime.now(UTC)
     sent = slots.acquire(1)
     for seconds in (0.5, 2.0):
@@ -41,8 +41,8 @@ import sys
 from datetime import UTC, datetime
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import PostgresSlots
-slots = PostgresSlots(Database(sys.argv[1]), egress="a", ip=RateLimit(1, 1.5), account=RateLimit(100_000, 1))
+from hostaway_pipeline.store.slots import Slots
+slots = Slots(Database(sys.argv[1]), egress="a", ip=RateLimit(1, 1.5), account=RateLimit(100_000, 1))
 slots.acquire(1)
 print("asleep", flush=True)
 slot = slots.acquire(1)

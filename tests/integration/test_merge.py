@@ -10,7 +10,7 @@ import pytest
 
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS, Row
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from tests.factories import reservation, rows
 
@@ -19,10 +19,10 @@ Merge = Callable[..., Counts]
 
 
 @pytest.fixture
-def tables(database: Database, database_url: str) -> AccountTables:
+def tables(database: Database, database_url: str) -> PullWriter:
     for account_id in (1, 2):
         rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", account_id)
-    return AccountTables(database, 1, CUSTOMER)
+    return PullWriter(database, 1, CUSTOMER)
 
 
 def as_rows(*payloads: dict[str, Any]) -> list[Row]:
@@ -33,21 +33,21 @@ def stored(url: str, reservation_id: int = 1) -> dict[str, Any]:
     return rows(url, "SELECT xmin::text, * FROM hostaway.reservations WHERE id = %s", reservation_id)[0]
 
 
-def test_new_rows_are_inserted_with_account_and_customer(tables: AccountTables, database_url: str) -> None:
+def test_new_rows_are_inserted_with_account_and_customer(tables: PullWriter, database_url: str) -> None:
     assert tables.merge(RESERVATIONS, as_rows(reservation())) == Counts(fetched=1, inserted=1)
     row = stored(database_url)
     assert (row["account_id"], row["customer_id"]) == (1, CUSTOMER)
     assert row["source_updated_at"] == datetime(2026, 6, 2, 10, tzinfo=UTC)
 
 
-def test_an_equal_row_is_not_touched(tables: AccountTables, database_url: str) -> None:
+def test_an_equal_row_is_not_touched(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation()))
     before = stored(database_url)
     assert tables.merge(RESERVATIONS, as_rows(reservation())) == Counts(fetched=1, unchanged=1)
     assert stored(database_url) == before
 
 
-def test_newer_content_replaces_older_and_moves_updated_at(tables: AccountTables, database_url: str) -> None:
+def test_newer_content_replaces_older_and_moves_updated_at(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation()))
     before = stored(database_url)
     newer = reservation(status="cancelled", updatedOn="2026-06-03 10:00:00")
@@ -58,7 +58,7 @@ def test_newer_content_replaces_older_and_moves_updated_at(tables: AccountTables
     assert after["created_at"] == before["created_at"]
 
 
-def test_older_content_changes_nothing(tables: AccountTables, database_url: str) -> None:
+def test_older_content_changes_nothing(tables: PullWriter, database_url: str) -> None:
     """A slow poll must not undo a newer webhook."""
     tables.merge(RESERVATIONS, as_rows(reservation(status="modified")))
     before = stored(database_url)
@@ -67,13 +67,13 @@ def test_older_content_changes_nothing(tables: AccountTables, database_url: str)
     assert stored(database_url) == before
 
 
-def test_of_equal_age_the_later_read_wins(tables: AccountTables, database_url: str) -> None:
+def test_of_equal_age_the_later_read_wins(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation(status="new")))
     assert tables.merge(RESERVATIONS, as_rows(reservation(status="modified"))).updated == 1
     assert stored(database_url)["status"] == "modified"
 
 
-def test_volatile_keys_advance_the_source_clock_alone(tables: AccountTables, database_url: str) -> None:
+def test_volatile_keys_advance_the_source_clock_alone(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation()))
     before = stored(database_url)
     touched = reservation(updatedOn="2026-06-05 10:00:00", latestActivityOn="2026-06-05 10:00:00")
@@ -85,16 +85,14 @@ def test_volatile_keys_advance_the_source_clock_alone(tables: AccountTables, dat
     }
 
 
-def test_two_copies_of_one_id_in_a_page_count_once_and_the_newer_stays(
-    tables: AccountTables, database_url: str
-) -> None:
+def test_two_copies_of_one_id_in_a_page_count_once_and_the_newer_stays(tables: PullWriter, database_url: str) -> None:
     newer = reservation(status="modified", updatedOn="2026-06-04 10:00:00")
     counts = tables.merge(RESERVATIONS, as_rows(reservation(), newer, reservation()))
     assert counts == Counts(fetched=1, inserted=1)
     assert stored(database_url)["status"] == "modified"
 
 
-def test_a_deleted_row_that_comes_back_is_alive_and_counts_as_updated(tables: AccountTables, database_url: str) -> None:
+def test_a_deleted_row_that_comes_back_is_alive_and_counts_as_updated(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation()))
     rows(database_url, "UPDATE hostaway.reservations SET deleted_at = now() RETURNING 1")
     assert tables.merge(RESERVATIONS, as_rows(reservation())).updated == 1
@@ -102,9 +100,9 @@ def test_a_deleted_row_that_comes_back_is_alive_and_counts_as_updated(tables: Ac
 
 
 def test_another_accounts_row_with_the_same_id_is_never_touched(
-    tables: AccountTables, database: Database, database_url: str
+    tables: PullWriter, database: Database, database_url: str
 ) -> None:
-    other = AccountTables(database, 2, CUSTOMER)
+    other = PullWriter(database, 2, CUSTOMER)
     other.merge(RESERVATIONS, as_rows(reservation(guestName="of account 2")))
     tables.merge(RESERVATIONS, as_rows(reservation(guestName="of account 1", updatedOn="2027-01-01 00:00:00")))
     names = rows(database_url, "SELECT account_id, guest_name FROM hostaway.reservations ORDER BY account_id")
@@ -121,7 +119,7 @@ def test_another_accounts_row_with_the_same_id_is_never_touched(
         reservation(reservation_id=2**62),
     ],
 )
-def test_odd_values_survive_copy(tables: AccountTables, database_url: str, payload: dict[str, Any]) -> None:
+def test_odd_values_survive_copy(tables: PullWriter, database_url: str, payload: dict[str, Any]) -> None:
     row = as_rows(payload)[0]
     tables.merge(RESERVATIONS, [row])
     found = stored(database_url, payload["id"])
@@ -130,7 +128,7 @@ def test_odd_values_survive_copy(tables: AccountTables, database_url: str, paylo
     assert tables.merge(RESERVATIONS, [row]).unchanged == 1
 
 
-def test_concurrent_merges_of_the_same_rows_end_at_the_newest(tables: AccountTables, database_url: str) -> None:
+def test_concurrent_merges_of_the_same_rows_end_at_the_newest(tables: PullWriter, database_url: str) -> None:
     versions = [
         as_rows(*(reservation(n, guestName=f"v{v}", updatedOn=f"2026-06-{v:02} 00:00:00") for n in range(1, 50)))
         for v in range(1, 9)

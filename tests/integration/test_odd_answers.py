@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.pull import Report
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.pull.run import Report
 from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -107,7 +107,7 @@ def test_a_count_in_another_form_or_none_at_all_makes_no_difference(
 
     assert (report.entities["reservations"].deleted, report.entities["listings"].deleted) == (1, 1)
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
-    assert [services.health.count_mismatches(entity) for entity in report.entities] == [[], [], [], []]
+    assert [services.checks.count_mismatches(entity) for entity in report.entities] == [[], [], [], []]
     if oddity == "no-count":
         assert sandbox.counters.calls()["/v1/listings"] == 4, "two passes, each with an empty page at its end"
 
@@ -126,7 +126,7 @@ def test_a_list_whose_count_stays_one_off_is_read_twice_and_reported(
     assert "7 distinct rows but a count of" in report.problems["listings"]
     assert "in 2 passes" in report.problems["listings"]
     assert tombstones(database_url) == {}
-    assert services.health.untrusted_sweeps("listings")
+    assert services.checks.untrusted_sweeps("listings")
 
 
 def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row_behind_it(
@@ -175,7 +175,7 @@ def test_conversations_that_are_all_empty_keep_their_messages(
     assert report.status == "incomplete"
     assert "no message, although the conversation has some" in report.problems["messages"]
     assert tombstones(database_url) == {}
-    assert services.health.untrusted_sweeps("messages")
+    assert services.checks.untrusted_sweeps("messages")
 
 
 def test_a_conversation_that_is_empty_once_is_read_again(
@@ -223,7 +223,7 @@ def test_the_finding_names_the_conversation(sandbox: SandboxServer, services: Se
     sandbox.faults.update(odd_answers={f"/v1/conversations/{conversation}/messages": "one-more"})
     synced(services, ACCOUNT, mode="refresh")
     synced(services, ACCOUNT, mode="refresh")
-    [finding] = services.health.count_mismatches("messages")
+    [finding] = services.checks.count_mismatches("messages")
     assert finding.account_id == ACCOUNT
     assert f"conversation {conversation}" in finding.what
 
@@ -269,7 +269,7 @@ def test_a_conversation_that_is_not_found_by_its_id_either_has_gone_with_its_mes
     assert tombstones(database_url) == {"conversations": {conversation}, "messages": messages}
     assert report.entities["conversations"].deleted == 1
     assert report.entities["messages"].deleted == len(messages)
-    assert services.health.orphan_messages() == []
+    assert services.checks.orphan_messages() == []
 
 
 def test_an_api_that_dies_in_the_middle_of_the_messages_fails_the_sync(

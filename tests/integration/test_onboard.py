@@ -8,9 +8,9 @@ import pytest
 
 from hostaway_pipeline.errors import AccountError, ApiError, InvalidCredentials
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.onboard import Onboarded, add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import ROTATION_OVERLAP, ensure_webhook
-from hostaway_pipeline.wiring import Services
 from tests import factories
 from tests.factories import accepted, assert_equal_to_source, rows, stored, synced
 from tests.sandbox.receiver import Receiver

@@ -8,7 +8,7 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import SENDS, PostgresSlots, SendSlots
+from hostaway_pipeline.store.slots import SENDS, SendSlots, Slots
 from tests.factories import rows
 
 WINDOW = "SELECT slots FROM hostaway.rate_scopes WHERE scope = %s"
@@ -16,8 +16,8 @@ WIDE = RateLimit(100_000, 1)
 
 
 @pytest.fixture
-def slots(database: Database) -> PostgresSlots:
-    return PostgresSlots(database, egress="a", ip=WIDE, account=WIDE, interactive=True)
+def slots(database: Database) -> Slots:
+    return Slots(database, egress="a", ip=WIDE, account=WIDE, interactive=True)
 
 
 def given(url: str, scope: str = "send:1") -> list[datetime]:
@@ -34,7 +34,7 @@ def used(url: str, seconds_ago: list[float], scope: str = "send:1") -> None:
         connection.execute(b"INSERT INTO hostaway.rate_scopes (scope, slots) VALUES (%s, %s)", (scope, instants))
 
 
-def next_wait(slots: PostgresSlots) -> float:
+def next_wait(slots: Slots) -> float:
     """Seconds that one more message would have to wait, without waiting them."""
     _, wait = slots._take("send:1", SENDS)
     return wait
@@ -44,7 +44,7 @@ def test_hostaway_allows_thirty_a_minute():
     assert RateLimit(30, 60) == SENDS
 
 
-def test_thirty_messages_go_at_once(slots: PostgresSlots, database_url: str) -> None:
+def test_thirty_messages_go_at_once(slots: Slots, database_url: str) -> None:
     began = datetime.now(UTC)
     for _ in range(30):
         slots.acquire_send(1)
@@ -52,18 +52,18 @@ def test_thirty_messages_go_at_once(slots: PostgresSlots, database_url: str) -> 
     assert len(given(database_url)) == 30
 
 
-def test_the_31st_waits_for_the_first_to_leave_the_window(slots: PostgresSlots, database_url: str) -> None:
+def test_the_31st_waits_for_the_first_to_leave_the_window(slots: Slots, database_url: str) -> None:
     used(database_url, [50.0, *[20.0] * 29])
     assert next_wait(slots) == pytest.approx(10.3, abs=1.0)
     assert next_wait(slots) == pytest.approx(40.3, abs=1.0)
 
 
-def test_messages_that_left_the_window_count_no_more(slots: PostgresSlots, database_url: str) -> None:
+def test_messages_that_left_the_window_count_no_more(slots: Slots, database_url: str) -> None:
     used(database_url, [61.0] * 30)
     assert next_wait(slots) <= 0
 
 
-def test_waiting_ends_when_the_window_does(slots: PostgresSlots, database_url: str) -> None:
+def test_waiting_ends_when_the_window_does(slots: Slots, database_url: str) -> None:
     used(database_url, [59.5] * 30)
     slots.acquire_send(1)
     first, newest = given(database_url)[0], given(database_url)[-1]
@@ -71,7 +71,7 @@ def test_waiting_ends_when_the_window_does(slots: PostgresSlots, database_url: s
     assert datetime.now(UTC) >= newest
 
 
-def test_no_window_ever_holds_more_however_many_ask_at_once(slots: PostgresSlots, database_url: str) -> None:
+def test_no_window_ever_holds_more_however_many_ask_at_once(slots: Slots, database_url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: next_wait(slots), range(70)))
     instants = given(database_url)
@@ -81,24 +81,24 @@ def test_no_window_ever_holds_more_however_many_ask_at_once(slots: PostgresSlots
         assert len(within) <= 30
 
 
-def test_accounts_do_not_wait_for_each_others_messages(slots: PostgresSlots, database_url: str) -> None:
+def test_accounts_do_not_wait_for_each_others_messages(slots: Slots, database_url: str) -> None:
     used(database_url, [1.0] * 30)
     slots.acquire_send(2)
     assert len(given(database_url, "send:2")) == 1
 
 
-def test_a_send_is_a_request_like_any_other_too(slots: PostgresSlots, database_url: str) -> None:
+def test_a_send_is_a_request_like_any_other_too(slots: Slots, database_url: str) -> None:
     slots.acquire_send(1)
     SendSlots(slots).acquire(1)
     assert [len(given(database_url, scope)) for scope in ("send:1", "account:1", "ip:a")] == [1, 1, 1]
 
 
-def test_requests_of_other_kinds_take_no_message_away(slots: PostgresSlots, database_url: str) -> None:
+def test_requests_of_other_kinds_take_no_message_away(slots: Slots, database_url: str) -> None:
     slots.acquire(1)
     assert given(database_url) == []
 
 
-def test_a_refused_send_pauses_sends_and_nothing_else(slots: PostgresSlots, database_url: str) -> None:
+def test_a_refused_send_pauses_sends_and_nothing_else(slots: Slots, database_url: str) -> None:
     sends, until = SendSlots(slots), datetime.now(UTC) + timedelta(seconds=40)
     slots.acquire_send(1)
     sends.refused(1, sends.acquire(1), until)
@@ -111,7 +111,7 @@ def test_a_refused_send_pauses_sends_and_nothing_else(slots: PostgresSlots, data
     assert datetime.now(UTC) - began < timedelta(seconds=10)
 
 
-def test_a_refusal_without_a_time_pauses_sends_for_a_window(slots: PostgresSlots) -> None:
+def test_a_refusal_without_a_time_pauses_sends_for_a_window(slots: Slots) -> None:
     sends = SendSlots(slots)
     slots.acquire_send(1)
     sends.refused(1, sends.acquire(1), None)

@@ -8,8 +8,8 @@ import psycopg
 
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import add_account, assert_equal_to_source, expected, rows, stored, synced
 from tests.waiting import in_the_background, wait_until
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -138,7 +138,7 @@ def test_an_interrupted_refresh_leaves_no_gap_behind_its_newest_row(
     newest_first = sorted(account.truth("reservations"), key=lambda r: (r["updatedOn"], r["id"]), reverse=True)
     with services.client(59808) as client:  # what a refresh that died after its first page has merged
         page = client.page("/reservations", {"limit": 100, "includeResources": 1})
-    tables = services.tables(services.accounts.get(59808), dry_run=False)
+    tables = services.pull_writer(services.accounts.get(59808), dry_run=False)
     from hostaway_pipeline.domain.entities import RESERVATIONS
 
     tables.merge(RESERVATIONS, [row for payload in page.rows if (row := RESERVATIONS.row(payload)) is not None])

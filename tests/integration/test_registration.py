@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.errors import ApiError, TransientApiError
+from hostaway_pipeline.sandbox.deliveries.webhooks import Settings
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sandbox.webhooks import Settings
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.sync.registration import (
     ROTATION_OVERLAP,
     Registration,
@@ -17,7 +18,6 @@ from hostaway_pipeline.sync.registration import (
     rotate_password,
     try_webhook,
 )
-from hostaway_pipeline.wiring import Services
 from tests.factories import accepted, add_account, rows
 
 OpenSandbox = Callable[..., SandboxServer]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.errors import MessageNotSent, RateLimited, ServerError
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
-from hostaway_pipeline.sync.send import Wish, send_message
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -52,8 +52,8 @@ def conversation_id(account: Account, reservation_id: int) -> int:
     return account.threads_of(reservation_id)[0].id
 
 
-def wish(reservation_id: int, key: str = "key", body: str = BODY, **changes: Any) -> Wish:
-    return Wish(key, reservation_id, body, **changes)
+def wish(reservation_id: int, key: str = "key", body: str = BODY, **changes: Any) -> SendRequest:
+    return SendRequest(key, reservation_id, body, **changes)
 
 
 def sent_bodies(account: Account) -> list[str]:
@@ -303,7 +303,7 @@ def test_a_conversation_that_is_not_here_is_found_at_hostaway_and_stored(
     conversation = account.add_conversation(added["id"])
     sent = send_message(services, wish(added["id"]))
     assert (sent.conversation_id, sent.status) == (conversation["id"], "sent")
-    assert services.health.orphan_messages() == []
+    assert services.checks.orphan_messages() == []
 
 
 def test_of_several_conversations_the_one_in_which_the_guest_wrote_last_is_used(

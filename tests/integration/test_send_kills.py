@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.errors import MessageNotSent
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import as_environment
-from hostaway_pipeline.sync.send import Wish, send_message
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import add_account, rows, synced
 
 ACCOUNT = 59808
@@ -24,7 +24,7 @@ MOMENTS = 20
 FORKS = """
 import os, signal, sys
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.sync.send import Wish, send_message
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from hostaway_pipeline.wiring import open_services
 
 def tell(text):
@@ -37,7 +37,7 @@ for line in sys.stdin:
         services = open_services(load_settings())
         services.database.check_server()
         tell(f"{os.getpid()}")
-        send_message(services, Wish(key, int(reservation_id), f"This is {key}."))
+        send_message(services, SendRequest(key, int(reservation_id), f"This is {key}."))
         tell("sent")
         signal.pause()
     os.waitpid(child, 0)
@@ -106,7 +106,7 @@ def at_hostaway(account: Account, key: str) -> int:
 
 def told(services: Services, key: str, reservation_id: int, **wish: Any) -> str:
     try:
-        return send_message(services, Wish(key, reservation_id, f"This is {key}.", **wish)).status
+        return send_message(services, SendRequest(key, reservation_id, f"This is {key}.", **wish)).status
     except MessageNotSent as error:
         return error.status
 

@@ -6,8 +6,8 @@ import pytest
 
 from hostaway_pipeline.errors import MessageNotSent
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.send import Wish, send_message
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import add_account, rows
 
 FIRST, *OTHERS = ACCOUNTS = range(59808, 59814)
@@ -53,7 +53,7 @@ def test_the_account_that_has_it_is_found_though_others_fail(
     rows(database_url, forget, sealed)
     swap = "UPDATE hostaway.accounts SET client_secret = 'v1:gone:AAAA' WHERE account_id = %s RETURNING 1"
     rows(database_url, swap, sealed)
-    sent = send_message(services, Wish("key", reservation_id, "Hello"))
+    sent = send_message(services, SendRequest("key", reservation_id, "Hello"))
     assert (sent.account_id, sent.status) == (FIRST, "sent")
 
 
@@ -61,14 +61,14 @@ def test_none_has_it_and_one_could_not_be_asked(services: Services, sandbox: San
     add(services, ACCOUNTS[:3])
     sandbox.faults.update(dead_accounts={ACCOUNTS[1]})
     with pytest.raises(MessageNotSent, match=rf"but \[{ACCOUNTS[1]}\] could not be asked") as raised:
-        send_message(services, Wish("key", 123, "Hello"))
+        send_message(services, SendRequest("key", 123, "Hello"))
     assert raised.value.status == "unasked"
 
 
 def test_none_has_it(services: Services) -> None:
     add(services, ACCOUNTS[:5])
     with pytest.raises(MessageNotSent, match="no account has reservation 123") as raised:
-        send_message(services, Wish("key", 123, "Hello"))
+        send_message(services, SendRequest("key", 123, "Hello"))
     assert raised.value.status == "unknown"
 
 
@@ -77,7 +77,7 @@ def test_of_more_accounts_than_a_few_none_is_asked(
 ) -> None:
     add(services, ACCOUNTS)
     with pytest.raises(MessageNotSent, match="6 accounts are too many to ask: say whose it is as account_id") as raised:
-        send_message(services, Wish("key", reservation_id, "Hello"))
+        send_message(services, SendRequest("key", reservation_id, "Hello"))
     assert raised.value.status == "account_needed"
     assert sandbox.counters.total == 0
-    assert send_message(services, Wish("key", reservation_id, "Hello", account_id=FIRST)).status == "sent"
+    assert send_message(services, SendRequest("key", reservation_id, "Hello", account_id=FIRST)).status == "sent"

@@ -14,8 +14,8 @@ import pytest
 
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import add_account, rows
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -77,7 +77,7 @@ DRAIN = """
 import sys
 from hostaway_pipeline.settings import load_settings
 from hostaway_pipeline.stopping import unwind_on_signals
-from hostaway_pipeline.sync.drain import drain
+from hostaway_pipeline.sync.push.drain import drain
 from hostaway_pipeline.wiring import open_services
 
 unwind_on_signals()

@@ -13,9 +13,9 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import MARGIN_SECONDS, PostgresSlots
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.store.slots import MARGIN_SECONDS, Slots
 from tests.factories import add_account, rows, synced
 
 
@@ -25,7 +25,7 @@ def busiest_window(instants: list[float], seconds: float) -> int:
     return max(sum(start <= instant < start + seconds for instant in ordered) for start in ordered)
 
 
-def take(slots: PostgresSlots, account_id: int, count: int, threads: int = 4) -> list[float]:
+def take(slots: Slots, account_id: int, count: int, threads: int = 4) -> list[float]:
     def one(_: int) -> float:
         slots.acquire(account_id)
         return time.monotonic()
@@ -35,12 +35,12 @@ def take(slots: PostgresSlots, account_id: int, count: int, threads: int = 4) ->
 
 
 def test_the_accounts_limit_holds(database: Database) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(1000, 1), account=RateLimit(5, 1))
+    slots = Slots(database, egress="a", ip=RateLimit(1000, 1), account=RateLimit(5, 1))
     assert busiest_window(take(slots, 1, 13), 1) <= 5
 
 
 def test_the_ips_limit_holds_across_accounts(database: Database) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(6, 1), account=RateLimit(1000, 1))
+    slots = Slots(database, egress="a", ip=RateLimit(6, 1), account=RateLimit(1000, 1))
     taken: list[float] = []
     threads = [threading.Thread(target=lambda n=n: taken.extend(take(slots, n, 5))) for n in range(3)]  # type: ignore[misc]
     for thread in threads:
@@ -53,14 +53,14 @@ def test_the_ips_limit_holds_across_accounts(database: Database) -> None:
 
 def test_accounts_of_different_ips_do_not_wait_for_each_other(database: Database) -> None:
     limit = RateLimit(2, 30)
-    take(PostgresSlots(database, egress="a", ip=limit, account=RateLimit(1000, 1)), 1, 2)
+    take(Slots(database, egress="a", ip=limit, account=RateLimit(1000, 1)), 1, 2)
     began = time.monotonic()
-    take(PostgresSlots(database, egress="b", ip=limit, account=RateLimit(1000, 1)), 2, 2)
+    take(Slots(database, egress="b", ip=limit, account=RateLimit(1000, 1)), 2, 2)
     assert time.monotonic() - began < 5
 
 
 def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(8, 2), account=RateLimit(2, 30))
+    slots = Slots(database, egress="a", ip=RateLimit(8, 2), account=RateLimit(2, 30))
     waiting = threading.Thread(target=take, args=(slots, 1, 3), daemon=True)
     waiting.start()
     time.sleep(0.5)
@@ -70,7 +70,7 @@ def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> 
 
 
 def test_a_pause_holds_everybody_back(database: Database) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
+    slots = Slots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
     until = datetime.now(UTC) + timedelta(seconds=1.5)
     slots.refused(1, slots.acquire(1), until)
     take(slots, 2, 1)
@@ -78,7 +78,7 @@ def test_a_pause_holds_everybody_back(database: Database) -> None:
 
 
 def test_no_connection_is_held_while_waiting(database: Database, database_url: str) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(1, 30), account=RateLimit(100, 1))
+    slots = Slots(database, egress="a", ip=RateLimit(1, 30), account=RateLimit(100, 1))
     slots.acquire(1)
     waiting = threading.Thread(target=slots.acquire, args=(2,), daemon=True)
     waiting.start()
@@ -98,9 +98,9 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.slots import MARGIN_SECONDS, PostgresSlots
+from hostaway_pipeline.store.slots import MARGIN_SECONDS, Slots
 import time
-slots = PostgresSlots(Database(sys.argv[1]), egress="a", ip=RateLimit(10, 2), account=RateLimit(1000, 1))
+slots = Slots(Database(sys.argv[1]), egress="a", ip=RateLimit(10, 2), account=RateLimit(1000, 1))
 for _ in range(10):
     slots.acquire(int(sys.argv[2]))
     print(time.monotonic(), flush=True)
@@ -143,7 +143,7 @@ def test_a_lower_limit_than_configured_is_survived(
 
 def test_a_refused_request_tells_how_many_are_allowed(database: Database, database_url: str) -> None:
     """The 61st request of a window was refused, so at most 60 are allowed: no need to feel the way down."""
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     given = [slots.acquire(1) for _ in range(61)]
     slots.refused(1, given[-1], datetime.now(UTC))
     paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
@@ -151,7 +151,7 @@ def test_a_refused_request_tells_how_many_are_allowed(database: Database, databa
 
 
 def test_the_pace_never_falls_below_what_hostaway_once_published(database: Database, database_url: str) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     slots.refused(1, slots.acquire(1), datetime.now(UTC))
     paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
     assert [pace["pace"] for pace in paces] == [20, 15]
@@ -159,7 +159,7 @@ def test_the_pace_never_falls_below_what_hostaway_once_published(database: Datab
 
 def test_the_account_is_not_blamed_for_the_ips_limit(database: Database, database_url: str) -> None:
     """Of 100 requests in the window two were this account's: it is the IP that is full."""
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     for number in range(100):
         sent = slots.acquire(number % 50)
     slots.refused(49, sent, datetime.now(UTC))
@@ -168,7 +168,7 @@ def test_the_account_is_not_blamed_for_the_ips_limit(database: Database, databas
 
 
 def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url: str) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
+    slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     slots.acquire(1)
 
     def pace_after_quiet(pace: int) -> int | None:
@@ -187,8 +187,8 @@ def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url:
 def test_interactive_work_goes_ahead_of_what_waits_in_the_background(database: Database) -> None:
     """Sixty requests wait for the second window; somebody who waits for an answer gets the first free place."""
     limits = {"egress": "a", "ip": RateLimit(20, 2), "account": RateLimit(20, 2)}
-    background = PostgresSlots(database, **limits)  # type: ignore[arg-type]
-    interactive = PostgresSlots(database, interactive=True, **limits)  # type: ignore[arg-type]
+    background = Slots(database, **limits)  # type: ignore[arg-type]
+    interactive = Slots(database, interactive=True, **limits)  # type: ignore[arg-type]
     taken: list[float] = []
     crowd = threading.Thread(target=lambda: taken.extend(take(background, 1, 80, threads=40)))
     crowd.start()
@@ -206,7 +206,7 @@ def test_interactive_work_goes_ahead_of_what_waits_in_the_background(database: D
 
 
 def test_interactive_work_on_an_idle_scope_does_not_wait(database: Database) -> None:
-    slots = PostgresSlots(database, egress="a", ip=RateLimit(5, 10), account=RateLimit(5, 10), interactive=True)
+    slots = Slots(database, egress="a", ip=RateLimit(5, 10), account=RateLimit(5, 10), interactive=True)
     began = time.monotonic()
     for _ in range(5):
         slots.acquire(1)
@@ -215,8 +215,8 @@ def test_interactive_work_on_an_idle_scope_does_not_wait(database: Database) -> 
 
 def test_the_background_leaves_a_share_free_while_somebody_works(database: Database) -> None:
     limits = {"egress": "a", "ip": RateLimit(20, 5), "account": RateLimit(20, 5)}
-    PostgresSlots(database, interactive=True, **limits).acquire(1)  # type: ignore[arg-type]
-    taken = take(PostgresSlots(database, **limits), 1, 30, threads=30)  # type: ignore[arg-type]
+    Slots(database, interactive=True, **limits).acquire(1)  # type: ignore[arg-type]
+    taken = take(Slots(database, **limits), 1, 30, threads=30)  # type: ignore[arg-type]
     assert busiest_window(taken, 5) <= 18
 
 
@@ -228,7 +228,7 @@ def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_interactive_work_gets_the_first_moment_that_fits(database: Database, database_url: str, seed: int) -> None:
-    """Found by looking at every moment at which something can change, instead of by the statement's blocks."""
+    """ApiObject by looking at every moment at which something can change, instead of by the statement's blocks."""
     limit, window, choice = RateLimit(4, 10), 10 + MARGIN_SECONDS, random.Random(seed)
     taken: list[float] = []
     for moment in sorted(choice.uniform(-15, 25) for _ in range(16)):
@@ -241,7 +241,7 @@ def test_interactive_work_gets_the_first_moment_that_fits(database: Database, da
         "INSERT INTO hostaway.rate_scopes (scope, slots) VALUES ('account:1', %s) RETURNING 1",
         instants,
     )
-    slots = PostgresSlots(database, egress="a", ip=limit, account=limit, interactive=True)
+    slots = Slots(database, egress="a", ip=limit, account=limit, interactive=True)
     slot, _ = slots._take("account:1", limit)
 
     found = (slot - now).total_seconds()

@@ -13,10 +13,10 @@ import pytest
 
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.inbox import MOST_ATTEMPTS
-from hostaway_pipeline.sync.apply import Applied
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.push.apply import Applied
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source, is_drainer_alive, rows, synced
 
 ONE, TWO = 1, 2
@@ -72,7 +72,7 @@ def drainer_process(url: str, sandbox: SandboxServer) -> Iterator[subprocess.Pop
     """A drainer that may be killed."""
     code = (
         "from hostaway_pipeline.settings import load_settings\n"
-        "from hostaway_pipeline.sync.drain import drain\n"
+        "from hostaway_pipeline.sync.push.drain import drain\n"
         "from hostaway_pipeline.wiring import open_services\n"
         "drain(open_services(load_settings(), create=False), lambda _: None, linger=1e9, lifetime=1e9)\n"
     )

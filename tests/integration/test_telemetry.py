@@ -12,11 +12,11 @@ from psycopg import sql
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.errors import DatabaseUnavailable
-from hostaway_pipeline.store.account_tables import AccountTables
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.telemetry import BUCKETS, Telemetry
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.wiring import services_on
 from tests.factories import make_settings, reservation, rows
 
 
@@ -47,12 +47,12 @@ def away(url: str) -> Iterator[None]:
 
 def test_what_two_processes_count_adds_up(database_url: str) -> None:
     """Each has services of its own, as processes do."""
-    both = [Services(make_settings(database_url, "http://127.0.0.1:9"), database_url) for _ in range(2)]
+    both = [services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url) for _ in range(2)]
     for services, number in zip(both, (2, 3), strict=True):
         services.telemetry.sync_ended("cli", "succeeded")
         services.telemetry.records_synced("push", "reservations", Counts(inserted=number, unchanged=1))
         services.close()
-    last = Services(make_settings(database_url, "http://127.0.0.1:9"), database_url)
+    last = services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url)
     assert totals(last.telemetry, "syncs") == {("cli", "succeeded"): 2}
     assert totals(last.telemetry, "records") == {
         ("push", "reservations", "inserted"): 5,
@@ -153,7 +153,7 @@ def test_statements_go_by_their_names(telemetry: Telemetry, database: Database, 
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
     row = RESERVATIONS.row(reservation())
     assert row is not None
-    AccountTables(database, 1, UUID(int=7)).merge(RESERVATIONS, [row])
+    PullWriter(database, 1, UUID(int=7)).merge(RESERVATIONS, [row])
     Inbox(database).claim(1)
     Inbox(database).state()
     telemetry.flush()

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, RESERVATIONS, Entity, Row
-from hostaway_pipeline.store.account_tables import AccountTables
-from hostaway_pipeline.store.conversations import Read, Unread
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
+from hostaway_pipeline.store.copy.threads import Read, Unread
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.push_tables import Changes, PushTables
-from hostaway_pipeline.store.sweeps import SweepRecord
 from tests.factories import reservation, rows
 
 CUSTOMER = UUID(int=7)
@@ -23,25 +23,25 @@ Merge = Callable[[Row], object]
 
 
 @pytest.fixture
-def tables(database: Database, database_url: str) -> AccountTables:
+def tables(database: Database, database_url: str) -> PullWriter:
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
-    return AccountTables(database, 1, CUSTOMER)
+    return PullWriter(database, 1, CUSTOMER)
 
 
 @pytest.fixture
-def push(database: Database) -> PushTables:
-    return PushTables(database, 1, CUSTOMER)
+def push(database: Database) -> PushWriter:
+    return PushWriter(database, 1, CUSTOMER)
 
 
 @pytest.fixture(params=["pull", "push"])
-def merge(request: Any, tables: AccountTables, push: PushTables) -> Merge:
+def merge(request: Any, tables: PullWriter, push: PushWriter) -> Merge:
     """Both journeys end in the same merge."""
 
     def pulled(row: Row) -> object:
         return tables.merge(RESERVATIONS, [row])
 
     def pushed(row: Row) -> object:
-        changes = Changes()
+        changes = ChangeSet()
         changes.rows[RESERVATIONS.name].append(row)
         return push.apply(changes)
 
@@ -122,7 +122,7 @@ def test_hostaways_clock_goes_before_the_moment_of_asking(merge: Merge, database
     assert status(database_url) == "newer"
 
 
-def test_merges_at_once_end_at_what_was_asked_for_last(tables: AccountTables, database_url: str) -> None:
+def test_merges_at_once_end_at_what_was_asked_for_last(tables: PullWriter, database_url: str) -> None:
     """What each has looked up before it writes may be out of date by then: the statement itself decides."""
     everybody, rounds = 6, 12
     barrier = Barrier(everybody)
@@ -142,14 +142,14 @@ def test_merges_at_once_end_at_what_was_asked_for_last(tables: AccountTables, da
 # Tombstones
 
 
-def swept(tables: AccountTables, asked_at: datetime, *, deleted: set[int], seen: frozenset[int] = frozenset()) -> int:
+def swept(tables: PullWriter, asked_at: datetime, *, deleted: set[int], seen: frozenset[int] = frozenset()) -> int:
     record = SweepRecord("reservations", asked_at, True, len(seen), len(seen), 0, None)
     marked, _ = tables.finish_sweep(RESERVATIONS, record, seen=seen, deleted=deleted, asked_at=asked_at)
     return marked
 
 
 def test_a_page_that_was_asked_for_before_a_tombstone_does_not_bring_the_row_back(
-    merge: Merge, tables: AccountTables, database_url: str
+    merge: Merge, tables: PullWriter, database_url: str
 ) -> None:
     merge(read("new", 1))
     assert swept(tables, second(3), deleted={1}) == 1
@@ -157,7 +157,7 @@ def test_a_page_that_was_asked_for_before_a_tombstone_does_not_bring_the_row_bac
     assert status(database_url) is None
 
 
-def test_what_was_asked_for_after_a_tombstone_does(merge: Merge, tables: AccountTables, database_url: str) -> None:
+def test_what_was_asked_for_after_a_tombstone_does(merge: Merge, tables: PullWriter, database_url: str) -> None:
     merge(read("new", 1))
     swept(tables, second(3), deleted={1})
     merge(read("new", 4))
@@ -165,7 +165,7 @@ def test_what_was_asked_for_after_a_tombstone_does(merge: Merge, tables: Account
 
 
 def test_a_row_that_came_after_the_sweep_asked_is_not_deleted_by_it(
-    merge: Merge, tables: AccountTables, database_url: str
+    merge: Merge, tables: PullWriter, database_url: str
 ) -> None:
     merge(read("new", 4))
     assert swept(tables, second(3), deleted={1}) == 0
@@ -173,10 +173,10 @@ def test_a_row_that_came_after_the_sweep_asked_is_not_deleted_by_it(
 
 
 def test_a_404_that_was_asked_for_before_the_row_came_does_not_delete_it(
-    merge: Merge, push: PushTables, database_url: str
+    merge: Merge, push: PushWriter, database_url: str
 ) -> None:
     merge(read("new", 4))
-    changes = Changes(asked_at=second(3))
+    changes = ChangeSet(asked_at=second(3))
     changes.gone[RESERVATIONS.name].add(1)
     assert push.apply(changes) == {}
     assert status(database_url) == "new"
@@ -186,16 +186,16 @@ def test_a_404_that_was_asked_for_before_the_row_came_does_not_delete_it(
 
 
 @pytest.fixture
-def conversation(tables: AccountTables) -> Read:
+def conversation(tables: PullWriter) -> Read:
     tables.merge(CONVERSATIONS, [row(CONVERSATIONS, {"id": 5, "messageReceivedOn": "2026-06-05 11:00:00"}, second(0))])
     return Read(Unread(5, None, None), count=1)
 
 
 def test_a_message_that_came_after_its_conversation_was_asked_for_is_not_missing(
-    tables: AccountTables, push: PushTables, conversation: Read
+    tables: PullWriter, push: PushWriter, conversation: Read
 ) -> None:
     tables.apply_reads([message(1, 1), message(2, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
-    changes = Changes()
+    changes = ChangeSet()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
     assert tables.alive_messages([5], second(4)) == {5: {1, 2}}
@@ -203,11 +203,11 @@ def test_a_message_that_came_after_its_conversation_was_asked_for_is_not_missing
 
 
 def test_it_is_not_deleted_even_by_a_read_that_believes_it_is_gone(
-    tables: AccountTables, push: PushTables, conversation: Read, database_url: str
+    tables: PullWriter, push: PushWriter, conversation: Read, database_url: str
 ) -> None:
     """The read began before, and the message arrived between its look at the table and its end."""
     tables.apply_reads([message(1, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
-    changes = Changes()
+    changes = ChangeSet()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
     counts, _ = tables.apply_reads([], {5: {1, 3}}, [conversation], asked_at=second(4), synced_at=second(4))
@@ -217,10 +217,10 @@ def test_it_is_not_deleted_even_by_a_read_that_believes_it_is_gone(
 
 
 def test_a_marker_that_a_message_moved_makes_the_conversation_be_read_again(
-    tables: AccountTables, push: PushTables, conversation: Read
+    tables: PullWriter, push: PushWriter, conversation: Read
 ) -> None:
     """Until Hostaway itself tells of the conversation, its messages are not known to be complete."""
-    changes = Changes()
+    changes = ChangeSet()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
     unread = tables.conversations_to_read(read_before=None, reread_share=0.0)
@@ -239,7 +239,7 @@ def reservations(*ids: int, at: float) -> list[Row]:
     return [row(RESERVATIONS, reservation(one), second(at)) for one in ids]
 
 
-def test_rows_that_came_during_a_sweep_are_not_counted_against_it(tables: AccountTables, database_url: str) -> None:
+def test_rows_that_came_during_a_sweep_are_not_counted_against_it(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, reservations(1, 2, at=0))
     tables.merge(RESERVATIONS, reservations(3, at=6))
     swept(tables, second(5), deleted=set(), seen=frozenset({1, 2}))
@@ -247,7 +247,7 @@ def test_rows_that_came_during_a_sweep_are_not_counted_against_it(tables: Accoun
 
 
 def test_rows_that_the_sweep_saw_count_even_if_they_came_or_went_during_it(
-    tables: AccountTables, push: PushTables, database_url: str
+    tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(RESERVATIONS, reservations(1, 2, at=-3600))
     tables.merge(RESERVATIONS, reservations(3, at=6))
@@ -256,14 +256,14 @@ def test_rows_that_the_sweep_saw_count_even_if_they_came_or_went_during_it(
     assert counted(database_url) == 3
 
 
-def test_rows_that_the_sweep_should_have_seen_count(tables: AccountTables, database_url: str) -> None:
+def test_rows_that_the_sweep_should_have_seen_count(tables: PullWriter, database_url: str) -> None:
     """One too many in the table is what the check of completeness is there to find."""
     tables.merge(RESERVATIONS, reservations(1, 2, 3, at=0))
     swept(tables, second(5), deleted=set(), seen=frozenset({1, 2}))
     assert counted(database_url) == 3
 
 
-def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: AccountTables, database_url: str) -> None:
+def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, reservations(1, 2, at=0))
     swept(tables, second(3), deleted={2}, seen=frozenset({1}))
     swept(tables, datetime.now(UTC) + timedelta(seconds=1), deleted=set(), seen=frozenset({1}))
@@ -271,7 +271,7 @@ def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: AccountTab
 
 
 def test_a_page_that_was_asked_for_before_a_row_was_found_missing_does_not_bring_it_back(
-    tables: AccountTables, database_url: str
+    tables: PullWriter, database_url: str
 ) -> None:
     """Not even with newer content: it was changed first, and deleted then."""
     tables.merge(RESERVATIONS, [row(RESERVATIONS, reservation(1), second(0))])

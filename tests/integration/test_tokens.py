@@ -9,7 +9,7 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccessDenied, InvalidCredentials, ServerError
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, rows, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]

@@ -11,11 +11,11 @@ from alembic.config import Config
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.payloads import content_hash
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import check_migrated, migrate
-from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, assert_equal_to_source, rows, synced
 from tests.planted import DROPPED_BEFORE, PLANTED, plant
 

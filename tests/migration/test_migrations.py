@@ -9,11 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store import migrate as migrations
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.tables import SCHEMA, metadata
+from hostaway_pipeline.store.schema import SCHEMA, metadata
 from tests.factories import rows
 
 

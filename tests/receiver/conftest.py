@@ -15,9 +15,10 @@ import pytest
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.tables import metadata
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from hostaway_pipeline.store.schema import metadata
+from hostaway_pipeline.wiring import services_on
 from tests.factories import ENCRYPTION_KEYS, SANDBOXES, add_account, make_settings
 from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Process, Receiver, running
 
@@ -44,7 +45,7 @@ def the_sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="session")
 def the_services(database_url: str, the_sandbox: SandboxServer) -> Iterator[Services]:
-    services = Services(make_settings(database_url, the_sandbox.url), database_url)
+    services = services_on(make_settings(database_url, the_sandbox.url), database_url)
     services.secrets.check()
     add_account(services, ACCOUNT)
     services.webhooks.ensure_credential(ACCOUNT)

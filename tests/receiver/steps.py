@@ -19,7 +19,7 @@ import requests
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import reservation, rows
 from webhook_receiver.app import create_app
 from webhook_receiver.crowd import Limits

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.tables import metadata
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.schema import metadata
 from tests.factories import reservation, rows, snapshot, synced
 from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Receiver, delivery, free_port
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import reservation
 from tests.receiver.steps import ACCOUNT, HOOK, PING, Receiver, basic, delivery, events
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.sync.onboard import remove_account
-from hostaway_pipeline.wiring import Services
 from tests.factories import add_account, reservation, rows
 from tests.receiver.steps import OTHER_ACCOUNT, PING, Receiver, basic, delivery, events, wait_until
 

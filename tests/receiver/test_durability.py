@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import requests
 
-from hostaway_pipeline.embedded import EmbeddedPostgres
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.store.migrate import migrate
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.wiring import services_on
 from tests.factories import add_account, make_settings, reservation
 from tests.receiver.steps import ACCOUNT, KEY, Process, Receiver, delivery, events, running, wait_until
 
@@ -106,7 +106,7 @@ def own_server(embedded_folder: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="module")
 def own_credential(own_server: EmbeddedPostgres, the_sandbox: SandboxServer) -> Credential:
     url = own_server.url("hostaway")
-    services = Services(make_settings(url, the_sandbox.url), url)
+    services = services_on(make_settings(url, the_sandbox.url), url)
     migrate(services.database)
     services.secrets.check()
     add_account(services, ACCOUNT)

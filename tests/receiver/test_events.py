@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, reservation, rows
 from tests.receiver.steps import OTHER_ACCOUNT, Receiver, delivery, events
 

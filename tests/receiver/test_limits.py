@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import make_settings, reservation
 from tests.receiver.steps import HOOK, KEY, PING, Process, Receiver, basic, delivery, running, wait_until
 from webhook_receiver.auth import WrongTries

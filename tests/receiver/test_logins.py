@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, reservation, rows
 from tests.receiver.steps import OTHER_ACCOUNT, PING, Process, Receiver, basic, delivery, events, wait_until
 from webhook_receiver.bounded import Bounded

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import reservation
 from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Process, Receiver, basic, delivery
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
 from tests.factories import rows, synced
 from tests.receiver.steps import ACCOUNT, OTHER_ACCOUNT, Receiver
 from tests.waiting import wait_until

@@ -11,8 +11,8 @@ import pytest
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import Database, libpq_environment
-from hostaway_pipeline.wiring import Services
 from tests.factories import make_settings, reservation, rows
 from tests.receiver.steps import ACCOUNT, HOOK, KEY, PING, Process, Receiver, basic, delivery, running
 from tests.receiver.test_accounts import EVERYTHING

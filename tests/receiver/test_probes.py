@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import sibling_url
-from hostaway_pipeline.wiring import Services
 from tests.factories import make_settings, reservation, synced
 from tests.receiver.steps import ACCOUNT, KEY, PING, Receiver, basic, delivery, free_port, running
 

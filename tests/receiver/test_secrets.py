@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.store.tables import metadata
-from hostaway_pipeline.store.webhook_state import Credential
-from hostaway_pipeline.sync.drain import drain
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from hostaway_pipeline.store.schema import metadata
+from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import rows, synced
 from tests.planted import PLANTED, plant, private_message, private_reservation
 from tests.receiver.steps import ACCOUNT, Process, Receiver, delivery

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
 from tests.sandbox.receiver import Receiver
 
 ACCOUNT_ID = 59808

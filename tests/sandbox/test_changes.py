@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hostaway_pipeline.sandbox.objects import Conversation
+from hostaway_pipeline.sandbox.world.objects import Conversation
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from hostaway_pipeline.sandbox.counters import busiest
+from hostaway_pipeline.sandbox.rules.counters import busiest
 
 
 def test_calls_are_counted_per_path_template(fresh):

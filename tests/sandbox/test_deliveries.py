@@ -6,8 +6,8 @@ import time
 import pytest
 
 from hostaway_pipeline.sandbox import SandboxConfig
-from hostaway_pipeline.sandbox.webhooks import LOG_KEPT, Event, Settings, Webhooks
-from hostaway_pipeline.sandbox.world import Sandbox, World
+from hostaway_pipeline.sandbox.deliveries.webhooks import LOG_KEPT, Event, Settings, Webhooks
+from hostaway_pipeline.sandbox.world.world import Sandbox, World
 
 HOOKS = "/webhooks/unifiedWebhooks"
 NOBODY = "http://127.0.0.1:9/nobody"

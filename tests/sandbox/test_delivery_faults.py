@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hostaway_pipeline.sandbox.faults import Faults
+from hostaway_pipeline.sandbox.rules.faults import Faults
 
 LOGS = "/unifiedWebhookLogs"
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
-from hostaway_pipeline.sandbox.faults import Faults
+from hostaway_pipeline.sandbox.rules.faults import Faults
 
 LISTS = ("/listings", "/reservations", "/conversations")
 

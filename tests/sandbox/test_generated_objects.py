@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
-from hostaway_pipeline.sandbox.world import World
+from hostaway_pipeline.sandbox.world.world import World
 
 
 def world(*specs: str, **options) -> World:

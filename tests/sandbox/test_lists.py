@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hostaway_pipeline.sandbox.objects import Conversation
+from hostaway_pipeline.sandbox.world.objects import Conversation
 
 LIST_KEYS = {"status", "result", "limit", "offset", "count", "page", "totalPages"}
 

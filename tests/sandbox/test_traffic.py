@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
-from hostaway_pipeline.sandbox.traffic import change
-from hostaway_pipeline.sandbox.world import World
+from hostaway_pipeline.sandbox.world.traffic import change
+from hostaway_pipeline.sandbox.world.world import World
 
 MIX = {"update_reservation": 0.5, "touch_reservation": 0.1, "add_reservation": 0.1, "add_message": 0.3}
 

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from hostaway_pipeline.cli.main import app
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.tables import metadata
+from hostaway_pipeline.store.schema import metadata
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

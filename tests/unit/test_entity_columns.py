@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, Boolean, Date, DateTime, Numeric, Text
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text
-from hostaway_pipeline.store.tables import ENTITY_TABLES
+from hostaway_pipeline.store.schema import ENTITY_TABLES
 
 TYPES = {
     as_int: BigInteger,

@@ -8,7 +8,7 @@ import pytest
 from hostaway_pipeline.domain.entities import LISTINGS, MESSAGES, RESERVATIONS
 from hostaway_pipeline.domain.events import HANDLED
 from hostaway_pipeline.store.inbox import ClaimedEvent
-from hostaway_pipeline.sync.handlers import HANDLERS, Intent
+from hostaway_pipeline.sync.push.handlers import HANDLERS, Intent
 from tests.factories import reservation
 
 RECEIVED = datetime(2026, 6, 3, tzinfo=UTC)

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 
 from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
-from hostaway_pipeline.sync.pull import PullRequest, pull
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sync.pull.run import PullRequest, pull
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
 from webhook_receiver.errors import told

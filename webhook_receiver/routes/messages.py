@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from hostaway_pipeline.sync.send import Wish, send_message
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from webhook_receiver.answers import GUARDED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
 from webhook_receiver.schemas import NewMessage, SentMessage
@@ -45,7 +45,7 @@ def send(services: ServicesDep, new: NewMessage, idempotency_key: IdempotencyKey
     minutes later. Only `resend` asks Hostaway a second time, after HOSTAWAY_SEND_PATIENCE and one more look; should
     Hostaway accept the first one later than that, the guest reads the message twice.
     """
-    wish = Wish(idempotency_key, new.reservation_id, new.message, new.channel_type, new.account_id, new.resend)
+    wish = SendRequest(idempotency_key, new.reservation_id, new.message, new.channel_type, new.account_id, new.resend)
     sent = send_message(services, wish)
     return SentMessage(
         id=sent.id,

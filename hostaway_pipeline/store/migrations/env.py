@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from hostaway_pipeline.store.tables import SCHEMA, metadata
+from hostaway_pipeline.store.schema import SCHEMA, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

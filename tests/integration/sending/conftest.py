@@ -2,9 +2,9 @@
 
 import pytest
 
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
 from tests.factories import add_account, synced
 from tests.sending import ACCOUNT, OpenSandbox, OpenServices
 

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hostaway_pipeline.errors import MessageNotSent
-from hostaway_pipeline.sandbox.account import Account
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.sync.send import Wish, send_message
-from hostaway_pipeline.wiring import Services
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import rows
 from tests.sending import (
     ACCOUNT,
@@ -130,7 +130,7 @@ def test_a_refused_token_is_an_attempt_of_its_own(
 ) -> None:
     """The conversation is read with the token that the request will be refused."""
     sandbox.faults.update(revoke_after=1)
-    message = send_message(services, Wish("key", reservation_id, BODY))
+    message = send_message(services, SendRequest("key", reservation_id, BODY))
     assert (message.status, message.attempts) == ("sent", 2)
     assert sent(account, reservation_id) == [BODY]
 
@@ -158,7 +158,7 @@ def test_within_the_patience_nothing_is_sent_again_and_the_time_to_wait_is_named
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)
     with pytest.raises(MessageNotSent, match=r"will be taken in \d+ s") as raised:
-        send_message(services, Wish("key", reservation_id, BODY, resend=True))
+        send_message(services, SendRequest("key", reservation_id, BODY, resend=True))
     assert raised.value.status == "too_early"
     assert raised.value.retry_after is not None
     assert 400 < raised.value.retry_after <= 600

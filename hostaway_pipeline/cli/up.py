@@ -1,0 +1,76 @@
+"""`hostaway up`: the whole system on this machine. The demo, on top of it, is demo.py's."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hostaway_pipeline.cli.output import say
+from hostaway_pipeline.cli.session import configured, services_for
+from hostaway_pipeline.cli.stack import Stack, require_free, script
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.settings import Settings, as_environment
+from hostaway_pipeline.wiring import dagster_database_url
+
+START_SECONDS = 120
+
+Port = Annotated[int, typer.Option(help="Port of Dagster's UI.", min=1, max=65535)]
+ReceiverPort = Annotated[int, typer.Option(help="Port of the webhook receiver and our API.", min=1, max=65535)]
+
+
+def up(port: Port = 3000, receiver_port: ReceiverPort = 8080) -> None:
+    """Run everything on this machine: Postgres (unless you have one), the receiver, Dagster's UI and its daemon."""
+    require_free(port, "--port")
+    require_free(receiver_port, "--receiver-port")
+    settings = configured()
+    with services_for(settings) as opened, whole_stack(settings, opened, port, receiver_port) as stack:
+        say(f"Dagster's UI: http://127.0.0.1:{port}   receiver and API: http://127.0.0.1:{receiver_port}/docs")
+        say(f"logs in {stack.logs}; Ctrl-C stops")
+        if not opened.accounts.active():
+            say("no accounts yet: `hostaway accounts add ID --secret-stdin`")
+        if settings.public_url is None:
+            say("HOSTAWAY_PUBLIC_URL is not set: Hostaway is not asked to send webhooks")
+        stack.run_forever()
+
+
+@contextmanager
+def whole_stack(settings: Settings, opened: Services, port: int, receiver_port: int) -> Iterator[Stack]:
+    """The receiver, Dagster's webserver and its daemon, answering."""
+    home = settings.home.absolute()
+    folder = _instance_folder(home)
+    # The children run in a folder without our `.env`.
+    environment = as_environment(settings) | {
+        "DAGSTER_HOME": str(folder),
+        "HOSTAWAY_HOME": str(home),
+        "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_database_url(settings, opened),
+    }
+    with Stack(home / "logs", environment) as stack:
+        receiver = [sys.executable, "-m", "webhook_receiver", "--port", str(receiver_port)]
+        web = [script("dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), "-w", "workspace.yaml"]
+        stack.start("receiver", receiver, folder=folder)
+        stack.start("dagster-webserver", web, folder=folder)
+        stack.start("dagster-daemon", [script("dagster-daemon"), "run", "-w", "workspace.yaml"], folder=folder)
+        stack.wait_for(f"http://127.0.0.1:{receiver_port}/ready", seconds=START_SECONDS)
+        stack.wait_for(f"http://127.0.0.1:{port}/server_info", seconds=START_SECONDS)
+        yield stack
+
+
+def _instance_folder(home: Path) -> Path:
+    """DAGSTER_HOME, with the project's own instance and workspace files in it."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copyfile(_shipped(name), folder / name)
+    return folder
+
+
+def _shipped(name: str) -> Path:
+    """In a wheel the file lies inside the package, in a checkout beside it."""
+    package = Path(str(files("hostaway_pipeline")))
+    inside = package / name
+    return inside if inside.exists() else package.parent / name

@@ -1,0 +1,185 @@
+"""The Hostaway routes: which object or list each path answers with. Access, limits and faults: gate.py."""
+
+import html
+import logging
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hostaway_pipeline.sandbox.api import control, webhooks
+from hostaway_pipeline.sandbox.api.envelope import ApiFailure, invalid_client, json_response, page_of, success
+from hostaway_pipeline.sandbox.api.gate import Call, Gate, Handler
+from hostaway_pipeline.sandbox.lookup import NotFound, found
+from hostaway_pipeline.sandbox.rules import pages
+from hostaway_pipeline.sandbox.rules.pages import flag
+from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.sandbox.world.objects import Conversation, sign
+from hostaway_pipeline.sandbox.world.world import Sandbox
+
+EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+log = logging.getLogger(__name__)
+
+
+def create_app(sandbox: Sandbox) -> Starlette:
+    """The whole look-alike: /v1 as Hostaway, /_sandbox to look behind it."""
+    gate, answers = Gate(sandbox), Answers(sandbox)
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route(path, gate.guarded(path, handler), methods=["GET"])
+
+    messages, tokens = "/v1/conversations/{id}/messages", "/v1/accessTokens"
+    return Starlette(
+        routes=[
+            get(messages, answers.messages),
+            get("/v1/reservations", answers.reservations),
+            get("/v1/conversations", answers.conversations),
+            get("/v1/listings", answers.listings),
+            get("/v1/reservations/{id}", answers.reservation),
+            get("/v1/reservations/{id}/conversations", answers.conversations_of_reservation),
+            get("/v1/conversations/{id}", answers.conversation),
+            get("/v1/conversations/{id}/messages/{mid}", answers.message),
+            get("/v1/listings/{id}", answers.listing),
+            Route(messages, gate.guarded(messages, answers.send, is_send=True), methods=["POST"]),
+            Route(tokens, gate.open(tokens, answers.issue_token), methods=["POST"]),
+            Route(tokens, gate.open(tokens, answers.revoke_token), methods=["DELETE"]),
+            *webhooks.routes(sandbox, gate),
+            *control.routes(sandbox),
+            Route("/v1/{rest:path}", gate.guarded("/v1/*", answers.nothing), methods=EVERY_METHOD),
+        ],
+        exception_handlers={Exception: our_mistake},
+    )
+
+
+async def our_mistake(request: Request, mistake: Exception) -> Response:
+    """A bug of the sandbox must not pass for an answer of Hostaway's."""
+    log.error("the sandbox failed at %s", request.url.path, exc_info=mistake)
+    return json_response({"error": f"the sandbox failed: {mistake!r}"}, 500)
+
+
+class Answers:
+    """One method per path. Handlers run under the account's lock; NotFound becomes a 404."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def listings(self, call: Call, account: Account) -> Response:
+        query = call.request.query_params
+        active = pages.is_active_within
+        ids = [key for key, row in account.listings.items() if active(row.own["latestActivityOn"], query)]
+        ids = self.sandbox.faults.shorten(ids)
+        page = self.sandbox.pager(self.sandbox.config.listings_cap).page(query, len(ids))
+        without = () if flag(query, "includeResources", True) else LISTING_LISTS
+        without = (*without, *self.sandbox.faults.lists_lack)
+        return page_of(page, [account.listings[key].payload(without) for key in ids[page.start : page.stop]])
+
+    def reservations(self, call: Call, account: Account) -> Response:
+        query = call.request.query_params
+        pager = self.sandbox.pager(self.sandbox.config.reservations_cap)
+        ascending = pages.is_ascending(query)
+        without = () if flag(query, "includeResources", True) else RESERVATION_LISTS
+        without = (*without, *self.sandbox.faults.lists_lack)
+        if "latestActivityStart" in query or "latestActivityEnd" in query:
+            ids = [
+                key
+                for key in account.order.ids(0, len(account.order), ascending=ascending)
+                if pages.is_active_within(account.reservations[key].own["latestActivityOn"], query)
+            ]
+            page = pager.page(query, len(ids))
+            ids = ids[page.start : page.stop]
+        else:
+            page = pager.page(query, len(account.order), start=pages.start_after(account, query))
+            ids = account.order.ids(page.start, page.stop, ascending=ascending)
+        return page_of(page, [account.reservations[key].payload(without) for key in ids])
+
+    def conversations(self, call: Call, account: Account) -> Response:
+        """Takes limit, offset, reservationId and includeResources; everything else is ignored."""
+        query = call.request.query_params
+        threads: Iterable[Conversation] = account.conversations.values()
+        if "reservationId" in query:
+            threads = account.threads_of(pages.number(query, "reservationId", 0))
+        return self._conversation_page(call, account, list(threads))
+
+    def conversations_of_reservation(self, call: Call, account: Account) -> Response:
+        reservation_id = call.id("id")
+        if reservation_id not in account.reservations:
+            raise NotFound(reservation_id)
+        return self._conversation_page(call, account, account.threads_of(reservation_id))
+
+    def messages(self, call: Call, account: Account) -> Response:
+        conversation = found(account.conversations, call.id("id"))
+        query = call.request.query_params
+        scheduled_too = flag(query, "includeScheduledMessages", False)
+        messages = conversation.messages if scheduled_too else conversation.visible()
+        page = self.sandbox.pager(self.sandbox.config.messages_cap).page(query, len(messages))
+        return page_of(page, [message.payload(sign) for message in messages[page.start : page.stop]])
+
+    def listing(self, call: Call, account: Account) -> Response:
+        return success(found(account.listings, call.id("id")).payload())
+
+    def reservation(self, call: Call, account: Account) -> Response:
+        reservation_id = call.id("id")
+        if reservation_id in account.locked_reservations:
+            raise ApiFailure(403, "The reservation is locked")
+        return success(found(account.reservations, reservation_id).payload())
+
+    def conversation(self, call: Call, account: Account) -> Response:
+        with_resources = flag(call.request.query_params, "includeResources", False)
+        conversation = found(account.conversations, call.id("id"))
+        return success(conversation_payload(account, conversation, with_resources))
+
+    def message(self, call: Call, account: Account) -> Response:
+        return success(account.message(call.id("id"), call.id("mid")).payload(sign))
+
+    def send(self, call: Call, account: Account) -> Response:
+        """Sends a message to the guest: no attachments, by email unless told otherwise."""
+        wish = call.json
+        if not isinstance(wish.get("body"), str) or not wish["body"]:
+            raise ApiFailure(400, "body is required")
+        channel = wish.get("communicationType") or "email"
+        conversation_id = call.id("id")
+        body = html.escape(wish["body"], quote=False) if self.sandbox.faults.send_escapes else wish["body"]
+        sent = account.add_message(conversation_id, body, False, communication_type=channel, sent_using_hostaway=True)
+        return success(sent)
+
+    def issue_token(self, call: Call) -> Response:
+        """Form-encoded client credentials; the answer has no envelope."""
+        form = call.form
+        account = self.sandbox.world.with_credentials(form.get("client_id", ""), form.get("client_secret", ""))
+        if account is None:
+            return invalid_client()
+        if form.get("grant_type") != "client_credentials":
+            return json_response({"error": "unsupported_grant_type"}, 400)
+        tokens = self.sandbox.tokens
+        token = tokens.issue(account.id)
+        return json_response({"token_type": "Bearer", "expires_in": tokens.expires_in, "access_token": token})
+
+    def revoke_token(self, call: Call) -> Response:
+        if not self.sandbox.tokens.revoke(call.request.query_params.get("token", "")):
+            raise ApiFailure(404, "Token not found")
+        return success([])
+
+    def nothing(self, call: Call, account: Account) -> Response:
+        raise ApiFailure(404, "The requested resource was not found")
+
+    def _conversation_page(self, call: Call, account: Account, threads: list[Conversation]) -> Response:
+        query = call.request.query_params
+        with_resources = flag(query, "includeResources", False)
+        page = self.sandbox.pager(self.sandbox.config.conversations_cap).page(query, len(threads))
+        shown = threads[page.start : page.stop]
+        return page_of(page, [conversation_payload(account, thread, with_resources) for thread in shown])
+
+
+def conversation_payload(account: Account, conversation: Conversation, with_resources: bool) -> Payload:
+    """With resources: the latest message only, and the reservation, null for an enquiry."""
+    payload = conversation.payload()
+    if with_resources:
+        latest = conversation.latest()
+        row = account.reservations.get(conversation.reservation_id or 0)
+        payload["conversationMessages"] = [latest.payload(sign)] if latest else []
+        payload["Reservation"] = row.payload(RESERVATION_LISTS) if row else None
+    return payload

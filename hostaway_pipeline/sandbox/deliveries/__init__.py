@@ -1,0 +1,1 @@
+"""The look-alike's webhooks: what is registered, and how events are delivered."""

@@ -1,0 +1,67 @@
+"""How Hostaway cuts lists into pages: silent caps, `afterId`, pages that come short. Nothing about bodies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zlib import crc32
+
+from hostaway_pipeline.sandbox.world.account import Account
+
+DEFAULT_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows [start, stop) of `count`; `limit` is what is left of the limit asked for."""
+
+    start: int
+    limit: int
+    count: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    """The rules of one list."""
+
+    cap: int
+    short_pages: bool = False
+
+    def page(self, query: Mapping[str, str], count: int, *, start: int | None = None) -> Page:
+        """A limit that is missing or nonsense is the default; one that is too high is lowered silently."""
+        limit = min(number(query, "limit", DEFAULT_LIMIT) or DEFAULT_LIMIT, self.cap)
+        first = number(query, "offset", 0) if start is None else start
+        size = limit
+        if self.short_pages and crc32(f"{first}:{limit}:{count}".encode()) % 3 == 0:
+            size = max(1, limit * 2 // 3)
+        return Page(first, limit, count, first + size)
+
+
+def number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
+    return int(text) if text.isdecimal() else default
+
+
+def flag(query: Mapping[str, str], name: str, default: bool) -> bool:
+    text = query.get(name)
+    return default if text is None else text.lower() in ("1", "true")
+
+
+def is_ascending(query: Mapping[str, str]) -> bool:
+    return query.get("sortOrder") == "updatedOn"
+
+
+def start_after(account: Account, query: Mapping[str, str]) -> int | None:
+    """Where `afterId` stands in the order now. The place of a deleted row is unknown: nothing follows it."""
+    after_id = number(query, "afterId", 0)
+    if not after_id:
+        return None
+    row = account.reservations.get(after_id)
+    if row is None:
+        return len(account.order)
+    return account.order.index_after((row.own["updatedOn"], after_id), ascending=is_ascending(query))
+
+
+def is_active_within(latest_activity_on: str, query: Mapping[str, str]) -> bool:
+    """`latestActivityStart` and `latestActivityEnd` are dates, both included."""
+    day = latest_activity_on[:10]
+    return query.get("latestActivityStart", "") <= day <= query.get("latestActivityEnd", "9999")

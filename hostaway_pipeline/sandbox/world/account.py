@@ -1,0 +1,245 @@
+"""One account's objects in memory and every way they change. Paging and JSON bodies: pages.py and api.py."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from threading import RLock
+from typing import Any
+
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.deliveries.webhooks import Event, Webhooks
+from hostaway_pipeline.sandbox.lookup import NotFound, found
+from hostaway_pipeline.sandbox.templates import NEW_RESERVATION, RESERVATION, Payload
+from hostaway_pipeline.sandbox.world import generate, generate_threads
+from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row, sign
+from hostaway_pipeline.sandbox.world.order import UpdatedOrder
+from hostaway_pipeline.sandbox.world.stamps import Clock
+
+
+class Account:
+    """Thread-safe: whoever reads more than one thing holds `lock`. Unknown ids raise NotFound."""
+
+    def __init__(self, config: SandboxConfig, spec: SandboxAccount, clock: Clock) -> None:
+        self.id = spec.account_id
+        self.secret = spec.secret
+        self.lock = RLock()
+        self.clock = clock
+        self.listings = generate.listings(config, spec)
+        self.reservations = generate.reservations(config, spec, list(self.listings))
+        self.conversations = generate_threads.conversations(config, spec, self.reservations)
+        self.order = UpdatedOrder((row.own["updatedOn"], key) for key, row in self.reservations.items())
+        self.locked_reservations: set[int] = set()
+        """Hostaway answers 403 for these, with any token."""
+        self.webhooks = Webhooks()
+        self.on_event: Callable[[Webhooks, Event], None] | None = None
+        """Told of every event, at once and under the lock; set by the sandbox that serves this account."""
+        self._removed: dict[int, Row] = {}
+        self._threads: defaultdict[int, list[Conversation]] = defaultdict(list)
+        for conversation in self.conversations.values():
+            if conversation.reservation_id is not None:
+                self._threads[conversation.reservation_id].append(conversation)
+        self._id_offset = config.id_offset
+        messages = sum(len(conversation.messages) for conversation in self.conversations.values())
+        self._made = {
+            "listings": spec.listings,
+            "reservations": spec.reservations,
+            "conversations": len(self.conversations),
+            "messages": messages,
+        }
+
+    def threads_of(self, reservation_id: int) -> list[Conversation]:
+        """The conversations of one reservation; none for an unknown one."""
+        return self._threads.get(reservation_id, [])
+
+    def message(self, conversation_id: int, message_id: int) -> Message:
+        for message in found(self.conversations, conversation_id).messages:
+            if message.id == message_id:
+                return message
+        raise NotFound(message_id)
+
+    def truth(self, kind: str) -> Iterator[Payload]:
+        """Every object of a kind as a complete sweep must find it; attachment urls without signature."""
+        match kind:
+            case "listings":
+                yield from (row.payload() for row in self.listings.values())
+            case "reservations":
+                yield from (row.payload() for row in self.reservations.values())
+            case "conversations":
+                yield from (conversation.payload() for conversation in self.conversations.values())
+            case "messages":
+                for conversation in self.conversations.values():
+                    yield from (message.payload() for message in conversation.visible())
+            case _:
+                raise NotFound(kind)
+
+    def update_reservation(self, reservation_id: int, **changes: Any) -> Payload:
+        """Change some keys; `updatedOn` moves, `latestActivityOn` does not."""
+        with self.lock:
+            return self.emit("reservation.updated", "reservation", self._move(reservation_id, changes).payload())
+
+    def touch_reservation(self, reservation_id: int) -> Payload:
+        """Most moves of `updatedOn` change nothing else."""
+        with self.lock:
+            row = self._move(reservation_id, {})
+            row.own["latestActivityOn"] = row.own["updatedOn"]
+            return self.emit("reservation.updated", "reservation", row.payload())
+
+    def add_reservation(self, **fields: Any) -> Payload:
+        with self.lock:
+            reservation_id = self._next_id("reservations")
+            now = self.clock.after()
+            own = {
+                **NEW_RESERVATION,
+                "id": reservation_id,
+                "listingMapId": next(iter(self.listings), 99_000),
+                "channelId": 2000,
+                "channelName": "direct",
+                "reservationId": f"{self.id}-2000-{reservation_id}",
+                "hostawayReservationId": str(reservation_id),
+                "confirmationCode": None,
+                "guestName": "New Guest",
+                "numberOfGuests": 2,
+                "arrivalDate": now[:10],
+                "departureDate": now[:10],
+                "nights": 0,
+                "totalPrice": 100.5,
+                "currency": "EUR",
+                "status": "new",
+                "doorCode": f"DC-{reservation_id}",
+                "customFieldValues": [],
+                "reservationFees": [],
+                "reservationUnit": [],
+                "financeField": [],
+                **dict.fromkeys(("reservationDate", "insertedOn", "updatedOn", "latestActivityOn"), now),
+                **fields,
+            }
+            self.reservations[own["id"]] = Row(RESERVATION, own)
+            self.order.add((own["updatedOn"], own["id"]))
+            return self.emit("reservation.created", "reservation", self.reservations[own["id"]].payload())
+
+    def delete_reservation(self, reservation_id: int) -> None:
+        """Its conversations stay."""
+        with self.lock:
+            row = self._removed[reservation_id] = found(self.reservations, reservation_id)
+            del self.reservations[reservation_id]
+            self.order.remove((row.own["updatedOn"], reservation_id))
+
+    def restore_reservation(self, reservation_id: int) -> None:
+        with self.lock:
+            row = self.reservations[reservation_id] = found(self._removed, reservation_id)
+            del self._removed[reservation_id]
+            self.order.add((row.own["updatedOn"], reservation_id))
+
+    def update_listing(self, listing_id: int, **changes: Any) -> Payload:
+        """Listings carry no `updatedOn`; `latestActivityOn` moves."""
+        with self.lock:
+            row = found(self.listings, listing_id)
+            row.own |= {"latestActivityOn": self.clock.after(row.own["latestActivityOn"])} | changes
+            return row.payload()
+
+    def delete_listing(self, listing_id: int) -> None:
+        with self.lock:
+            self._removed[listing_id] = found(self.listings, listing_id)
+            del self.listings[listing_id]
+
+    def restore_listing(self, listing_id: int) -> None:
+        """It comes back as it was."""
+        with self.lock:
+            self.listings[listing_id] = found(self._removed, listing_id)
+            del self._removed[listing_id]
+
+    def add_conversation(self, reservation_id: int | None = None, recipient: str = "New Guest") -> Payload:
+        """Without a message yet: both markers are null."""
+        with self.lock:
+            listing_id = None
+            if reservation_id is not None:
+                listing_id = found(self.reservations, reservation_id).own["listingMapId"]
+            new_id = self._next_id("conversations")
+            conversation = Conversation(new_id, self.id, listing_id, reservation_id, recipient)
+            self.conversations[new_id] = conversation
+            if reservation_id is not None:
+                self._threads[reservation_id].append(conversation)
+            return conversation.payload()
+
+    def delete_conversation(self, conversation_id: int) -> None:
+        """Its messages go with it."""
+        with self.lock:
+            conversation = found(self.conversations, conversation_id)
+            del self.conversations[conversation_id]
+            if conversation.reservation_id is not None:
+                self._threads[conversation.reservation_id].remove(conversation)
+
+    def add_message(
+        self,
+        conversation_id: int,
+        body: str,
+        is_incoming: bool = True,
+        *,
+        status: str = "sent",
+        communication_type: str = "email",
+        sent_using_hostaway: bool = False,
+        attachments: list[Payload] | None = None,
+    ) -> Payload:
+        """A sent message moves its conversation's marker past the earlier one."""
+        with self.lock:
+            conversation = found(self.conversations, conversation_id)
+            date = self.clock.after(max(filter(None, (conversation.sent_on, conversation.received_on)), default=None))
+            message = Message(
+                self._next_id("messages"),
+                conversation,
+                body,
+                is_incoming,
+                status,
+                date,
+                date,
+                communication_type,
+                sent_using_hostaway,
+                attachments,
+            )
+            conversation.messages.insert(message.id % (len(conversation.messages) + 1), message)
+            if status == "sent":
+                move_marker(conversation, is_incoming, date)
+                if is_incoming:
+                    self.emit("message.received", "conversationMessage", message.payload(sign))
+            return message.payload()
+
+    def edit_message(self, conversation_id: int, message_id: int, body: str) -> Payload:
+        """No marker moves: only reading the conversation again can tell."""
+        with self.lock:
+            message = self.message(conversation_id, message_id)
+            message.body = body
+            message.updated_on = self.clock.after(message.updated_on)
+            return message.payload()
+
+    def delete_message(self, conversation_id: int, message_id: int, *, markers_fall: bool = False) -> None:
+        """No marker moves, unless they fall back to the newest messages that are left."""
+        with self.lock:
+            conversation = self.conversations[conversation_id]
+            conversation.messages.remove(self.message(conversation_id, message_id))
+            if markers_fall:
+                conversation.sent_on = conversation.received_on = None
+                for message in sorted(conversation.visible(), key=lambda message: message.date):
+                    move_marker(conversation, message.is_incoming, message.date)
+
+    def emit(self, event: str, kind: str, payload: Payload) -> Payload:
+        """Tell the webhooks of an event, with the object as it is now; hands the object on."""
+        if self.on_event:
+            self.on_event(self.webhooks, Event(event, kind, self.id, payload))
+        return payload
+
+    def _move(self, reservation_id: int, changes: Payload) -> Row:
+        row = found(self.reservations, reservation_id)
+        self.order.remove((row.own["updatedOn"], reservation_id))
+        row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
+        self.order.add((row.own["updatedOn"], reservation_id))
+        return row
+
+    def _next_id(self, kind: str) -> int:
+        self._made[kind] += 1
+        return generate.object_id(kind, self._made[kind] - 1, self._id_offset)
+
+
+def move_marker(conversation: Conversation, is_incoming: bool, date: str) -> None:
+    if is_incoming:
+        conversation.received_on = date
+    else:
+        conversation.sent_on = date

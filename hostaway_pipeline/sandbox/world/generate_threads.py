@@ -1,0 +1,143 @@
+"""Conversations and messages of one account, the same for the same seed and spec.
+
+Slightly fewer conversations than reservations; some reservations have several, some none; some conversations none.
+"""
+
+from math import ceil
+from random import Random
+
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.templates import UNSENT_STATUSES, Payload
+from hostaway_pipeline.sandbox.world.generate import DAY, account_rng, object_id
+from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row
+from hostaway_pipeline.sandbox.world.stamps import seconds_of, stamp
+from hostaway_pipeline.sandbox.world.texts import GUESTS, message_texts
+
+LONG_THREAD = 130
+"""More messages than one page holds."""
+
+CHANNELS = ("email", "channel", "sms", "whatsapp")
+LENGTHS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 9, 12)
+
+
+class ThreadWriter:
+    """Fills conversations with messages; ids run through the account and not along time."""
+
+    def __init__(self, rng: Random, *, today: int, id_offset: int) -> None:
+        self._rng = rng
+        self._today = today
+        self._id_offset = id_offset
+        self._texts = message_texts(rng)
+        self._index = 0
+
+    def fill(self, conversation: Conversation, size: int) -> None:
+        """`size` sent messages, sometimes scheduled ones besides, and the markers that follow from them."""
+        rng, today = self._rng, self._today
+        at = today - 30 * DAY - int(rng.random() * 600 * DAY)
+        for _ in range(size):
+            at = min(at + 60 + int(rng.random() ** 3 * 4 * DAY), today)
+            is_incoming, date = rng.random() < 0.5, stamp(at)
+            self._append(conversation, is_incoming, "sent", date)
+            if is_incoming:
+                conversation.received_on = date
+            else:
+                conversation.sent_on = date
+        if size and rng.random() < 0.15:
+            for status in rng.sample(UNSENT_STATUSES, 1 + size % 2):
+                self._append(conversation, False, status, stamp(today + int(rng.random() * 60 * DAY)))
+        self._shuffle(conversation)
+
+    def _append(self, conversation: Conversation, is_incoming: bool, status: str, date: str) -> None:
+        rng, index = self._rng, self._index
+        self._index += 1
+        body = self._texts[int(rng.random() * len(self._texts))]
+        # Repeated small talk is real; but most bodies of an account differ.
+        if index % 4 and len(body) < 200:
+            body = f"{body} ({index})"
+        message = Message(
+            id=object_id("messages", index, self._id_offset),
+            conversation=conversation,
+            body=body,
+            is_incoming=is_incoming,
+            status=status,
+            date=date,
+            updated_on=date if status == "sent" else stamp(self._today - index % DAY),
+            communication_type=CHANNELS[index % 4],
+            sent_using_hostaway=not is_incoming and index % 3 == 0,
+        )
+        if index % 31 == 0:
+            message.attachments = [attachment(message, is_public=index % 2)]
+        conversation.messages.append(message)
+
+    def _shuffle(self, conversation: Conversation) -> None:
+        """Neither the order of the list nor that of the ids is that of time."""
+        self._rng.shuffle(conversation.messages)
+
+
+def attachment(message: Message, *, is_public: int) -> Payload:
+    folder = "public" if is_public else "private"
+    return {
+        "id": message.id * 2,
+        "accountId": message.conversation.account_id,
+        "listingMapId": None,
+        "reservationId": message.conversation.reservation_id,
+        "taskId": None,
+        "name": "entrance 🚪.jpeg",
+        "url": f"https://attachments.example.com/{folder}/{message.id}.jpeg",
+        "isPublic": is_public,
+        "communicationId": None,
+        "conversationMessageId": message.id,
+        "extension": "jpeg",
+        "mimeType": "image/jpeg",
+        "isImage": None,
+    }
+
+
+def conversations(
+    config: SandboxConfig, account: SandboxAccount, reservations: dict[int, Row]
+) -> dict[int, Conversation]:
+    """Conversations by id, in the order of the list."""
+    rng = account_rng(config, account, "conversations")
+    writer = ThreadWriter(rng, today=seconds_of(config.today), id_offset=config.id_offset)
+    made: list[Conversation] = []
+    for index, reservation_id in enumerate(subjects(rng, list(reservations))):
+        own = reservations[reservation_id].own if reservation_id else {}
+        conversation = Conversation(
+            id=object_id("conversations", index, config.id_offset),
+            account_id=account.account_id,
+            listing_id=own.get("listingMapId"),
+            reservation_id=reservation_id,
+            recipient=own.get("guestName") or GUESTS[index % len(GUESTS)],
+        )
+        writer.fill(conversation, thread_length(rng, index, account.reservations))
+        made.append(conversation)
+    rng.shuffle(made)
+    return {conversation.id: conversation for conversation in made}
+
+
+def thread_length(rng: Random, index: int, reservations: int) -> int:
+    """Mostly 1 to 12; every 97th conversation has no message, and a rare one more than a page."""
+    if index % 5000 == 0 and reservations >= 200:
+        return LONG_THREAD
+    if index % 97 == 4:
+        return 0
+    return LENGTHS[int(rng.random() * len(LENGTHS))]
+
+
+def subjects(rng: Random, reservation_ids: list[int]) -> list[int | None]:
+    """What each conversation is about: a reservation (a few have two or three of them) or, None, an enquiry."""
+    total = conversation_count(len(reservation_ids))
+    enquiries = max(1, total * 3 // 100) if total >= 5 else 0
+    about = total - enquiries
+    rng.shuffle(reservation_ids)
+    busy = reservation_ids[: len(reservation_ids) // 25]
+    several = [reservation_id for place, reservation_id in enumerate(busy) for _ in range(1 + place % 2)]
+    chosen: list[int | None] = [None] * enquiries
+    chosen += [*several, *reservation_ids][:about]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def conversation_count(reservations: int) -> int:
+    """Between 98.5% of the reservations and all of them."""
+    return max(ceil(reservations * 0.985), reservations * 993 // 1000)

@@ -1,0 +1,231 @@
+"""Services: everything that a use case may be given. wiring.py decides on which database, and with which keys."""
+
+import threading
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from functools import cached_property
+from weakref import WeakSet
+
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
+from hostaway_pipeline.client.retry import RetryPolicy
+from hostaway_pipeline.errors import Aborted, PipelineError
+from hostaway_pipeline.security.keyring import Keyring
+from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.accounts.accounts import Account, Accounts
+from hostaway_pipeline.store.accounts.secrets import Secrets
+from hostaway_pipeline.store.accounts.tokens import Tokens
+from hostaway_pipeline.store.accounts.webhooks import Webhooks
+from hostaway_pipeline.store.checks import Checks
+from hostaway_pipeline.store.copy.lookup import Lookup
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.push_writer import PushWriter
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.inbox import Inbox
+from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, webhook_lock
+from hostaway_pipeline.store.migrate import check_migrated, migrate
+from hostaway_pipeline.store.outbox import Outbox
+from hostaway_pipeline.store.slots import SendSlots, Slots
+from hostaway_pipeline.store.sync_runs import SyncRuns
+from hostaway_pipeline.store.telemetry import Telemetry
+
+# Requests need none while they are under way; sweeps, merges and locks of a few accounts do.
+_CONNECTIONS = 16
+# Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
+_IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
+_IMPATIENT_SECONDS = 10.0
+# Who probes wants one answer, and who sends decides itself what may be sent again.
+_ONCE = RetryPolicy(attempts=1, attempts_when_limited=1)
+
+
+class Services:
+    """One Settings, one database, and the parts on top of them, each built when it is first asked for."""
+
+    def __init__(self, settings: Settings, database_url: str, load_keyring: Callable[[], Keyring]) -> None:
+        self.settings = settings
+        self.database = Database(database_url, pool_size=_CONNECTIONS)
+        self._load_keyring = load_keyring
+        self.telemetry = Telemetry(self.database)
+        self._clients: WeakSet[HostawayClient] = WeakSet()
+        self._clients_lock = threading.Lock()
+        self._is_aborted = threading.Event()
+
+    def count_with(self, telemetry: Telemetry) -> None:
+        """Count where another one of this process does, on its connections."""
+        self.telemetry = telemetry
+        self.database.on_statement = telemetry.statement_ended
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """Raises KeyringError when no key is set, or the embedded key file is lost."""
+        return self._load_keyring()
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(self.database, self.keyring)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.keyring)
+
+    @cached_property
+    def sync_runs(self) -> SyncRuns:
+        return SyncRuns(self.database)
+
+    @cached_property
+    def checks(self) -> Checks:
+        return Checks(self.database, are_webhooks_wanted=self.settings.public_url is not None)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.database, self.keyring)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        return Inbox(self.database)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        return Lookup(self.database)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        return Webhooks(self.database, self.keyring)
+
+    @cached_property
+    def slots(self) -> Slots:
+        return self._slots(interactive=False)
+
+    def abort(self) -> None:
+        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+        with self._clients_lock:
+            self._is_aborted.set()
+            clients = list(self._clients)
+        for client in clients:
+            client.abort()
+
+    def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
+        return self._client(account_id, self.slots, policy, self.settings.read_timeout)
+
+    def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
+        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
+        policy = _ONCE if is_probe else _IMPATIENT
+        return self._client(account_id, self._slots(interactive=True), policy, self._impatient_seconds)
+
+    def sending_client(self, account_id: int) -> HostawayClient:
+        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
+        limiter = SendSlots(self._slots(interactive=True))
+        return self._client(account_id, limiter, _ONCE, self._impatient_seconds)
+
+    def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
+        """Waits with `sleep` until one more message of this account may be sent."""
+        self._slots(interactive=True).acquire_send(account_id, sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Raises Aborted as soon as these services are."""
+        if self._is_aborted.wait(seconds):
+            raise Aborted
+
+    def pull_writer(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> PullWriter:
+        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
+        return PullWriter(
+            self.database,
+            account.account_id,
+            account.customer_id,
+            trust=self._clock_trust,
+            dry_run=dry_run,
+            run_id=run_id,
+        )
+
+    def push_writer(self, account: Account) -> PushWriter:
+        return PushWriter(
+            self.database,
+            account.account_id,
+            account.customer_id,
+            trust=self._clock_trust,
+            max_delete_share=self.settings.max_delete_share,
+        )
+
+    def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
+        return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)
+
+    def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
+        """One look after an account's webhook at a time."""
+        return webhook_lock(self.database, account_id, sleep=self.sleep)
+
+    def drainer_lock(self) -> AbstractContextManager[bool]:
+        return drainer_lock(self.database)
+
+    def run_lock(self, run_id: str) -> AbstractContextManager[None]:
+        return run_lock(self.database, run_id)
+
+    def living_runs(self, run_ids: Collection[str]) -> set[str]:
+        return living_runs(self.database, run_ids)
+
+    def check(self) -> None:
+        """Fail closed: raises unless the schema is current and every stored secret's key is here."""
+        self.verify()
+        self.secrets.check()
+
+    def verify(self) -> None:
+        """The same, and nothing is written."""
+        self.database.check_server()
+        self.check_migrated()
+        self.secrets.verify()
+
+    def check_migrated(self) -> None:
+        check_migrated(self.database)
+
+    def migrate(self) -> None:
+        self.database.check_server()
+        migrate(self.database)
+
+    def close(self) -> None:
+        """Also when the work is unwinding: threads that still wait for Hostaway must not hold the process."""
+        self.abort()
+        with suppress(PipelineError):  # counters are worth no failure
+            self.telemetry.flush()
+        self.database.dispose()
+
+    @property
+    def _clock_trust(self) -> timedelta:
+        return timedelta(seconds=self.settings.clock_trust)
+
+    @property
+    def _impatient_seconds(self) -> float:
+        return min(_IMPATIENT_SECONDS, self.settings.read_timeout)
+
+    def _slots(self, *, interactive: bool) -> Slots:
+        return Slots(
+            self.database,
+            egress=self.settings.egress,
+            ip=self.settings.rate_limit_ip,
+            account=self.settings.rate_limit_account,
+            interactive=interactive,
+        )
+
+    def _client(
+        self, account_id: int, limiter: RateLimiter, policy: RetryPolicy | None, read_seconds: float
+    ) -> HostawayClient:
+        tokens: TokenStore = self.tokens  # mypy checks here that the store satisfies the client's ports
+        observer: Observer = self.telemetry
+        client = HostawayClient(
+            account_id,
+            base_url=self.settings.api_url,
+            tokens=tokens,
+            limiter=limiter,
+            observer=observer,
+            concurrency=self.settings.concurrency,
+            policy=policy,
+            read_seconds=read_seconds,
+        )
+        with self._clients_lock:
+            self._clients.add(client)
+        if self._is_aborted.is_set():
+            client.abort()
+        return client

@@ -1,0 +1,1 @@
+"""What is kept per account: its credentials, its token, its webhook."""

@@ -1,0 +1,233 @@
+"""The accounts that are synced. Their secrets pass through the keyring on the way in and out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, func, select, true, update
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.security.keyring import Keyring, Place
+from hostaway_pipeline.store.accounts.removal import delete_account
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps, sync_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What may be shown of an account: never a secret."""
+
+    account_id: int
+    customer_id: UUID
+    name: str | None
+    is_active: bool
+    next_due_at: datetime | None
+    next_mode: str | None
+    last_sync_at: datetime | None
+    created_at: datetime
+    failures: int
+    paused_until: datetime | None
+
+    def require_unpaused(self, now: datetime) -> None:
+        """Raises AccountError while the circuit breaker is open."""
+        if self.paused_until is not None and now < self.paused_until:
+            raise AccountError(
+                f"account {self.account_id} failed {self.failures} times in a row and is paused until "
+                f"{self.paused_until:%Y-%m-%d %H:%M:%S} UTC; `hostaway sync {self.account_id}` tries it now"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHealth:
+    """One line of `accounts list`. `rows` counts live rows per entity; the last run may be None."""
+
+    account: Account
+    rows: dict[str, int]
+    last_status: str | None
+    last_error: str | None
+
+
+_GONE_WITH_REMOVAL = (
+    "client_secret",
+    "access_token",
+    "token_expires_at",
+    "webhook_id",
+    "webhook_login",
+    "webhook_password",
+    "webhook_previous_login",
+    "webhook_previous_password",
+    "webhook_previous_until",
+    "webhook_enabled",
+)
+_SHOWN = [accounts.c[name] for name in Account.__dataclass_fields__]
+
+
+def secret_place(column: str, account_id: int) -> Place:
+    return Place("accounts", column, account_id)
+
+
+class Accounts:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def require_absent(self, account_id: int) -> None:
+        """Raises AccountError when it is there and active: `add` would, but only once Hostaway has been asked."""
+        if any(account.account_id == account_id for account in self.active()):
+            raise _exists(account_id)
+
+    def add(self, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool) -> Account:
+        """A new account, or one that was removed and comes back with its rows. `is_due`: a sync may start by itself.
+
+        Raises AccountError when the account is there and active.
+        """
+        values: dict[str, Any] = {
+            "client_secret": self._keyring.encrypt(secret, secret_place("client_secret", account_id)),
+            "next_due_at": func.now() if is_due else None,
+            "is_active": True,
+            "failures": 0,
+            "paused_until": None,
+        }
+        given = {"name": name, "customer_id": customer_id}
+        values |= {key: value for key, value in given.items() if value is not None}
+        statement = (
+            insert(accounts)
+            .values(account_id=account_id, **values)
+            .on_conflict_do_update(
+                index_elements=[accounts.c.account_id],
+                set_={**values, "updated_at": func.now()},
+                where=~accounts.c.is_active,
+            )
+            .returning(*_SHOWN)
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(statement).one_or_none()
+        if found is None:
+            raise _exists(account_id)
+        return Account(*found)
+
+    def change_secret(self, account_id: int, secret: str) -> None:
+        """A secret that Hostaway has accepted: what failed with the old one may be tried again at once."""
+        sealed = self._keyring.encrypt(secret, secret_place("client_secret", account_id))
+        self._change(account_id, {"client_secret": sealed, "failures": 0, "paused_until": None})
+
+    def rename(self, account_id: int, name: str | None) -> None:
+        self._change(account_id, {"name": name})
+
+    def get(self, account_id: int) -> Account:
+        """Raises AccountError for an account that is unknown or was removed."""
+        with self._database.transaction() as connection:
+            found = connection.execute(select(*_SHOWN).where(accounts.c.account_id == account_id)).one_or_none()
+        if found is None:
+            raise AccountError(f"account {account_id} is not known; add it with `hostaway accounts add {account_id}`")
+        if not found.is_active:
+            raise AccountError(f"account {account_id} was removed; `hostaway accounts add {account_id}` brings it back")
+        return Account(*found)
+
+    def active(self) -> list[Account]:
+        with self._database.transaction() as connection:
+            found = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
+            return [Account(*row) for row in found]
+
+    def due(self) -> list[Account]:
+        """Active accounts whose next sync is due by the database's clock."""
+        is_due = accounts.c.is_active & (accounts.c.next_due_at <= func.now())
+        with self._database.transaction() as connection:
+            return [Account(*row) for row in connection.execute(select(*_SHOWN).where(is_due))]
+
+    def health(self, account_id: int | None = None) -> list[AccountHealth]:
+        """Of all accounts, removed ones included, or of one."""
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                select(*_SHOWN).where(_is(accounts.c.account_id, account_id)).order_by(accounts.c.account_id)
+            ).all()
+            rows: dict[str, dict[int, int]] = {}
+            for name in ENTITIES:
+                table = ENTITY_TABLES[name]
+                counted = (
+                    select(table.c.account_id, func.count())
+                    .where(table.c.deleted_at.is_(None), _is(table.c.account_id, account_id))
+                    .group_by(table.c.account_id)
+                )
+                rows[name] = dict(connection.execute(counted).all())
+            newest = (
+                select(sync_runs.c.account_id, sync_runs.c.status, sync_runs.c.error)
+                .where(_is(sync_runs.c.account_id, account_id))
+                .ext(distinct_on(sync_runs.c.account_id))
+                .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
+            )
+            last = {account_id: (status, error) for account_id, status, error in connection.execute(newest)}
+        return [
+            AccountHealth(
+                Account(*row),
+                {name: rows[name].get(row.account_id, 0) for name in ENTITIES},
+                *last.get(row.account_id, (None, None)),
+            )
+            for row in found
+        ]
+
+    def ask_for_sync(self, account_id: int, mode: str | None = None) -> None:
+        """Let a sync start by itself, now."""
+        with self._database.transaction() as connection:
+            chosen = accounts.c.account_id == account_id
+            connection.execute(update(accounts).where(chosen).values(next_due_at=func.now(), next_mode=mode))
+
+    def remove(self, account_id: int, *, hard: bool) -> None:
+        """Stop syncing; with `hard`, delete the account and its rows everywhere.
+
+        A sync that is under way ends at its next write. A hard removal that was cut off goes on when it is repeated.
+        """
+        gone = dict.fromkeys(_GONE_WITH_REMOVAL) | {"is_active": False, "updated_at": func.now()}
+        ended = {"status": "interrupted", "finished_at": func.now(), "error": "the account was removed"}
+        with self._database.transaction() as connection:
+            removed = update(accounts).where(accounts.c.account_id == account_id).values(gone)
+            if connection.execute(removed).rowcount == 0:
+                raise AccountError(f"account {account_id} is not known")
+            under_way = (sync_runs.c.account_id == account_id) & (sync_runs.c.status == "running")
+            connection.execute(update(sync_runs).where(under_way).values(ended))
+        if hard:
+            delete_account(self._database, account_id)
+
+    def mark_failed(self, account_id: int, *, pause: timedelta | None) -> None:
+        """Count a failure in a row, and leave the account alone for a while."""
+        until = None if pause is None else func.now() + pause
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(failures=accounts.c.failures + 1, paused_until=until)
+            )
+
+    def mark_synced(self, account_id: int) -> None:
+        """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one.
+
+        A sweep that held deletions back was not believed: it proves nothing either.
+        """
+        finished = (
+            select(func.min(sweeps.c.finished_at))
+            .where(sweeps.c.account_id == account_id, sweeps.c.is_complete, sweeps.c.held_back == 0)
+            .having(func.count() == len(ENTITIES))
+            .scalar_subquery()
+        )
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(last_sync_at=func.coalesce(finished, accounts.c.last_sync_at), failures=0, paused_until=None)
+            )
+
+    def _change(self, account_id: int, values: dict[str, Any]) -> None:
+        with self._database.transaction() as connection:
+            chosen = accounts.c.account_id == account_id
+            connection.execute(update(accounts).where(chosen).values(**values, updated_at=func.now()))
+
+
+def _is(column: Column[int], account_id: int | None) -> ColumnElement[bool]:
+    return true() if account_id is None else column == account_id
+
+
+def _exists(account_id: int) -> AccountError:
+    return AccountError(f"account {account_id} exists already; `hostaway accounts remove {account_id}` removes it")

@@ -1,0 +1,133 @@
+"""Secrets at rest as a whole: the check at a start, and rotation to the active key.
+
+The columns that hold secrets are listed once, here; single values are read and written where they are used.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_pipeline.errors import KeyringError
+from hostaway_pipeline.security.keyring import Keyring, stored_key_id
+from hostaway_pipeline.store.accounts.accounts import secret_place
+from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.schema import accounts, key_canaries
+
+SECRET_COLUMNS = ("client_secret", "access_token", "webhook_password", "webhook_previous_password")
+_BATCH = 200
+
+
+@dataclass(slots=True)
+class Rotation:
+    """Values, not rows. `failures` name the place and the reason, never a value."""
+
+    rotated: int = 0
+    skipped: int = 0
+    failures: list[str] | None = None
+
+    def fail(self, reason: str) -> None:
+        self.failures = [*(self.failures or []), reason]
+
+
+class Secrets:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def check(self) -> None:
+        """Raises KeyringError naming the key that is missing or wrong; records a canary for a new active key."""
+        with self._database.transaction() as connection:
+            self._verify(connection)
+            active = self._keyring.active_id
+            values = {"key_id": active, "ciphertext": self._keyring.canary(active)}
+            connection.execute(insert(key_canaries).values(values).on_conflict_do_nothing())
+
+    def verify(self) -> None:
+        """The same without recording anything."""
+        with self._database.transaction() as connection:
+            self._verify(connection)
+
+    def _verify(self, connection: Connection) -> None:
+        canaries = _canaries(connection)
+        for key_id in self._keyring.ids:
+            if key_id in canaries:
+                self._keyring.check_canary(key_id, canaries[key_id])
+        missing = sorted(set(canaries) - set(self._keyring.ids))
+        if missing:
+            raise KeyringError(
+                f"HOSTAWAY_ENCRYPTION_KEYS: key {', '.join(map(repr, missing))} is missing, and stored secrets "
+                f"need it; the setting has {', '.join(map(repr, self._keyring.ids))}"
+            )
+
+    def rotate(self, *, dry_run: bool = False) -> Iterator[Rotation]:
+        """Re-encrypt everything with the active key, in batches of accounts, and encrypt what is still in clear.
+
+        Yields the running totals after each batch. Once nothing needs an older key, its canary goes, so that it may
+        leave the setting. Running it again is harmless.
+        """
+        total, last = Rotation(), -(2**63)
+        while True:
+            with self._database.transaction() as connection:
+                rows = _batch(connection, last)
+                for row in rows:
+                    changes = self._rotated(row, total)
+                    if changes and not dry_run:
+                        chosen = accounts.c.account_id == row["account_id"]
+                        connection.execute(update(accounts).where(chosen).values(**changes))
+            if not rows:
+                break
+            last = rows[-1]["account_id"]
+            yield total
+        if not dry_run and not total.failures:
+            self._forget_old_keys()
+        yield total
+
+    def _rotated(self, row: dict[str, Any], total: Rotation) -> dict[str, str]:
+        changes: dict[str, str] = {}
+        for column in SECRET_COLUMNS:
+            stored = row[column]
+            if stored is None:
+                continue
+            key_id = stored_key_id(stored)
+            place = secret_place(column, row["account_id"])
+            try:
+                plaintext = stored if key_id is None else self._keyring.decrypt(stored, place)
+            except KeyringError as error:
+                total.fail(str(error))
+                continue
+            if key_id == self._keyring.active_id:
+                total.skipped += 1
+            else:
+                changes[column] = self._keyring.encrypt(plaintext, place)
+                total.rotated += 1
+        return changes
+
+    def _forget_old_keys(self) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(delete(key_canaries).where(key_canaries.c.key_id != self._keyring.active_id))
+
+
+def is_in_use(database: Database) -> bool:
+    """Whether any key was ever used with this database; false before the first migration."""
+    with database.transaction() as connection:
+        exists = connection.execute(select(func.to_regclass(str(key_canaries)))).scalar_one() is not None
+        return exists and bool(_canaries(connection))
+
+
+def _canaries(connection: Connection) -> dict[str, str]:
+    return {row.key_id: row.ciphertext for row in connection.execute(select(key_canaries))}
+
+
+def _batch(connection: Connection, after: int) -> list[dict[str, Any]]:
+    columns = (accounts.c.account_id, *(accounts.c[name] for name in SECRET_COLUMNS))
+    batch = (
+        select(*columns)
+        .where(accounts.c.account_id > after, func.num_nonnulls(*columns[1:]) > 0)
+        .order_by(accounts.c.account_id)
+        .limit(_BATCH)
+        .with_for_update()
+    )
+    return [dict(row) for row in connection.execute(batch).mappings()]

@@ -1,0 +1,1 @@
+"""The copy of Hostaway: everything that writes or reads listings, reservations, conversations and messages."""

@@ -1,0 +1,85 @@
+"""Tombstones within a day's budget, which all runs and both journeys spend together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from psycopg import sql
+from sqlalchemy import Connection, update
+
+from hostaway_pipeline.domain.deletions import Budget
+from hostaway_pipeline.domain.entities import Entity
+from hostaway_pipeline.store.copy.sweeps import mark_deleted
+from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, deletion_budgets
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """How many tombstones were set; ids that were held back, and why."""
+
+    deleted: int = 0
+    held_back: frozenset[int] = frozenset()
+    reason: str | None = None
+
+
+class Deletions:
+    """The tombstones of one transaction in one table of an account. Holds the day's budget until the transaction ends.
+
+    Make it before anything else locks rows of the table: who marks has the budget's row first and the others after it,
+    so that two who delete wait for each other instead of deadlocking. `asked_at`: as for `mark_deleted`. A dry run
+    leaves the budget as it was.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        entity: Entity,
+        account_id: int,
+        asked_at: datetime,
+        max_share: float,
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._account_id = account_id
+        self._asked_at = asked_at
+        self._dry_run = dry_run
+        self._budget = self._opened(max_share)
+
+    def mark(self, groups: Sequence[frozenset[int]]) -> Marked:
+        """Each group as a whole or not at all."""
+        ids = frozenset[int]().union(*self._budget.fitting(groups))
+        held_back = frozenset[int]().union(*groups) - ids
+        reason = self._budget.refusal(len(held_back)) if held_back else None
+        if self._dry_run:
+            return Marked(len(ids), held_back, reason)
+        deleted = mark_deleted(self._connection, self._entity, self._account_id, ids, self._asked_at)
+        self._spend(deleted)
+        return Marked(deleted, held_back, reason)
+
+    def _opened(self, max_share: float) -> Budget:
+        if max_share >= 1:  # somebody's decision, not a guess: it neither asks for the day's budget nor spends it
+            return Budget(live=0, marked=0, max_share=max_share)
+        with self._connection.begin_nested() as step:
+            live, marked = self._locked()
+            if self._dry_run:
+                step.rollback()
+        return Budget(live, marked, max_share)
+
+    def _locked(self) -> tuple[int, int]:
+        table = sql.Identifier(SCHEMA, ENTITY_TABLES[self._entity.name].name)
+        cursor = driver(self._connection).cursor()
+        statement = sql.SQL(query("open_deletion_budget")).format(table=table).as_string(cursor)
+        found = cursor.execute(statement, {"account_id": self._account_id, "entity": self._entity.name}).fetchone()
+        assert found is not None  # noqa: S101 (an upsert always returns its row)
+        return int(found[0]), int(found[1])
+
+    def _spend(self, deleted: int) -> None:
+        if not deleted or self._budget.max_share >= 1:
+            return
+        c = deletion_budgets.c
+        mine = (c.account_id == self._account_id) & (c.entity == self._entity.name)
+        self._connection.execute(update(deletion_budgets).where(mine).values(marked=c.marked + deleted))
+        self._budget = replace(self._budget, marked=self._budget.marked + deleted)

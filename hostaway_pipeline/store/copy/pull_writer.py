@@ -1,0 +1,180 @@
+"""The rows of one account: what a sync reads and writes, each call one transaction. A dry run writes nothing."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from hostaway_pipeline.domain.clocks import CLOCK_TRUST
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.deletions import DELETE_SHARE
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
+from hostaway_pipeline.store.copy import sweeps, threads
+from hostaway_pipeline.store.copy.deletions import Deletions, Marked
+from hostaway_pipeline.store.copy.merge import Owner, merge
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
+from hostaway_pipeline.store.copy.threads import Read, Unread
+from hostaway_pipeline.store.database import Database, driver
+from hostaway_pipeline.store.sync_runs import require_run
+
+T = TypeVar("T")
+
+
+class PullWriter:
+    """Rows are keyed by this account: nothing here can touch another one's.
+
+    `run_id`: the sync that writes. Nothing is written once another process has taken its place: see `require_run`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        account_id: int,
+        customer_id: UUID,
+        *,
+        trust: timedelta = CLOCK_TRUST,
+        dry_run: bool = False,
+        run_id: int | None = None,
+    ) -> None:
+        self.account_id = account_id
+        self.dry_run = dry_run
+        self._owner = Owner(account_id, customer_id, trust, run_id)
+        self._database = database
+        self._unwritten: dict[int, Unread] = {}  # conversations that a dry run saw and did not store
+
+    def merge(self, entity: Entity, rows: Sequence[Row]) -> Counts:
+        if self.dry_run and entity is CONVERSATIONS:
+            self._unwritten |= {row.id: _unread(row) for row in rows}
+        owner = self._owner
+        return self._database.run(lambda c: merge(c, entity, rows, owner, is_read=True, dry_run=self.dry_run))
+
+    def alive_ids(self, entity: Entity) -> set[int]:
+        with self._database.transaction() as connection:
+            return sweeps.alive_ids(connection, entity, self.account_id)
+
+    def database_time(self) -> datetime:
+        with self._database.transaction() as connection:
+            return sweeps.database_time(connection)
+
+    def finish_sweep(
+        self,
+        entity: Entity,
+        record: SweepRecord,
+        *,
+        seen: AbstractSet[int],
+        deleted: Collection[int],
+        asked_at: datetime,
+        max_share: float = DELETE_SHARE,
+    ) -> tuple[int, SweepRecord]:
+        """Set a sweep's tombstones, all or none, and its record in one transaction; returns how many were set.
+
+        `asked_at`: when the pass began that did not show them. `max_share`: of the live rows, in a day.
+        """
+
+        def finish(connection: Connection) -> tuple[int, SweepRecord]:
+            marked, finished = Marked(), record
+            if deleted:
+                marked = self._deletions(connection, entity, asked_at, max_share).mark([frozenset(deleted)])
+            if marked.held_back:
+                finished = replace(record, held_back=len(marked.held_back), reason=marked.reason)
+            if not self.dry_run:
+                table_count = sweeps.live_rows(connection, self.account_id, finished, seen)
+                sweeps.record_sweep(connection, self.account_id, finished, table_count)
+            return marked.deleted, finished
+
+        return self._write(finish)
+
+    def finish_messages(self, record: SweepRecord) -> SweepRecord:
+        """Complete and store the record of a read of messages, which has no list with a count of its own."""
+
+        def finish(connection: Connection) -> SweepRecord:
+            counted, here = threads.message_counts(connection, self.account_id)
+            seen = len(sweeps.alive_ids(connection, MESSAGES, self.account_id))
+            finished = replace(record, server_count=counted, seen_count=seen)
+            if not self.dry_run:
+                sweeps.record_sweep(connection, self.account_id, finished, table_count=here)
+            return finished
+
+        return self._write(finish)
+
+    def known_until(self, entity: Entity) -> datetime | None:
+        with self._database.transaction() as connection:
+            return sweeps.known_until(connection, entity, self.account_id)
+
+    def advance_known_until(self, entity: Entity, until: datetime) -> None:
+        if self.dry_run:
+            return
+        self._write(lambda connection: sweeps.advance_known_until(connection, entity, self.account_id, until))
+
+    def conversations_to_read(self, *, read_before: datetime | None, reread_share: float) -> list[Unread]:
+        with self._database.transaction() as connection:
+            stored = threads.to_read(connection, self.account_id, read_before=read_before, reread_share=reread_share)
+            read = threads.read_markers(connection, self.account_id) if self.dry_run else {}
+        would_be = (c for c in self._unwritten.values() if read_before or read.get(c.id) != c.markers)
+        return list(({c.id: c for c in stored} | {c.id: c for c in would_be}).values())
+
+    def alive_messages(self, conversation_ids: Collection[int], before: datetime) -> dict[int, set[int]]:
+        with self._database.transaction() as connection:
+            return threads.alive_messages(connection, self.account_id, conversation_ids, before)
+
+    def delete_messages_of_deleted_conversations(self) -> int:
+        if self.dry_run:
+            return 0
+        return self._write(lambda c: sweeps.delete_messages_of_deleted_conversations(c, self.account_id))
+
+    def apply_reads(
+        self,
+        rows: Iterable[Row],
+        missing: Mapping[int, AbstractSet[int]],
+        reads: Sequence[Read],
+        *,
+        asked_at: datetime,
+        synced_at: datetime,
+        max_share: float = DELETE_SHARE,
+    ) -> tuple[Counts, Marked]:
+        """Messages, their tombstones and "this conversation is read" become visible together or not at all.
+
+        `missing`: messages that are proven to be gone, by conversation. One whose messages are held back is not read.
+        """
+        groups = {conversation: frozenset(ids) for conversation, ids in missing.items() if ids}
+        read_rows = list(rows)
+
+        def apply(connection: Connection) -> tuple[Counts, Marked]:
+            deletions = self._deletions(connection, MESSAGES, asked_at, max_share) if groups else None
+            counts = merge(connection, MESSAGES, read_rows, self._owner, is_read=True, dry_run=self.dry_run)
+            marked = deletions.mark(list(groups.values())) if deletions else Marked()
+            if not self.dry_run:
+                read = [one for one in reads if not groups.get(one.conversation.id, frozenset()) & marked.held_back]
+                threads.mark_read(connection, self.account_id, read, synced_at)
+            return counts + Counts(deleted=marked.deleted), marked
+
+        return self._write(apply)
+
+    def mark_gone(self, entity: Entity, ids: Collection[int], *, asked_at: datetime, max_share: float) -> Marked:
+        """Tombstones of single objects, each of which two reads by its id did not find."""
+        if not ids:
+            return Marked()
+        groups = [frozenset([one]) for one in ids]
+        return self._write(lambda c: self._deletions(c, entity, asked_at, max_share).mark(groups))
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """In one transaction, behind the fence; again when another one got in its way."""
+
+        def fenced(connection: Connection) -> T:
+            if self._owner.run_id is not None and not self.dry_run:
+                require_run(driver(connection).cursor(), self._owner.run_id)
+            return work(connection)
+
+        return self._database.run(fenced)
+
+    def _deletions(self, connection: Connection, entity: Entity, asked_at: datetime, max_share: float) -> Deletions:
+        return Deletions(connection, entity, self.account_id, asked_at, max_share, dry_run=self.dry_run)
+
+
+def _unread(row: Row) -> Unread:
+    columns = dict(zip(CONVERSATIONS.columns, row.values, strict=True))
+    return Unread(row.id, columns["message_sent_at"], columns["message_received_at"])

@@ -1,0 +1,122 @@
+"""What a sweep leaves behind: tombstones, and the record of how complete it was."""
+
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_pipeline.domain.entities import Entity
+from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, conversations, messages, sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRecord:
+    """`reason` is set when the sweep is incomplete or rows were held back."""
+
+    entity: str
+    started_at: datetime
+    is_complete: bool
+    server_count: int | None
+    seen_count: int
+    held_back: int
+    reason: str | None
+    known_until: datetime | None = None  # Hostaway's newest change among the rows seen
+    proven_at: datetime | None = None  # when its last pass began, if that was complete
+
+
+def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
+    table = ENTITY_TABLES[entity.name]
+    found = connection.execute(select(table.c.id).where(table.c.account_id == account_id, table.c.deleted_at.is_(None)))
+    return set(found.scalars())
+
+
+def database_time(connection: Connection) -> datetime:
+    """The clock that all processes share."""
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+def mark_deleted(
+    connection: Connection, entity: Entity, account_id: int, ids: Collection[int], asked_at: datetime
+) -> int:
+    """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again.
+
+    `asked_at`: when Hostaway was asked and did not show them. A row that was read or received since then is alive, and
+    so is every row that a complete sweep saw since then.
+    """
+    if not ids:
+        return 0
+    table = ENTITY_TABLES[entity.name]
+    values: dict[str, Any] = {
+        "deleted_at": func.now(),
+        "updated_at": func.now(),
+        "read_at": asked_at,
+        "unsettled_at": None,
+    }
+    if table is conversations:
+        values["messages_synced_at"] = None
+    chosen = (table.c.account_id == account_id) & (table.c.id == func.any(list(ids))) & table.c.deleted_at.is_(None)
+    proven_at = (
+        select(sweeps.c.proven_at)
+        .where(sweeps.c.account_id == account_id, sweeps.c.entity == entity.name)
+        .scalar_subquery()
+    )
+    is_older = (func.greatest(table.c.read_at, proven_at) <= asked_at).is_not(False)
+    return connection.execute(update(table).where(chosen, is_older).values(values)).rowcount
+
+
+def delete_messages_of_deleted_conversations(connection: Connection, account_id: int) -> int:
+    gone = (
+        (messages.c.account_id == account_id)
+        & messages.c.deleted_at.is_(None)
+        & (conversations.c.account_id == messages.c.account_id)
+        & (conversations.c.id == messages.c.conversation_id)
+        & conversations.c.deleted_at.is_not(None)
+    )
+    values = {"deleted_at": func.now(), "updated_at": func.now()}
+    return connection.execute(update(messages).where(gone).values(values)).rowcount
+
+
+def known_until(connection: Connection, entity: Entity, account_id: int) -> datetime | None:
+    """Up to where by Hostaway's clock the last complete read has seen every change; None: there was none yet."""
+    chosen = (sweeps.c.account_id == account_id) & (sweeps.c.entity == entity.name) & sweeps.c.is_complete
+    return connection.execute(select(sweeps.c.known_until).where(chosen)).scalar_one_or_none()
+
+
+def advance_known_until(connection: Connection, entity: Entity, account_id: int, until: datetime) -> None:
+    chosen = (sweeps.c.account_id == account_id) & (sweeps.c.entity == entity.name)
+    newer = func.greatest(sweeps.c.known_until, until)
+    connection.execute(update(sweeps).where(chosen).values(known_until=newer))
+
+
+def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen: AbstractSet[int]) -> int:
+    """How many rows of the table the sweep's count is to be compared with."""
+    table = sql.Identifier(SCHEMA, ENTITY_TABLES[record.entity].name)
+    values = {"account_id": account_id, "seen": list(seen), "started_at": record.started_at}
+    cursor = driver(connection).cursor()
+    found = cursor.execute(sql.SQL(query("live_rows")).format(table=table).as_string(cursor), values).fetchone()
+    assert found is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(found[0])
+
+
+def record_sweep(connection: Connection, account_id: int, record: SweepRecord, table_count: int) -> None:
+    values = {
+        **asdict(record),
+        "account_id": account_id,
+        "finished_at": func.clock_timestamp(),
+        "table_count": table_count,
+    }
+    statement = insert(sweeps).values(values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[sweeps.c.account_id, sweeps.c.entity],
+            set_={name: statement.excluded[name] for name in values}
+            | {"proven_at": func.coalesce(statement.excluded.proven_at, sweeps.c.proven_at)},
+        )
+    )

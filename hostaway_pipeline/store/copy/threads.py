@@ -1,0 +1,87 @@
+"""Which conversations' messages have been read, and up to where: the state that lets a killed sync go on."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.schema import conversations, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A conversation to read, with its markers as they stand now."""
+
+    id: int
+    message_sent_at: datetime | None
+    message_received_at: datetime | None
+    is_reread: bool = False  # no marker moved: its turn in the daily share
+
+    @property
+    def markers(self) -> tuple[datetime | None, datetime | None]:
+        return self.message_sent_at, self.message_received_at
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A complete read: the conversation as it stood before, and how many messages Hostaway counted."""
+
+    conversation: Unread
+    count: int
+
+
+def to_read(
+    connection: Connection, account_id: int, *, read_before: datetime | None, reread_share: float
+) -> list[Unread]:
+    """`read_before` None: only those whose markers moved or that never were read, and a daily share of the others."""
+    values = {"account_id": account_id, "read_before": read_before, "reread_share": reread_share}
+    cursor = driver(connection).cursor()
+    return [Unread(*row) for row in cursor.execute(query("conversations_to_read"), values)]
+
+
+def read_markers(connection: Connection, account_id: int) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """The markers of each conversation at its last complete read; only conversations that had one."""
+    columns = (conversations.c.id, conversations.c.messages_read_sent_at, conversations.c.messages_read_received_at)
+    chosen = (conversations.c.account_id == account_id) & conversations.c.messages_synced_at.is_not(None)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(select(*columns).where(chosen))}
+
+
+def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], synced_at: datetime) -> None:
+    values = {
+        "account_id": account_id,
+        "ids": [read.conversation.id for read in reads],
+        "synced_at": synced_at,
+        "sent_at": [read.conversation.message_sent_at for read in reads],
+        "received_at": [read.conversation.message_received_at for read in reads],
+        "counts": [read.count for read in reads],
+        "is_reread": [read.conversation.is_reread for read in reads],
+    }
+    driver(connection).cursor().execute(query("mark_read"), values)
+
+
+def alive_messages(
+    connection: Connection, account_id: int, ids: Collection[int], before: datetime
+) -> dict[int, set[int]]:
+    """Ids of the live messages of these conversations, by conversation; what came since `before` is left out."""
+    columns = (messages.c.conversation_id, messages.c.id)
+    chosen = (
+        (messages.c.account_id == account_id)
+        & (messages.c.conversation_id == func.any(list(ids)))
+        & (func.coalesce(messages.c.read_at, messages.c.created_at) <= before)
+    )
+    alive: dict[int, set[int]] = defaultdict(set)
+    for conversation_id, message_id in connection.execute(
+        select(*columns).where(chosen, messages.c.deleted_at.is_(None))
+    ):
+        alive[conversation_id].add(message_id)
+    return alive
+
+
+def message_counts(connection: Connection, account_id: int) -> tuple[int, int]:
+    """Messages as Hostaway counted them and as they are here, over the conversations that have not moved since."""
+    found = driver(connection).cursor().execute(query("message_counts"), {"account_id": account_id}).fetchone()
+    assert found is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(found[0]), int(found[1])

@@ -1,0 +1,33 @@
+"""The tables of schema `hostaway`, by subject. What migrations build must equal this, and a test says so."""
+
+from hostaway_pipeline.store.schema.accounts import accounts
+from hostaway_pipeline.store.schema.base import SCHEMA, metadata
+from hostaway_pipeline.store.schema.entities import (
+    ENTITY_TABLES,
+    conversations,
+    listings,
+    messages,
+    reservations,
+)
+from hostaway_pipeline.store.schema.push import outbound_messages, webhook_events, webhook_heads
+from hostaway_pipeline.store.schema.state import deletion_budgets, key_canaries, metrics, rate_scopes, sweeps, sync_runs
+
+__all__ = [
+    "ENTITY_TABLES",
+    "SCHEMA",
+    "accounts",
+    "conversations",
+    "deletion_budgets",
+    "key_canaries",
+    "listings",
+    "messages",
+    "metadata",
+    "metrics",
+    "outbound_messages",
+    "rate_scopes",
+    "reservations",
+    "sweeps",
+    "sync_runs",
+    "webhook_events",
+    "webhook_heads",
+]

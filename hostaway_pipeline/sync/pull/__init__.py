@@ -1,0 +1,1 @@
+"""From Hostaway's lists to the tables: one account's sync, read by read."""

@@ -1,0 +1,183 @@
+"""Messages: one read per conversation, newest first, several at a time; what is read is stored as it comes."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES
+from hostaway_pipeline.store.copy.deletions import Marked
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
+from hostaway_pipeline.store.copy.threads import Read, Unread
+from hostaway_pipeline.sync.pull.progress import Progress
+from hostaway_pipeline.sync.pull.sweep import Outcome
+from hostaway_pipeline.sync.pull.threads import Thread, read_thread
+
+# Live messages that a read did not show, by conversation. They have gone when a second read does not show them either.
+Missing = Mapping[int, frozenset[int]]
+
+# After so many conversations in a row without an answer one listing is asked for: perhaps the API is away.
+_MOST_FAILURES = 3
+
+
+class MessageReader:
+    """Reads the conversations that need it. `synced_at` is the sync's start, by the database's clock.
+
+    `max_delete_share`: of the live messages and conversations, in a day; 1 means that any number may go, and that an
+    empty conversation is believed to be empty.
+    """
+
+    def __init__(
+        self,
+        client: HostawayClient,
+        tables: PullWriter,
+        pool: Executor,
+        progress: Progress,
+        *,
+        synced_at: datetime,
+        max_delete_share: float,
+    ) -> None:
+        self._client = client
+        self._tables = tables
+        self._pool = pool
+        self._progress = progress
+        self._synced_at = synced_at
+        self._max_share = max_delete_share
+        self._problems: list[str] = []
+        self._held_back = 0
+        self._because: str | None = None
+        self._gone: set[int] = set()
+        self._failures = 0  # conversations without an answer, in a row
+
+    def run(self, conversations: list[Unread]) -> Outcome:
+        """Raises an ApiError when the API is away."""
+        started_at = self._tables.database_time()
+        self._progress.expect(MESSAGES.name, len(conversations))
+        counts, again = self._cascade(), list[Unread]()
+        missing: dict[int, frozenset[int]] = {}
+        for threads in self._read_all(conversations):
+            counts += self._apply(threads, missing)
+            again += [thread.conversation for thread in threads if thread.conversation.id in missing]
+            self._progress.advance(MESSAGES.name, len(threads))
+        for threads in self._read_all(again, to_the_end=True):
+            counts += replace(self._apply_second(threads, missing), fetched=0, unchanged=0)
+        gone = self._mark_gone(started_at)
+        if gone:
+            counts += self._cascade()
+        record = self._tables.finish_messages(self._record(started_at))
+        return Outcome(MESSAGES.name, counts, record, gone_conversations=gone)
+
+    def _cascade(self) -> Counts:
+        """What proved that a conversation has gone proves it of its messages: the day's share is not asked again."""
+        return Counts(deleted=self._tables.delete_messages_of_deleted_conversations())
+
+    def _read_all(self, conversations: list[Unread], *, to_the_end: bool = False) -> Iterator[list[Thread]]:
+        """Batches of whatever has arrived since the last batch, so that the database keeps up by itself."""
+        read = partial(read_thread, self._client, to_the_end=to_the_end, may_be_empty=self._max_share >= 1)
+        waiting = iter(conversations)
+        under_way: set[Future[Thread]] = set()
+        try:
+            while True:
+                free = 2 * self._client.concurrency - len(under_way)
+                under_way |= {self._pool.submit(read, c) for c in islice(waiting, free)}
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                threads = [future.result() for future in done]
+                self._note_failures(threads)
+                yield threads
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _note_failures(self, threads: list[Thread]) -> None:
+        """One conversation without an answer is its own problem. Raises an ApiError when nothing else is answered."""
+        for thread in threads:
+            self._failures = self._failures + 1 if thread.failure else 0
+            if self._failures >= _MOST_FAILURES:
+                self._client.page(f"/{LISTINGS.name}", {"limit": 1})
+                self._failures = 0
+
+    def _apply(self, threads: list[Thread], missing: dict[int, frozenset[int]]) -> Counts:
+        """Store what was read, and note what is missing; conversations that miss nothing are read."""
+        asked_at = self._note(threads)
+        lacking = self._lacking(threads, asked_at)
+        # Where Hostaway counts what it does not show, nothing can be said about what is missing.
+        missing |= {thread.conversation.id: lacking[thread.conversation.id] for thread in threads
+                    if thread.conversation.id in lacking and not thread.is_settled}  # fmt: skip
+        reads = [_read(thread) for thread in threads if thread.is_read and thread.conversation.id not in missing]
+        rows = [row for thread in threads for row in thread.rows]
+        counts, _ = self._tables.apply_reads(rows, {}, reads, asked_at=asked_at, synced_at=self._synced_at)
+        return counts
+
+    def _apply_second(self, threads: list[Thread], missing: Missing) -> Counts:
+        """What is missing again has gone; what is missing only now is for the next sync to say."""
+        asked_at = self._note(threads)
+        lacking = self._lacking(threads, asked_at)
+        gone, reads = dict[int, frozenset[int]](), list[Read]()
+        for thread in threads:
+            lacks = lacking.get(thread.conversation.id, frozenset())
+            if (thread.is_settled and lacks) or lacks - missing[thread.conversation.id]:
+                self._problems.append(f"conversation {thread.conversation.id}: two reads do not miss the same messages")
+            elif thread.is_read:
+                gone[thread.conversation.id] = lacks
+                reads.append(_read(thread))
+        rows = [] if self._tables.dry_run else [row for thread in threads for row in thread.rows]
+        counts, marked = self._tables.apply_reads(
+            rows, gone, reads, asked_at=asked_at, synced_at=self._synced_at, max_share=self._max_share
+        )
+        self._hold_back(marked)
+        return counts
+
+    def _note(self, threads: list[Thread]) -> datetime:
+        """Keep what is wrong with them; returns when the first of them was asked for."""
+        self._problems += [thread.problem for thread in threads if thread.problem is not None]
+        self._gone |= {thread.conversation.id for thread in threads if thread.is_gone}
+        return min(
+            (thread.asked_at for thread in threads if thread.is_read and thread.asked_at), default=self._synced_at
+        )
+
+    def _lacking(self, threads: list[Thread], asked_at: datetime) -> dict[int, frozenset[int]]:
+        """Live messages that complete reads do not show, by conversation; only conversations that have some.
+
+        A message that came after Hostaway was asked is not one of them: a webhook brought it meanwhile.
+        """
+        shown = {thread.conversation.id: {row.id for row in thread.rows} for thread in threads if thread.is_read}
+        alive = self._tables.alive_messages(list(shown), asked_at)
+        lacking = {conversation: frozenset(ids - shown[conversation]) for conversation, ids in alive.items()}
+        return {conversation: ids for conversation, ids in lacking.items() if ids}
+
+    def _mark_gone(self, asked_at: datetime) -> int:
+        marked = self._tables.mark_gone(CONVERSATIONS, self._gone, asked_at=asked_at, max_share=self._max_share)
+        if marked.reason is not None:
+            self._problems.append(f"{len(marked.held_back)} conversations are not found, but {marked.reason}")
+        return marked.deleted
+
+    def _hold_back(self, marked: Marked) -> None:
+        self._held_back += len(marked.held_back)
+        self._because = marked.reason or self._because
+
+    def _record(self, started_at: datetime) -> SweepRecord:
+        reasons = []
+        if self._problems:
+            reasons.append(f"{len(self._problems)} conversations could not be read ({self._problems[0]})")
+        if self._held_back:
+            reasons.append(f"{self._held_back} messages were held back ({self._because})")
+        return SweepRecord(
+            entity=MESSAGES.name,
+            started_at=started_at,
+            is_complete=not self._problems,
+            server_count=None,
+            seen_count=0,
+            held_back=self._held_back,
+            reason="; ".join(reasons) or None,
+        )
+
+
+def _read(thread: Thread) -> Read:
+    return Read(thread.conversation, thread.count)

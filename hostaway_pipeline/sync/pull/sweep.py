@@ -1,0 +1,151 @@
+"""One complete read of a list into its table, and the tombstones that follow from it."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hostaway_pipeline.client.client import HostawayClient, Page
+from hostaway_pipeline.client.paging import after_id, by_offset
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, RESERVATIONS, Entity
+from hostaway_pipeline.domain.sweeps import Reading, Tally, Tombstones, plan_confirmed, plan_tombstones
+from hostaway_pipeline.domain.values import newest
+from hostaway_pipeline.store.copy.pull_writer import PullWriter
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
+from hostaway_pipeline.sync.pull.progress import Progress
+
+_PAGE_LIMIT = {
+    LISTINGS.name: 500,
+    RESERVATIONS.name: 500,
+    CONVERSATIONS.name: 100,
+}  # what Hostaway gives at most
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one entity. `record.reason` says what is wrong, if anything is."""
+
+    entity: str
+    counts: Counts
+    record: SweepRecord | None = None  # None: not a sweep, nothing can be said about deletions
+    gone_conversations: int = 0  # marked as deleted while their messages were read
+
+
+class Sweep:
+    """Reads one list of one account until that is complete or stands still; merges page by page."""
+
+    def __init__(
+        self,
+        entity: Entity,
+        client: HostawayClient,
+        tables: PullWriter,
+        pool: Executor,
+        progress: Progress,
+    ) -> None:
+        self._entity = entity
+        self._client = client
+        self._tables = tables
+        self._pool = pool
+        self._progress = progress
+        self._counts = Counts()
+        self._seen_in_all: set[int] = set()
+        self._newest_seen: datetime | None = None
+        self._asked_at: datetime | None = None  # when the newest pass began
+
+    def run(self, *, max_delete_share: float) -> Outcome:
+        started_at = self._tables.database_time()
+        alive = self._tables.alive_ids(self._entity)
+        reading = self._read()
+        plan = plan_tombstones(alive, reading.last.seen, max_share=max_delete_share)
+        if not reading.is_complete:
+            plan = Tombstones()
+        elif plan.missing and not reading.is_confirmed:
+            first = reading.last.seen
+            reading = self._read(to_the_end=True)
+            plan = plan_confirmed(alive, first, reading, max_share=max_delete_share)
+        record = SweepRecord(
+            entity=self._entity.name,
+            started_at=started_at,
+            is_complete=reading.is_complete,
+            server_count=reading.last.count,
+            seen_count=len(reading.last.seen),
+            held_back=plan.missing - len(plan.ids),
+            reason=plan.held_back or _incompleteness(reading),
+            known_until=self._newest_seen,
+            proven_at=self._asked_at if reading.is_complete and plan.held_back is None else None,
+        )
+        marked, record = self._tables.finish_sweep(
+            self._entity,
+            record,
+            seen=reading.last.seen,
+            deleted=plan.ids,
+            asked_at=self._asked_at or started_at,
+            max_share=max_delete_share,
+        )
+        return Outcome(self._entity.name, self._total(marked), record)
+
+    def _read(self, *, to_the_end: bool = False) -> Reading:
+        """`to_the_end`: a count that is too low must not hide the rows behind it, where deletions are to be proven."""
+        reading = Reading()
+        while not reading.is_done:
+            reading.passes.append(self._one_pass(to_the_end=to_the_end))
+        return reading
+
+    def _one_pass(self, *, to_the_end: bool) -> Tally:
+        tally, head = Tally(), None
+        self._asked_at = None
+        for page in self._pages(to_the_end=to_the_end):
+            self._progress.expect(self._entity.name, page.count)
+            self._asked_at = self._asked_at or page.read_at
+            before = len(tally.seen)
+            updated = self._take(page, tally)
+            head = head or newest(*updated)
+            self._progress.advance(self._entity.name, len(tally.seen) - before)
+        if self._entity is RESERVATIONS and not tally.is_complete:
+            self._take_second_look(tally, head)
+        return tally
+
+    def _take_second_look(self, tally: Tally, head: datetime | None) -> None:
+        """Under `updatedOn DESC` a row that is updated or added during the pass jumps to the front, behind us."""
+        for page in self._pages():
+            updated = self._take(page, tally)
+            if head is None or any(instant is None or instant <= head for instant in updated):
+                return
+
+    def _take(self, page: Page, tally: Tally) -> list[datetime | None]:
+        """Merge and count a page; returns when Hostaway says that its rows changed."""
+        rows = [row for payload in page.rows if (row := self._entity.row(payload, page.read_at)) is not None]
+        self._counts += self._tables.merge(self._entity, rows)
+        ids = {row.id for row in rows}
+        self._seen_in_all |= ids
+        tally.add(ids, page.count, is_empty=not page.rows)
+        updated = [row.source_updated_at for row in rows]
+        self._newest_seen = newest(self._newest_seen, *updated)
+        return updated
+
+    def _total(self, deleted: int) -> Counts:
+        """Each row once, however many passes read it."""
+        fetched = len(self._seen_in_all)
+        written = self._counts.inserted + self._counts.updated
+        return replace(self._counts, fetched=fetched, unchanged=max(0, fetched - written), deleted=deleted)
+
+    def _pages(self, *, to_the_end: bool = False) -> Iterator[Page]:
+        if self._entity is RESERVATIONS:
+            return after_id(self._page_after, to_the_end=to_the_end)
+        return by_offset(self._page_at, self._pool, concurrency=self._client.concurrency, to_the_end=to_the_end)
+
+    def _page_after(self, position: int | None) -> Page:
+        after = {} if position is None else {"afterId": position}
+        return self._page({"limit": _PAGE_LIMIT[self._entity.name], "includeResources": 1} | after)
+
+    def _page_at(self, offset: int) -> Page:
+        resources = {"includeResources": 1} if self._entity is LISTINGS else {}
+        return self._page({"limit": _PAGE_LIMIT[self._entity.name], "offset": offset} | resources)
+
+    def _page(self, params: dict[str, int]) -> Page:
+        return self._client.page(f"/{self._entity.name}", params)
+
+
+def _incompleteness(reading: Reading) -> str | None:
+    return None if reading.is_complete else f"the list gave {reading.disagreement}"

@@ -1,0 +1,105 @@
+"""One conversation's messages, read until they are all there or it is clear that they will not come."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from hostaway_pipeline.client.client import ApiObject, HostawayClient
+from hostaway_pipeline.domain.entities import MESSAGES, Row
+from hostaway_pipeline.domain.sweeps import Reading, Tally
+from hostaway_pipeline.errors import (
+    InvalidCredentials,
+    NotFound,
+    PermanentApiError,
+    RateLimited,
+    TransientApiError,
+)
+from hostaway_pipeline.store.copy.threads import Unread
+from hostaway_pipeline.sync.by_id import ask
+
+_PAGE_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The messages of one conversation as read; `problem` when they are not all there.
+
+    `is_settled`: Hostaway shows no more than these, whatever it counts. What is missing then has not gone for sure.
+    """
+
+    conversation: Unread
+    rows: list[Row] = field(default_factory=list)
+    count: int = 0
+    asked_at: datetime | None = None  # when the first page was asked for
+    problem: str | None = None
+    is_settled: bool = False
+    is_gone: bool = False  # deleted at Hostaway since the conversations were listed
+    failure: TransientApiError | None = None  # perhaps the conversation's, perhaps the API's
+
+    @property
+    def is_read(self) -> bool:
+        return self.problem is None and not self.is_gone
+
+
+def read_thread(
+    client: HostawayClient, conversation: Unread, *, to_the_end: bool = False, may_be_empty: bool = False
+) -> Thread:
+    """`to_the_end`: a count that is too low must not hide the messages behind it.
+
+    `may_be_empty`: an answer without any message is believed although the conversation's markers tell of some. Raises
+    InvalidCredentials and RateLimited; any other failure is in the thread.
+    """
+    path = f"/conversations/{conversation.id}/messages"
+    try:
+        return _read_or_look(client, path, conversation, to_the_end=to_the_end, may_be_empty=may_be_empty)
+    except (InvalidCredentials, RateLimited):
+        raise
+    except PermanentApiError as error:
+        return Thread(conversation, problem=str(error))
+    except TransientApiError as error:
+        return Thread(conversation, problem=str(error), failure=error)
+
+
+def _read_or_look(client: HostawayClient, path: str, conversation: Unread, **options: bool) -> Thread:
+    try:
+        return _read(client, path, conversation, **options)
+    except NotFound:
+        return _look_for(client, path, conversation)
+
+
+def _read(client: HostawayClient, path: str, conversation: Unread, *, to_the_end: bool, may_be_empty: bool) -> Thread:
+    reading = Reading()
+    while True:
+        tally, rows, asked_at = _one_pass(client, path, to_the_end=to_the_end)
+        reading.passes.append(tally)
+        is_hollow = not tally.seen and conversation.markers != (None, None) and not may_be_empty
+        if reading.is_done and not (is_hollow and len(reading.passes) < 2):
+            break
+    thread = Thread(conversation, rows, len(tally.seen) if tally.count is None else tally.count, asked_at)
+    if is_hollow:
+        return replace(thread, problem=f"{path}: no message, although the conversation has some")
+    if reading.is_complete:
+        return thread
+    if reading.shows_all:
+        return replace(thread, is_settled=True)
+    return replace(thread, problem=f"{path}: {reading.disagreement}")
+
+
+def _one_pass(client: HostawayClient, path: str, *, to_the_end: bool) -> tuple[Tally, list[Row], datetime | None]:
+    tally, rows, asked_at, offset = Tally(), [], None, 0
+    while not tally.has_ended and (to_the_end or not tally.is_complete):
+        page = client.page(path, {"limit": _PAGE_LIMIT, "offset": offset})
+        read = [row for payload in page.rows if (row := MESSAGES.row(payload, page.read_at)) is not None]
+        asked_at = asked_at or page.read_at
+        tally.add({row.id for row in read}, page.count, is_empty=not page.rows)
+        rows += read
+        offset += len(page.rows)
+    return tally, rows, asked_at
+
+
+def _look_for(client: HostawayClient, path: str, conversation: Unread) -> Thread:
+    """Its messages are not found: it has gone when it is not found itself, asked later."""
+    answer = ask(client, f"/conversations/{conversation.id}")
+    if isinstance(answer, NotFound):
+        return Thread(conversation, is_gone=True)
+    what = "the conversation is there" if isinstance(answer, ApiObject) else str(answer)
+    return Thread(conversation, problem=f"{path}: not found, but {what}")

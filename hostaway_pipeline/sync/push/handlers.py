@@ -1,0 +1,72 @@
+"""From an event to what it means: a table, and one small function each.
+
+What events come to, given what is stored, is decided in domain/verdicts.py. A new kind of event is a line in
+`HANDLERS` here and one in `HANDLED` of domain/events.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from hostaway_pipeline.domain.entities import LISTINGS, MESSAGES, RESERVATIONS, Entity
+from hostaway_pipeline.domain.values import as_int
+from hostaway_pipeline.domain.verdicts import Arrival
+from hostaway_pipeline.store.inbox import ClaimedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one event wants. `ignored`: nothing, and why. The parents are objects that should be here, too."""
+
+    event: ClaimedEvent
+    entity: Entity
+    arrival: Arrival
+    listing_id: int | None = None
+    conversation_id: int | None = None
+    ignored: str | None = None
+
+
+def listing_changed(event: ClaimedEvent) -> Intent:
+    return Intent(event, LISTINGS, _arrival(event, LISTINGS))
+
+
+def listing_deleted(event: ClaimedEvent) -> Intent:
+    """Only Hostaway itself can tell whether it is gone by now: the event may be old."""
+    return Intent(event, LISTINGS, Arrival(event.id, row=None))
+
+
+def reservation_changed(event: ClaimedEvent) -> Intent:
+    """Created, updated and cancelled: the status is a field like any other."""
+    listing_id = as_int(event.payload.get("listingMapId"))
+    return Intent(event, RESERVATIONS, _arrival(event, RESERVATIONS), listing_id=listing_id)
+
+
+def message_arrived(event: ClaimedEvent) -> Intent:
+    """A scheduled message is none yet: Hostaway's own lists hide it until it is sent."""
+    status = event.payload.get("status")
+    conversation_id = as_int(event.payload.get("conversationId"))
+    ignored = "it names no conversation" if conversation_id is None else None
+    if status is not None and status != "sent":
+        ignored = "the message is not sent"
+    return Intent(event, MESSAGES, _arrival(event, MESSAGES), conversation_id=conversation_id, ignored=ignored)
+
+
+HANDLERS: Mapping[str, Callable[[ClaimedEvent], Intent]] = MappingProxyType(
+    {
+        "listing.created": listing_changed,
+        "listing.updated": listing_changed,
+        "listing.deleted": listing_deleted,
+        "reservation.created": reservation_changed,
+        "reservation.updated": reservation_changed,
+        "reservation.cancelled": reservation_changed,
+        "message.created": message_arrived,
+        "message.received": message_arrived,
+    }
+)
+
+
+def _arrival(event: ClaimedEvent, entity: Entity) -> Arrival:
+    """A payload is complete when it has every key that a column is read from: null is a value, a missing key is not."""
+    keys = frozenset(event.payload)
+    needed = {key for key, _ in entity.columns.values()}
+    return Arrival(event.id, entity.row(event.payload, event.received_at), keys, is_incomplete=not needed <= keys)

@@ -1,0 +1,53 @@
+"""What a caller is told of a message of which nobody knows whether it was sent."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hostaway_pipeline.errors import DatabaseUnavailable, MessageNotSent
+from hostaway_pipeline.store.outbox import OutboundMessage
+from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST
+
+
+def busy(what: str) -> MessageNotSent:
+    return MessageNotSent(f"{what}: ask again with the same Idempotency-Key", "busy")
+
+
+def unclear(message: OutboundMessage, reason: str, *, patience: float) -> MessageNotSent:
+    """`patience`: seconds from an attempt on during which it may still arrive at Hostaway."""
+    seconds = _seconds_left(message, patience)
+    when = f"in {seconds} s" if seconds else "now"
+    return MessageNotSent(
+        f"nobody knows whether the message was sent ({reason}): it may still go out. Ask again with the same "
+        f"Idempotency-Key, which only looks for it; do not use a new one. With `resend`, which will be taken {when}, "
+        f"it is sent again if it is not there",
+        "unclear",
+    )
+
+
+def not_yet(message: OutboundMessage, reason: str, *, patience: float, resend: bool) -> MessageNotSent:
+    """Why the caller has to come again: as `unclear`, or it is too early to send again, or the sender may be alive."""
+    seconds = _seconds_left(message, patience)
+    if resend and seconds:
+        return MessageNotSent(
+            f"nobody knows whether this message was sent, and it may still go out: `resend` will be taken in "
+            f"{seconds} s",
+            "too_early",
+            retry_after=seconds,
+        )
+    if message.status == "sending" and (message.age or 0.0) < LONGEST_REQUEST:
+        return busy("this message is being sent right now, or its sender died a moment ago")
+    return unclear(message, reason, patience=patience)
+
+
+@contextmanager
+def in_doubt(message: OutboundMessage, *, patience: float) -> Iterator[None]:
+    """A database that goes away says nothing about a message that Hostaway was asked to send."""
+    try:
+        yield
+    except DatabaseUnavailable:
+        raise unclear(message, "the database is away", patience=patience) from None
+
+
+def _seconds_left(message: OutboundMessage, patience: float) -> int:
+    return math.ceil(max(0.0, patience - (message.age or 0.0)))

@@ -1,0 +1,360 @@
+"""Gap recovery: what Hostaway could not deliver is found in its log and read by id; and a reconcile repairs all."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.errors import ApiError
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.pull.undelivered import recover_undelivered
+from hostaway_pipeline.sync.registration import ensure_webhook
+from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
+from tests.sandbox.receiver import Receiver
+
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+ACCOUNT = 59808
+LOGS = "/v1/unifiedWebhookLogs"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox(f"{ACCOUNT}:3:40", webhook_time_scale=6000.0)  # the first retry comes after 0.05 s
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: OpenServices, receiver: Receiver) -> Services:
+    """An account that is synced and registered, and whose log has been looked at once. From then on nothing arrives."""
+    opened = open_services(sandbox, public_url=f"http://{urlsplit(receiver.url).netloc}")
+    add_account(opened, ACCOUNT)
+    synced(opened, ACCOUNT)
+    with opened.client(ACCOUNT) as client:
+        ensure_webhook(opened, client)
+    assert recovered(opened) == {}
+    sandbox.counters.reset()
+    sandbox.faults.update(delivery_drop_share=1.0)
+    return opened
+
+
+@pytest.fixture
+def account(sandbox: SandboxServer) -> Account:
+    return sandbox.world.account(ACCOUNT)
+
+
+def recovered(services: Services) -> dict[str, Counts]:
+    with services.client(ACCOUNT) as client:
+        return recover_undelivered(services, services.accounts.get(ACCOUNT), client)
+
+
+def ids(account: Account, entity: str, count: int) -> list[int]:
+    return [payload["id"] for payload in account.truth(entity)][:count]
+
+
+def read(sandbox: SandboxServer) -> int:
+    """Objects read by id."""
+    return sum(calls for path, calls in sandbox.counters.calls().items() if path.endswith("}"))
+
+
+def test_nothing_new_costs_one_call(sandbox: SandboxServer, services: Services) -> None:
+    assert recovered(services) == {}
+    assert dict(sandbox.counters.calls()) == {LOGS: 1}
+
+
+def test_what_was_not_delivered_is_read_by_id_without_a_sweep(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    for reservation_id in ids(account, "reservations", 3):
+        account.update_reservation(reservation_id, guestName="not delivered")
+    added = account.add_reservation(guestName="new and not delivered")
+
+    counts = recovered(services)
+
+    assert counts["reservations"] == Counts(fetched=4, inserted=1, updated=3)
+    assert dict(sandbox.counters.calls()) == {LOGS: 2, "/v1/reservations/{id}": 4}
+    assert rows(database_url, "SELECT guest_name FROM hostaway.reservations WHERE id = %s", added["id"])
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_each_is_read_once_however_often_it_failed_and_not_again_later(
+    sandbox: SandboxServer, services: Services, account: Account
+) -> None:
+    for _ in range(5):
+        account.update_reservation(ids(account, "reservations", 1)[0], guestName="again")
+    recovered(services)
+    assert read(sandbox) == 1
+    assert recovered(services) == {}
+    assert read(sandbox) == 1
+
+
+def test_what_was_delivered_is_not_read(sandbox: SandboxServer, services: Services, account: Account) -> None:
+    sandbox.faults.clear()
+    for reservation_id in ids(account, "reservations", 3):
+        account.update_reservation(reservation_id, guestName="delivered")
+    assert sandbox.deliveries.wait_idle(10)
+    recovered(services)
+    assert read(sandbox) == 0
+
+
+def test_what_a_retry_delivered_is_not_read(
+    sandbox: SandboxServer, services: Services, account: Account, receiver: Receiver
+) -> None:
+    sandbox.faults.clear()
+    receiver.answers = [503, 503]
+    account.update_reservation(ids(account, "reservations", 1)[0], guestName="delivered in the end")
+    assert sandbox.deliveries.wait_idle(10)
+    assert sandbox.deliveries.counts()["answers"] == {"503": 2, "200": 1}
+    recovered(services)
+    assert read(sandbox) == 0
+
+
+def test_what_every_retry_failed_at_is_read(
+    sandbox: SandboxServer, services: Services, account: Account, receiver: Receiver, database_url: str
+) -> None:
+    sandbox.faults.clear()
+    receiver.status = 503
+    account.update_reservation(ids(account, "reservations", 1)[0], guestName="never delivered")
+    assert sandbox.deliveries.wait_idle(10)
+    assert recovered(services)["reservations"].updated == 1
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_an_object_that_is_gone_by_now_becomes_a_tombstone(
+    services: Services, account: Account, database_url: str
+) -> None:
+    gone = ids(account, "reservations", 1)[0]
+    account.update_reservation(gone, guestName="about to go")
+    account.delete_reservation(gone)
+    assert recovered(services)["reservations"] == Counts(deleted=1)
+    deleted = rows(database_url, "SELECT id FROM hostaway.reservations WHERE deleted_at IS NOT NULL")
+    assert [row["id"] for row in deleted] == [gone]
+
+
+def test_an_object_that_is_not_found_once_is_asked_for_again(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    alive = ids(account, "reservations", 1)[0]
+    account.update_reservation(alive, guestName="not delivered")
+    sandbox.faults.update(odd_answers={"/v1/reservations/{id}": "404"}, odd_answers_left=1)
+    assert recovered(services)["reservations"] == Counts(fetched=1, updated=1)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_no_more_than_a_days_share_goes_and_the_log_says_so(
+    services: Services, account: Account, database_url: str
+) -> None:
+    """Of 40 reservations 8 may go; the next sweep sees whether the others are missing, and shows it."""
+    for reservation_id in ids(account, "reservations", 10):
+        account.update_reservation(reservation_id, guestName="about to go")
+        account.delete_reservation(reservation_id)
+    with capture_logs() as logs:
+        assert recovered(services)["reservations"] == Counts(deleted=8)
+    assert ["at most 8 may go in a day" in entry["reason"] for entry in logs if "reason" in entry] == [True, True]
+    assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
+
+
+@pytest.mark.parametrize("oddity", ["empty", "null", "html", "html-404", "404"])
+def test_a_log_that_is_answered_wrongly_passes_over_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    account.update_reservation(ids(account, "reservations", 1)[0], guestName="not delivered")
+    sandbox.faults.update(odd_answers={LOGS: oddity})
+    with services.interactive_client(ACCOUNT) as client, suppress(ApiError):
+        assert recover_undelivered(services, services.accounts.get(ACCOUNT), client) == {}
+    sandbox.faults.update(odd_answers={})
+    assert recovered(services)["reservations"].updated == 1
+
+
+def test_a_log_that_breaks_off_after_a_page_passes_over_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """The second page is empty: without a look at the count, what stands on it would never be read."""
+    first, *others = ids(account, "reservations", 30)
+    account.update_reservation(first, guestName="the oldest entry")
+    for _ in range(4):
+        for reservation_id in others:
+            account.touch_reservation(reservation_id)
+    sandbox.faults.update(odd_answers={LOGS: "empty-after-first"})
+    with pytest.raises(ApiError, match="100 entries but a count of"):
+        recovered(services)
+    sandbox.faults.update(odd_answers={})
+    recovered(services)
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+@pytest.mark.parametrize("oddity", ["null", "500"])
+def test_an_object_that_is_never_answered_stops_nothing(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
+) -> None:
+    bad, other = ids(account, "reservations", 2)
+    for reservation_id in (other, bad):
+        account.update_reservation(reservation_id, guestName="not delivered")
+    sandbox.faults.update(odd_answers={f"/v1/reservations/{bad}": oddity})
+    with services.interactive_client(ACCOUNT) as client:
+        assert recover_undelivered(services, services.accounts.get(ACCOUNT), client)["reservations"].updated == 1
+    sandbox.counters.reset()
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
+
+
+def test_a_message_that_is_here_is_read_by_id(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    message = next(iter(account.truth("messages")))
+    account.edit_message(message["conversationId"], message["id"], "edited, and not delivered")
+    account.emit(
+        "message.received", "conversationMessage", account.message(message["conversationId"], message["id"]).payload()
+    )
+    assert recovered(services)["messages"].updated == 1
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_a_message_that_is_not_here_is_left_to_its_conversations_marker(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    account.add_message(ids(account, "conversations", 1)[0], "not delivered")
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
+    synced(services, ACCOUNT, mode="reconcile")
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_an_object_that_hostaway_does_not_show_stops_nothing(
+    sandbox: SandboxServer, services: Services, account: Account
+) -> None:
+    """A locked reservation answers 403 for ever: what is behind it must be read all the same, and once."""
+    locked, other = ids(account, "reservations", 2)
+    for reservation_id in (other, locked):
+        account.update_reservation(reservation_id, guestName="not delivered")
+    account.locked_reservations.add(locked)
+    assert recovered(services)["reservations"].updated == 1
+    sandbox.counters.reset()
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
+
+
+def test_unknown_kinds_in_the_log_are_passed_over(sandbox: SandboxServer, services: Services, account: Account) -> None:
+    account.emit("task.created", "task", {"id": 1})
+    account.emit("something.new", "something", {"id": None})
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
+
+
+def test_the_first_look_only_marks_the_place(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    """Until then every object was read completely; what was logged since an empty first look counts."""
+    rows(database_url, "UPDATE hostaway.accounts SET webhook_log_id = NULL RETURNING 1")
+    first, second = ids(account, "reservations", 2)
+    account.update_reservation(first, guestName="before")
+    assert recovered(services) == {}
+    assert read(sandbox) == 0
+    account.update_reservation(second, guestName="after")
+    assert recovered(services)["reservations"].updated == 1
+    assert read(sandbox) == 1
+
+
+def test_an_api_that_fails_in_between_makes_the_next_look_begin_at_the_same_place(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    account.update_reservation(ids(account, "reservations", 1)[0], guestName="not delivered")
+    sandbox.faults.update(down=True)
+    with services.interactive_client(ACCOUNT) as client, pytest.raises(ApiError):
+        recover_undelivered(services, services.accounts.get(ACCOUNT), client)
+    sandbox.faults.update(down=False)
+    assert recovered(services)["reservations"].updated == 1
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_more_than_a_page_of_logs_is_read_to_the_last_look(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str
+) -> None:
+    first, *_ = changed = ids(account, "reservations", 30)
+    account.update_reservation(first, guestName="the oldest entry")
+    for _ in range(8):
+        for reservation_id in changed[1:]:
+            account.touch_reservation(reservation_id)
+    recovered(services)
+    assert read(sandbox) == 30
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+
+
+def test_a_long_silence_costs_a_bounded_number_of_calls(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    """Of 300 objects the newest are read: the sweeps of the same reconcile have just read them all."""
+    sandbox = open_sandbox(f"{ACCOUNT}:3:300")
+    services = open_services(sandbox, public_url="http://127.0.0.1:9")
+    add_account(services, ACCOUNT)
+    account = sandbox.world.account(ACCOUNT)
+    with services.client(ACCOUNT) as client:
+        ensure_webhook(services, client)
+    recovered(services)
+    sandbox.faults.update(delivery_drop_share=1.0)
+    for reservation_id in ids(account, "reservations", 300):
+        account.touch_reservation(reservation_id)
+    sandbox.counters.reset()
+    assert recovered(services)["reservations"].inserted == 200
+    assert read(sandbox) == 200
+
+
+# As part of a reconcile
+
+
+def test_a_reconcile_of_an_account_in_which_nothing_changed_costs_at_most_14_calls(
+    open_sandbox: OpenSandbox, open_services: OpenServices, receiver: Receiver
+) -> None:
+    sandbox = open_sandbox(f"{ACCOUNT}:7:787")
+    services = open_services(sandbox, public_url=f"http://{urlsplit(receiver.url).netloc}")
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    assert synced(services, ACCOUNT, mode="reconcile").api_calls <= 14 + 2, "the webhook is registered"
+    report = synced(services, ACCOUNT, mode="reconcile", reread_share=1 / 30)
+    assert report.api_calls <= 14
+    assert sandbox.counters.calls()["POST /v1/webhooks/unifiedWebhooks"] == 1
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+def test_a_reconcile_repairs_whatever_was_not_delivered(
+    sandbox: SandboxServer, services: Services, account: Account, database_url: str, is_logged: bool
+) -> None:
+    """Deletions included, of which Hostaway tells nothing; and what its log does not show."""
+    sandbox.faults.update(delivery_drop_share=0.1, delivery_drop_logged=is_logged)
+    chance = random.Random(7)
+    for number in range(60):
+        account.update_reservation(chance.choice(ids(account, "reservations", 40)), guestName=f"v{number}")
+        account.add_message(chance.choice(ids(account, "conversations", 30)), f"words {number}")
+    for reservation_id in ids(account, "reservations", 3):
+        account.delete_reservation(reservation_id)
+    account.delete_conversation(ids(account, "conversations", 1)[0])
+    added = account.add_reservation(guestName="added")
+    account.add_message(account.add_conversation(added["id"])["id"], "first words")
+    assert sandbox.deliveries.wait_idle(10)
+
+    report = synced(services, ACCOUNT, mode="reconcile")
+
+    assert report.entities["reservations"].deleted == 3
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+    assert services.checks.orphan_messages() == []
+
+
+def test_a_webhook_that_cannot_be_looked_after_does_not_fail_the_reconcile(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """Hostaway refuses the URL: the copy is complete all the same."""
+    sandbox = open_sandbox(f"{ACCOUNT}:2:10", require_public_urls=True)
+    services = open_services(sandbox, public_url="http://127.0.0.1:9")
+    add_account(services, ACCOUNT)
+    assert sync(services, ACCOUNT, mode="reconcile").status == "succeeded"
+    assert_equal_to_source(database_url, sandbox, ACCOUNT)
+    assert services.webhooks.state(ACCOUNT).webhook_id is None
