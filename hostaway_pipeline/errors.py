@@ -19,10 +19,11 @@ PipelineError                     what happened and the way out, in one line
     │   ├── ServerError
     │   └── GarbledBody
     └── PermanentApiError         the same request will fail again
-        ├── InvalidCredentials    401: the client secret is wrong
-        ├── AccessDenied          403 in Hostaway's envelope, with a good token
-        ├── NotFound              404 in Hostaway's envelope
-        └── RequestRejected       any other 4xx, or `status: fail`
+        ├── InvalidCredentials    401: the client secret is wrong; no call of the account will succeed
+        └── ObjectRefused         about the one object that was asked for
+            ├── AccessDenied      403 in Hostaway's envelope, with a good token
+            ├── NotFound          404 in Hostaway's envelope
+            └── RequestRejected   any other 4xx, or `status: fail`
 """
 
 from datetime import datetime
@@ -136,13 +137,17 @@ class InvalidCredentials(PermanentApiError):
     """Hostaway does not accept the account id and client secret."""
 
 
-class AccessDenied(PermanentApiError):
+class ObjectRefused(PermanentApiError):
+    """About one object, or one request: it says nothing about the rest of the account."""
+
+
+class AccessDenied(ObjectRefused):
     """403 although the token is good."""
 
 
-class NotFound(PermanentApiError):
+class NotFound(ObjectRefused):
     """Hostaway has no such object."""
 
 
-class RequestRejected(PermanentApiError):
+class RequestRejected(ObjectRefused):
     """Hostaway understood the request and refuses it."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from hostaway_pipeline.client.endpoints import ACCESS_TOKENS
 from hostaway_pipeline.client.ports import Sleep, TokenStore
 from hostaway_pipeline.client.transport import Transport
 from hostaway_pipeline.domain.tokens import Token
@@ -30,7 +31,7 @@ def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
         "scope": "general",
     }
     try:
-        body = transport.post_form("/accessTokens", form)
+        body = transport.post_form(ACCESS_TOKENS, form)
     except InvalidCredentials:
         raise InvalidCredentials(
             f"account {account_id}: Hostaway does not accept this client secret; check it in Hostaway's dashboard, "
@@ -38,7 +39,7 @@ def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
         ) from None
     value, lifetime = body.get("access_token"), body.get("expires_in")
     if not isinstance(value, str) or not isinstance(lifetime, int | float):
-        raise GarbledBody("POST /accessTokens: the answer lacks access_token or expires_in")
+        raise GarbledBody(f"POST {ACCESS_TOKENS}: the answer lacks access_token or expires_in")
     return Token(value, datetime.now(UTC) + timedelta(seconds=lifetime))
 
 

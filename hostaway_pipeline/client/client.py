@@ -4,11 +4,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 
+from hostaway_pipeline.client import endpoints, paging
+from hostaway_pipeline.client.answers import ApiObject, Page
 from hostaway_pipeline.client.auth import UNUSABLE_SECONDS, Authenticator, ask_for_token
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
@@ -18,26 +21,6 @@ from hostaway_pipeline.errors import Aborted, AccessDenied, ApiError, RateLimite
 
 T = TypeVar("T")
 Method = Literal["POST", "PUT", "DELETE"]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list. `count` is the server's count of the whole list, where it gives one.
-
-    `read_at` is when it was asked for, by the clock that all processes share: the answer is not older.
-    """
-
-    rows: list[Mapping[str, Any]]
-    count: int | None
-    read_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApiObject:
-    """One object, and when it was asked for."""
-
-    payload: Mapping[str, Any]
-    read_at: datetime
 
 
 class CallStats:
@@ -79,7 +62,9 @@ class HostawayClient:
         self._observer = observer
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
-        self._auth = Authenticator(account_id, tokens, fetch=self._fetch_token, probe=self._probe, sleep=self._sleep)
+        self._auth = Authenticator(
+            account_id, tokens, fetch=self._fetch_token, probe=self._try_token, sleep=self._sleep
+        )
         self._is_aborted = threading.Event()
 
     def __enter__(self) -> "HostawayClient":
@@ -108,6 +93,28 @@ class HostawayClient:
         """One page of a list. Raises an ApiError once the retries are used up."""
         answer, read_at = self._call("GET", path, params=params, shape=list)
         return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
+
+    def pages(self, read: endpoints.ListRead) -> Iterator[Page]:
+        """A list page by page, the empty one at its end included: who reads may stop earlier. Raises as `page` does."""
+        return paging.paginate(partial(self._page_at, read))
+
+    def whole_list(self, read: endpoints.ListRead, pool: Executor, *, to_the_end: bool = False) -> Iterator[Page]:
+        """All pages of a list, several at a time where its rows keep their places. Raises as `page` does.
+
+        `to_the_end`: not only until the count is reached.
+        """
+        if read.by_position:
+            return self.pages_by_position(read, to_the_end=to_the_end)
+        fetch = partial(self._page_at, read)
+        return paging.by_offset(fetch, pool, concurrency=self.concurrency, to_the_end=to_the_end)
+
+    def pages_by_position(self, read: endpoints.ListRead, *, to_the_end: bool = False) -> Iterator[Page]:
+        """In Hostaway's own order, each page behind the last row of the one before. Raises as `page` does."""
+        return paging.after_id(lambda position: self.page(read.path, read.after(position)), to_the_end=to_the_end)
+
+    def probe(self) -> None:
+        """Raises an ApiError when Hostaway does not even show this account one listing."""
+        self._page_at(endpoints.ONE_LISTING, 0)
 
     def one(self, path: str) -> ApiObject:
         """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
@@ -155,13 +162,17 @@ class HostawayClient:
 
         return self._with_retries(method, path, send, before_sending)
 
-    def _probe(self, token: Token) -> None:
-        self._call_with(token, "GET", "/listings", params={"limit": 1}, shape=list)
+    def _page_at(self, read: endpoints.ListRead, offset: int) -> Page:
+        return self.page(read.path, read.at(offset))
+
+    def _try_token(self, token: Token) -> None:
+        cheapest = endpoints.ONE_LISTING
+        self._call_with(token, "GET", cheapest.path, params=cheapest.at(0), shape=list)
 
     def _fetch_token(self, secret: str) -> Token:
         # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
         token, _ = self._with_retries(
-            "GET", "/accessTokens", lambda: ask_for_token(self._transport, self.account_id, secret)
+            "GET", endpoints.ACCESS_TOKENS, lambda: ask_for_token(self._transport, self.account_id, secret)
         )
         self._observer.token_refreshed()
         self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it

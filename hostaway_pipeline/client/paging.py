@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
 
-from hostaway_pipeline.client.client import Page
+from hostaway_pipeline.client.answers import Page
 from hostaway_pipeline.errors import NotFound
 
 FetchAt = Callable[[int], Page]
@@ -55,7 +55,7 @@ def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int, to_the_end: b
     if size == 0:
         return
     if end is None:
-        yield from _one_by_one(fetch, size)
+        yield from paginate(fetch, size)
         return
     has_ended, furthest = False, size
     stretches = iter([(start, min(start + size, end)) for start in range(size, end, size)])
@@ -79,10 +79,11 @@ def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int, to_the_end: b
         for future in under_way:
             future.cancel()
     if to_the_end and not has_ended:
-        yield from _one_by_one(fetch, furthest)
+        yield from paginate(fetch, furthest)
 
 
-def _one_by_one(fetch: FetchAt, offset: int) -> Iterator[Page]:
+def paginate(fetch: FetchAt, offset: int = 0) -> Iterator[Page]:
+    """Pages by `offset`, one after another, up to the empty one, which is handed on."""
     while True:
         page = fetch(offset)
         yield page

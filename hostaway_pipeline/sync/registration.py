@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import REGISTERED_WEBHOOKS, WEBHOOKS, webhook_path
 from hostaway_pipeline.domain.values import as_bool, as_int
 from hostaway_pipeline.errors import ApiError, GarbledBody, NotFound
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.webhooks import Credential
 
 RECEIVER_PATH = "/webhooks/hostaway"
-_PATH = "/webhooks/unifiedWebhooks"
 # A delivery is retried within about an hour; the old password stays valid well beyond that.
 ROTATION_OVERLAP = timedelta(hours=24)
 
@@ -81,7 +81,7 @@ def _ensure(services: Services, client: HostawayClient, url: str, *, credential_
     known_id = services.webhooks.state(client.account_id).webhook_id
     ours = _ours(client, url, known_id)
     if not ours:
-        registration = Registration(_id(client.write("POST", _PATH, _wanted(url, credential))), "created")
+        registration = Registration(_id(client.write("POST", WEBHOOKS, _wanted(url, credential))), "created")
     else:
         is_told = not credential_moved and _id(ours[0]) == known_id
         registration = _adopted(client, ours[0], _wanted(url, credential), is_told)
@@ -89,7 +89,7 @@ def _ensure(services: Services, client: HostawayClient, url: str, *, credential_
         _delete(client, _id(other))
     enabled = True
     if registration.was != "unchanged":
-        enabled = bool(as_bool(client.one(f"{_PATH}/{registration.webhook_id}").payload.get("isEnabled")))
+        enabled = bool(as_bool(client.one(webhook_path(registration.webhook_id)).payload.get("isEnabled")))
     services.webhooks.registered(client.account_id, registration.webhook_id, is_enabled=enabled)
     return registration
 
@@ -104,8 +104,7 @@ def _ours(client: HostawayClient, url: str | None, known_id: int | None) -> list
 def _listed(client: HostawayClient) -> Iterator[Mapping[str, Any]]:
     """Every webhook of the account: a page may hold fewer than were asked for."""
     seen: set[int] = set()
-    while True:
-        page = client.page(_PATH, {"limit": 100, "offset": len(seen)})
+    for page in client.pages(REGISTERED_WEBHOOKS):
         fresh = [webhook for webhook in page.rows if _id(webhook) not in seen]
         yield from fresh
         seen |= {_id(webhook) for webhook in fresh}
@@ -119,13 +118,13 @@ def _adopted(
     webhook_id, is_enabled = _id(present), bool(as_bool(present.get("isEnabled")))
     if is_enabled and is_told and all(present.get(key) == wanted[key] for key in ("url", "login")):
         return Registration(webhook_id, "unchanged")
-    client.write("PUT", f"{_PATH}/{webhook_id}", wanted)
+    client.write("PUT", webhook_path(webhook_id), wanted)
     return Registration(webhook_id, "adopted" if is_enabled else "enabled")
 
 
 def _delete(client: HostawayClient, webhook_id: int) -> None:
     with suppress(NotFound):
-        client.write("DELETE", f"{_PATH}/{webhook_id}")
+        client.write("DELETE", webhook_path(webhook_id))
 
 
 def _wanted(url: str, credential: Credential) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def _wanted(url: str, credential: Credential) -> dict[str, Any]:
 def _id(webhook: Mapping[str, Any]) -> int:
     webhook_id = as_int(webhook.get("id"))
     if webhook_id is None:
-        raise GarbledBody(f"{_PATH}: a webhook without an id")
+        raise GarbledBody(f"{WEBHOOKS}: a webhook without an id")
     return webhook_id
 
 

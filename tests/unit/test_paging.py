@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.client.client import Page
+from hostaway_pipeline.client.answers import Page
 from hostaway_pipeline.client.paging import after_id, by_offset
 from hostaway_pipeline.errors import NotFound, ServerError
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES
 from hostaway_pipeline.store.copy.deletions import Marked
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -100,7 +100,7 @@ class MessageReader:
         for thread in threads:
             self._failures = self._failures + 1 if thread.failure else 0
             if self._failures >= _MOST_FAILURES:
-                self._client.page(f"/{LISTINGS.name}", {"limit": 1})
+                self._client.probe()
                 self._failures = 0
 
     def _apply(self, threads: list[Thread], missing: dict[int, frozenset[int]]) -> Counts:

@@ -1,15 +1,13 @@
 """The newest changes of the reservations, read from the head of the list until known ground: cheap, and no sweep."""
 
-from hostaway_pipeline.client.client import HostawayClient, Page
-from hostaway_pipeline.client.paging import after_id
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import NEWEST_RESERVATIONS
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.sync.pull.progress import Progress
 from hostaway_pipeline.sync.pull.sweep import Outcome
-
-_PAGE_LIMIT = 100
 
 
 def read_newest(client: HostawayClient, tables: PullWriter, progress: Progress) -> Outcome:
@@ -20,7 +18,7 @@ def read_newest(client: HostawayClient, tables: PullWriter, progress: Progress) 
     """
     known, counts, seen = tables.known_until(RESERVATIONS), Counts(), None
     progress.expect(RESERVATIONS.name, None)
-    for page in after_id(lambda position: _page(client, position)):
+    for page in client.pages_by_position(NEWEST_RESERVATIONS):
         rows = [row for payload in page.rows if (row := RESERVATIONS.row(payload, page.read_at)) is not None]
         counts += tables.merge(RESERVATIONS, rows)
         progress.advance(RESERVATIONS.name, len(rows))
@@ -31,8 +29,3 @@ def read_newest(client: HostawayClient, tables: PullWriter, progress: Progress) 
     if seen is not None:
         tables.advance_known_until(RESERVATIONS, seen)  # only now: an interrupted read must not hide its gap
     return Outcome(RESERVATIONS.name, counts)
-
-
-def _page(client: HostawayClient, position: int | None) -> Page:
-    after = {} if position is None else {"afterId": position}
-    return client.page(f"/{RESERVATIONS.name}", {"limit": _PAGE_LIMIT, "includeResources": 1} | after)

@@ -153,7 +153,7 @@ def _probe(services: Services, account_id: int, report: Report) -> None:
     """After a failure one call, without retries, tells whether the account is back: a dead one costs just that."""
     with services.client(account_id, _PROBE) as client:
         try:
-            client.page(f"/{LISTINGS.name}", {"limit": 1})
+            client.probe()
         finally:
             report.api_calls += client.stats.api_calls
             report.http_429 += client.stats.http_429

@@ -5,21 +5,16 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hostaway_pipeline.client.client import HostawayClient, Page
-from hostaway_pipeline.client.paging import after_id, by_offset
+from hostaway_pipeline.client.answers import Page
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import whole_list
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, RESERVATIONS, Entity
+from hostaway_pipeline.domain.entities import RESERVATIONS, Entity
 from hostaway_pipeline.domain.sweeps import Reading, Tally, Tombstones, plan_confirmed, plan_tombstones
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
 from hostaway_pipeline.sync.pull.progress import Progress
-
-_PAGE_LIMIT = {
-    LISTINGS.name: 500,
-    RESERVATIONS.name: 500,
-    CONVERSATIONS.name: 100,
-}  # what Hostaway gives at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +126,7 @@ class Sweep:
         return replace(self._counts, fetched=fetched, unchanged=max(0, fetched - written), deleted=deleted)
 
     def _pages(self, *, to_the_end: bool = False) -> Iterator[Page]:
-        if self._entity is RESERVATIONS:
-            return after_id(self._page_after, to_the_end=to_the_end)
-        return by_offset(self._page_at, self._pool, concurrency=self._client.concurrency, to_the_end=to_the_end)
-
-    def _page_after(self, position: int | None) -> Page:
-        after = {} if position is None else {"afterId": position}
-        return self._page({"limit": _PAGE_LIMIT[self._entity.name], "includeResources": 1} | after)
-
-    def _page_at(self, offset: int) -> Page:
-        resources = {"includeResources": 1} if self._entity is LISTINGS else {}
-        return self._page({"limit": _PAGE_LIMIT[self._entity.name], "offset": offset} | resources)
-
-    def _page(self, params: dict[str, int]) -> Page:
-        return self._client.page(f"/{self._entity.name}", params)
+        return self._client.whole_list(whole_list(self._entity), self._pool, to_the_end=to_the_end)
 
 
 def _incompleteness(reading: Reading) -> str | None:

@@ -3,20 +3,14 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hostaway_pipeline.client.client import ApiObject, HostawayClient
-from hostaway_pipeline.domain.entities import MESSAGES, Row
+from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import ListRead, messages_of, object_path
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Row
 from hostaway_pipeline.domain.sweeps import Reading, Tally
-from hostaway_pipeline.errors import (
-    InvalidCredentials,
-    NotFound,
-    PermanentApiError,
-    RateLimited,
-    TransientApiError,
-)
+from hostaway_pipeline.errors import NotFound, ObjectRefused, RateLimited, TransientApiError
 from hostaway_pipeline.store.copy.threads import Unread
 from hostaway_pipeline.sync.by_id import ask
-
-_PAGE_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,57 +42,59 @@ def read_thread(
     `may_be_empty`: an answer without any message is believed although the conversation's markers tell of some. Raises
     InvalidCredentials and RateLimited; any other failure is in the thread.
     """
-    path = f"/conversations/{conversation.id}/messages"
+    read = messages_of(conversation.id)
     try:
-        return _read_or_look(client, path, conversation, to_the_end=to_the_end, may_be_empty=may_be_empty)
-    except (InvalidCredentials, RateLimited):
+        return _read_or_look(client, read, conversation, to_the_end=to_the_end, may_be_empty=may_be_empty)
+    except RateLimited:
         raise
-    except PermanentApiError as error:
+    except ObjectRefused as error:
         return Thread(conversation, problem=str(error))
     except TransientApiError as error:
         return Thread(conversation, problem=str(error), failure=error)
 
 
-def _read_or_look(client: HostawayClient, path: str, conversation: Unread, **options: bool) -> Thread:
+def _read_or_look(client: HostawayClient, read: ListRead, conversation: Unread, **options: bool) -> Thread:
     try:
-        return _read(client, path, conversation, **options)
+        return _read(client, read, conversation, **options)
     except NotFound:
-        return _look_for(client, path, conversation)
+        return _look_for(client, read.path, conversation)
 
 
-def _read(client: HostawayClient, path: str, conversation: Unread, *, to_the_end: bool, may_be_empty: bool) -> Thread:
+def _read(
+    client: HostawayClient, read: ListRead, conversation: Unread, *, to_the_end: bool, may_be_empty: bool
+) -> Thread:
     reading = Reading()
     while True:
-        tally, rows, asked_at = _one_pass(client, path, to_the_end=to_the_end)
+        tally, rows, asked_at = _one_pass(client, read, to_the_end=to_the_end)
         reading.passes.append(tally)
         is_hollow = not tally.seen and conversation.markers != (None, None) and not may_be_empty
         if reading.is_done and not (is_hollow and len(reading.passes) < 2):
             break
     thread = Thread(conversation, rows, len(tally.seen) if tally.count is None else tally.count, asked_at)
     if is_hollow:
-        return replace(thread, problem=f"{path}: no message, although the conversation has some")
+        return replace(thread, problem=f"{read.path}: no message, although the conversation has some")
     if reading.is_complete:
         return thread
     if reading.shows_all:
         return replace(thread, is_settled=True)
-    return replace(thread, problem=f"{path}: {reading.disagreement}")
+    return replace(thread, problem=f"{read.path}: {reading.disagreement}")
 
 
-def _one_pass(client: HostawayClient, path: str, *, to_the_end: bool) -> tuple[Tally, list[Row], datetime | None]:
-    tally, rows, asked_at, offset = Tally(), [], None, 0
-    while not tally.has_ended and (to_the_end or not tally.is_complete):
-        page = client.page(path, {"limit": _PAGE_LIMIT, "offset": offset})
-        read = [row for payload in page.rows if (row := MESSAGES.row(payload, page.read_at)) is not None]
+def _one_pass(client: HostawayClient, read: ListRead, *, to_the_end: bool) -> tuple[Tally, list[Row], datetime | None]:
+    tally, rows, asked_at = Tally(), list[Row](), None
+    for page in client.pages(read):
+        new = [row for payload in page.rows if (row := MESSAGES.row(payload, page.read_at)) is not None]
         asked_at = asked_at or page.read_at
-        tally.add({row.id for row in read}, page.count, is_empty=not page.rows)
-        rows += read
-        offset += len(page.rows)
+        tally.add({row.id for row in new}, page.count, is_empty=not page.rows)
+        rows += new
+        if tally.is_complete and not to_the_end:
+            break
     return tally, rows, asked_at
 
 
 def _look_for(client: HostawayClient, path: str, conversation: Unread) -> Thread:
     """Its messages are not found: it has gone when it is not found itself, asked later."""
-    answer = ask(client, f"/conversations/{conversation.id}")
+    answer = ask(client, object_path(CONVERSATIONS, conversation.id))
     if isinstance(answer, NotFound):
         return Thread(conversation, is_gone=True)
     what = "the conversation is there" if isinstance(answer, ApiObject) else str(answer)

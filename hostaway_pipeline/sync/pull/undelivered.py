@@ -9,7 +9,9 @@ from typing import Any
 
 import structlog
 
-from hostaway_pipeline.client.client import ApiObject, HostawayClient
+from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import WEBHOOK_LOGS, object_path
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.values import as_int
@@ -20,8 +22,6 @@ from hostaway_pipeline.store.copy.push_writer import ChangeSet
 from hostaway_pipeline.sync.by_id import read_by_id
 
 log = structlog.get_logger(__name__)
-_LOGS = "/unifiedWebhookLogs"
-_PAGE_LIMIT = 100
 # What is older than this many deliveries, the sweeps have to find.
 _MOST_LOGS = 2_000
 # One call each. The sweeps of the same reconcile have just read the lists: of a long silence the newest are enough.
@@ -57,24 +57,21 @@ def _since(client: HostawayClient, seen: int | None) -> Iterator[tuple[int, Mapp
 
     Raises GarbledBody when they end before there are as many as Hostaway counted: none may be passed over.
     """
-    offset, count = 0, 0
-    while offset < _MOST_LOGS:
-        page = client.page(_LOGS, {"limit": _PAGE_LIMIT, "offset": offset})
-        rows, count = page.rows, max(count, page.count or 0)
-        for row in rows:
+    number, count = 0, 0
+    for page in client.pages(WEBHOOK_LOGS):
+        count = max(count, page.count or 0)
+        for row in page.rows:
             log_id = as_int(row.get("id"))
             if log_id is None:
                 continue
             if seen is not None and log_id <= seen:
                 return
             yield log_id, row
-        if seen is None:
+        number += len(page.rows)
+        if seen is None or number >= _MOST_LOGS:
             return
-        if not rows:
-            if offset < count:
-                raise GarbledBody(f"GET {_LOGS}: {offset} entries but a count of {count}")
-            return
-        offset += len(rows)
+    if number < count:
+        raise GarbledBody(f"GET {WEBHOOK_LOGS.path}: {number} entries but a count of {count}")
 
 
 def _undelivered(logs: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[str, int]]:
@@ -106,13 +103,12 @@ def _read_all(
 
 
 def _read(services: Services, client: HostawayClient, changes: ChangeSet, entity: Entity, object_id: int) -> None:
-    path = f"/{entity.name}/{object_id}"
+    conversation_id = None
     if entity is MESSAGES:
         conversation_id = services.lookup.conversation_of_message(client.account_id, object_id)
         if conversation_id is None:
             return  # the conversation's moved marker makes the reconcile read it
-        path = f"/conversations/{conversation_id}/messages/{object_id}"
-    found = read_by_id(client, path)
+    found = read_by_id(client, object_path(entity, object_id, conversation_id))
     if isinstance(found, NotFound):
         changes.gone[entity.name].add(object_id)
     elif isinstance(found, ApiObject) and (row := entity.row(found.payload, found.read_at)) is not None:

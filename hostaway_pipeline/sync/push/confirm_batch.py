@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from hostaway_pipeline.client.client import ApiObject, HostawayClient
+from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import object_path
 from hostaway_pipeline.domain.breaker import FAILURES_THAT_OPEN, pause_after
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
 from hostaway_pipeline.errors import (
@@ -89,12 +91,14 @@ class _Batch:
             try:
                 if self._account.failures:
                     self._probe()
-                self._read_all(client, {_key(CONVERSATIONS, one): f"/conversations/{one}" for one in self.missing})
+                self._read_all(
+                    client, {_key(CONVERSATIONS, one): object_path(CONVERSATIONS, one) for one in self.missing}
+                )
                 lost = {
                     one for one in self.missing if not isinstance(self.answers.get(_key(CONVERSATIONS, one)), ApiObject)
                 }
                 wanted = [r for r in batch if _needs_read(r) and r.conversation_id not in lost]
-                self._read_all(client, {r.key: _path(r) for r in wanted})
+                self._read_all(client, {r.key: object_path(r.entity, r.object_id, r.conversation_id) for r in wanted})
             except Aborted:
                 raise
             except ApiError as error:
@@ -142,7 +146,7 @@ class _Batch:
                 return
             with self._client(self._account.account_id, is_probe=True) as client:
                 try:
-                    client.page(f"/{LISTINGS.name}", {"limit": 1})
+                    client.probe()
                 except ApiError as error:
                     self._silence = error
                     raise
@@ -253,12 +257,6 @@ def _note_failure(services: Services, account: Account, error: ApiError) -> None
 
 def _needs_read(confirmation: Confirmation) -> bool:
     return confirmation.verdict is None or confirmation.verdict.row is None
-
-
-def _path(confirmation: Confirmation) -> str:
-    if confirmation.entity is MESSAGES:
-        return f"/conversations/{confirmation.conversation_id or 0}/messages/{confirmation.object_id}"
-    return f"/{confirmation.entity.name}/{confirmation.object_id}"
 
 
 def _key(entity: Entity, object_id: int | None) -> tuple[str, int]:

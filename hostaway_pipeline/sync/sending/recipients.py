@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
-from hostaway_pipeline.client.client import Page
-from hostaway_pipeline.domain.entities import CONVERSATIONS, Row
+from hostaway_pipeline.client.answers import Page
+from hostaway_pipeline.client.endpoints import conversations_of, object_path
+from hostaway_pipeline.domain.entities import CONVERSATIONS, RESERVATIONS, Row
 from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import MessageNotSent, NotFound, PipelineError
 from hostaway_pipeline.services import Services
 
-_PAGE_LIMIT = 100
 # Of how many accounts it is asked whose reservation it is, and for how many seconds in all.
 _MOST_ACCOUNTS_ASKED = 5
 _SECONDS_ASKING = 10.0
@@ -39,7 +39,7 @@ def conversation_of(services: Services, account_id: int, reservation_id: int) ->
         return known, None
     with services.interactive_client(account_id) as client:
         try:
-            page = client.page(f"/reservations/{reservation_id}/conversations", {"limit": _PAGE_LIMIT})
+            page = next(client.pages(conversations_of(reservation_id)))
         except NotFound:
             page = Page([], 0)
     newest = max(page.rows, key=lambda row: str(row.get("messageReceivedOn") or ""), default={})
@@ -97,7 +97,7 @@ def _ask(
     has_it: bool | None = None
     try:
         with services.interactive_client(account_id) as client:
-            client.one(f"/reservations/{reservation_id}")
+            client.one(object_path(RESERVATIONS, reservation_id))
         has_it = True
     except NotFound:
         has_it = False

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hostaway_pipeline.client.client import ApiObject, HostawayClient
+from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.client.endpoints import ListRead, messages_of, messages_path
 from hostaway_pipeline.domain.sweeps import Reading, Tally
 from hostaway_pipeline.domain.texts import reads_alike
 from hostaway_pipeline.domain.values import as_bool, as_instant, as_int
 from hostaway_pipeline.errors import GarbledBody, TransientApiError
 from hostaway_pipeline.store.outbox import OutboundMessage
 
-_PAGE_LIMIT = 100
 # Seconds after which a request that is under way has ended, one way or the other, in the process that made it.
 LONGEST_REQUEST = 30.0
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -22,24 +23,24 @@ def read_conversation(client: HostawayClient, conversation_id: int) -> dict[int,
 
     Raises any ApiError, a GarbledBody also when they do not add up: what is not complete proves nothing.
     """
-    path = f"/conversations/{conversation_id}/messages"
+    read = messages_of(conversation_id, with_scheduled=True)
     reading, held = Reading(), dict[int, ApiObject]()
     while not reading.passes or not reading.is_done:
-        reading.passes.append(_one_pass(client, path, held))
+        reading.passes.append(_one_pass(client, read, held))
     if not reading.is_complete and not reading.shows_all:
-        raise GarbledBody(f"{path}: {reading.disagreement}")
+        raise GarbledBody(f"{read.path}: {reading.disagreement}")
     return held
 
 
-def _one_pass(client: HostawayClient, path: str, held: dict[int, ApiObject]) -> Tally:
-    tally, offset = Tally(), 0
-    while not tally.has_ended and not tally.is_complete:
-        page = client.page(path, {"limit": _PAGE_LIMIT, "offset": offset, "includeScheduledMessages": 1})
+def _one_pass(client: HostawayClient, read: ListRead, held: dict[int, ApiObject]) -> Tally:
+    tally = Tally()
+    for page in client.pages(read):
         asked_at = page.read_at or datetime.now(UTC)
         shown = {key: ApiObject(row, asked_at) for row in page.rows if (key := as_int(row.get("id"))) is not None}
         tally.add(shown.keys(), page.count, is_empty=not page.rows)
         held |= shown
-        offset += len(page.rows)
+        if tally.is_complete:
+            break
     return tally
 
 
@@ -55,7 +56,7 @@ def recognised(
     taken = {other.message_id for other in others} | set(message.ids_before)
     ours = {key: found for key, found in held.items() if key not in taken and _reads_as(found.payload, message)}
     if not ours and message.ids_before and held.keys().isdisjoint(message.ids_before):
-        raise GarbledBody(f"/conversations/{message.conversation_id}/messages: nothing of what was there before")
+        raise GarbledBody(f"{messages_path(message.conversation_id)}: nothing of what was there before")
     if ours and any(_is_under_way(other) and reads_alike(other.body, message.body) for other in others):
         raise TransientApiError("what stands in its conversation may be another key's message, which is being sent")
     return min(ours.items(), key=lambda one: (_written_at(one[1].payload), one[0]), default=None)

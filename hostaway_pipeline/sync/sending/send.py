@@ -8,7 +8,7 @@ only looked for. It is sent again only when it is not there, `HOSTAWAY_SEND_PATI
 from dataclasses import dataclass
 from typing import Literal
 
-from hostaway_pipeline.client.client import ApiObject
+from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.domain.entities import CONVERSATIONS
 from hostaway_pipeline.errors import Aborted, ApiError, MessageNotSent
 from hostaway_pipeline.services import Services

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 import structlog
 
-from hostaway_pipeline.client.client import ApiObject
+from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.endpoints import messages_path
 from hostaway_pipeline.domain.entities import MESSAGES, Entity, Row
 from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import (
@@ -82,7 +83,7 @@ class Sender:
 
     def _sent(self) -> OutboundMessage:
         services, seen = self._services, self._seen
-        path = f"/conversations/{seen.conversation_id}/messages"
+        path = messages_path(seen.conversation_id)
         body = {"body": seen.body, "communicationType": seen.communication_type}
         with services.sending_client(seen.account_id) as client:
             payload = client.write("POST", path, body, before_sending=self._pass_fence)

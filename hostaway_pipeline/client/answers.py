@@ -1,0 +1,26 @@
+"""What Hostaway answers, once the envelope is off: a page of a list, or one object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `count` is Hostaway's count of the whole list, where it gives one.
+
+    `read_at` is the moment of the request, by the clock that all processes share: the answer is no older.
+    """
+
+    rows: list[Mapping[str, Any]]
+    count: int | None
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiObject:
+    """One object, and the moment of the request for it."""
+
+    payload: Mapping[str, Any]
+    read_at: datetime
