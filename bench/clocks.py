@@ -46,7 +46,7 @@ def run(steps: int = STEPS, seed: int = SEED) -> list[Figure]:
             model.finish()
         before = len(differences(services, url, sandbox, ACCOUNT))
         time.sleep(TRUST + 0.2)
-        sync(services, ACCOUNT, mode="reconcile", max_delete_share=1.0)
+        sync(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
         after = len(differences(services, url, sandbox, ACCOUNT))
         services.close()
     case = f"{steps:,} random steps, clock ±2 h, then one reconcile: objects that differ"

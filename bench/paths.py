@@ -20,7 +20,8 @@ from bench.figures import Figure, at_most, table
 from bench.stand import Stand, stand, wait_for_port
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.sync.pull.run import PullRequest, pull
+from hostaway_pipeline.sync.pull.request import PullRequest
+from hostaway_pipeline.sync.pull.run import pull
 from hostaway_pipeline.sync.push.drain import drain
 from hostaway_pipeline.wiring import open_services
 from webhook_receiver.app import create_app
@@ -108,7 +109,7 @@ def _followed(made: Stand) -> dict[str, list[str]]:
         drain(services, lambda _: None, linger=0)
 
     def page(_: int) -> None:
-        pull(services, PullRequest(ACCOUNT, 0.2, mode="refresh", entities=("reservations",)))
+        pull(services, PullRequest(ACCOUNT, mode="refresh", entities=("reservations",)))
 
     def message(number: int) -> None:
         body = {"reservation_id": reservation["id"], "message": f"Hello {number}"}

@@ -16,7 +16,8 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.store.schema import accounts
-from hostaway_pipeline.sync.pull.run import PullRequest, Report, pull
+from hostaway_pipeline.sync.pull.request import PullRequest, Report
+from hostaway_pipeline.sync.pull.run import pull
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at
@@ -55,7 +56,7 @@ def accepted(services: Services) -> list[Credential]:
 
 
 def sync(services: Services, account_id: int, **options: Any) -> Report:
-    request = PullRequest(account_id, **({"max_delete_share": 0.2} | options))
+    request = PullRequest(account_id, **({"reread_share": 0.0} | options))
     return pull(services, request)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from hostaway_pipeline.domain.texts import is_blank
+from hostaway_pipeline.domain.vocabulary import AccountState, Channel, EventStatus, Mode
 
 BIGINT = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
@@ -23,7 +24,6 @@ def _printable(secret: SecretStr) -> SecretStr:
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[Text, Field(max_length=200)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=500), AfterValidator(_printable)]
-Mode = Literal["full", "reconcile", "refresh"]
 
 
 class Strict(BaseModel):
@@ -76,7 +76,7 @@ class AccountSummary(BaseModel):
     account_id: int
     customer_id: UUID
     name: str | None
-    status: Literal["active", "paused", "removed"]
+    status: AccountState
     last_sync_at: datetime | None = Field(description="Since when the whole copy is known to be complete")
     last_run_status: str | None = Field(examples=["succeeded"])
     last_error: str | None
@@ -134,7 +134,7 @@ class NewMessage(Strict):
     message: Annotated[Text, Field(min_length=1, max_length=10_000), AfterValidator(_readable)] = Field(
         examples=["Your key is at the reception."]
     )
-    channel_type: Literal["email", "channel", "sms", "whatsapp"] = "email"
+    channel_type: Channel = "email"
     account_id: Id | None = Field(
         None, description="Where several accounts have this reservation id, or where the tables do not know it yet"
     )
@@ -163,7 +163,7 @@ class Event(BaseModel):
     object: str
     object_id: int | None
     received_at: datetime
-    status: Literal["pending", "applied", "stale", "ignored", "failed"]
+    status: EventStatus
     attempts: int
     error: str | None
     applied_at: datetime | None

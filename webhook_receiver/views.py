@@ -1,11 +1,10 @@
 """From what is stored to what is shown."""
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.store.accounts.accounts import Account, AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountHealth
 from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
 
@@ -16,7 +15,7 @@ def summary(entry: AccountHealth) -> AccountSummary:
         account_id=account.account_id,
         customer_id=account.customer_id,
         name=account.name,
-        status=_status(account),
+        status=account.state(datetime.now(UTC)),
         last_sync_at=account.last_sync_at,
         last_run_status=entry.last_status,
         last_error=None if entry.last_error is None else told_text(entry.last_error),
@@ -37,10 +36,3 @@ def detail(services: Services, account_id: int) -> AccountDetail:
         heard_at=state.heard_at,
     )
     return AccountDetail(**summary(entry).model_dump(), webhook=webhook)
-
-
-def _status(account: Account) -> Literal["active", "paused", "removed"]:
-    if not account.is_active:
-        return "removed"
-    is_paused = account.paused_until is not None and account.paused_until > datetime.now(UTC)
-    return "paused" if is_paused else "active"

@@ -110,8 +110,7 @@ def _read_secret(from_stdin: bool) -> str:
 def _line(entry: AccountHealth) -> list[object]:
     account = entry.account
     since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
-    is_paused = account.paused_until is not None and account.paused_until > datetime.now(UTC)
-    state = "removed" if not account.is_active else "paused" if is_paused else "active"
+    state = account.state(datetime.now(UTC))
     last = entry.last_status or "none"
     return [str(account.account_id), account.name or "", state, *entry.rows.values(), since, last]
 

@@ -7,10 +7,11 @@ import typer
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
 from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.sync.pull.many import pull_many
-from hostaway_pipeline.sync.pull.run import Mode, PullRequest, Report, pull
+from hostaway_pipeline.sync.pull.request import PullRequest, Report
+from hostaway_pipeline.sync.pull.run import pull, pull_many
 
 
 def sync(  # noqa: PLR0917 (options, which typer passes by name)
@@ -31,13 +32,11 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
     if bool(account_ids) == every:
         raise AccountError("name the accounts to sync, or say --all")
     with services() as opened:
-        share = 1.0 if allow_mass_delete else opened.settings.max_delete_share
         requests = [
             PullRequest(
                 account_id,
                 mode=mode,
-                max_delete_share=share,
-                reread_share=opened.settings.reread_share,
+                allow_mass_delete=allow_mass_delete,
                 dry_run=dry_run,
                 wait_seconds=wait,
             )
@@ -83,14 +82,7 @@ def show(report: Report, *, dry_run: bool = False) -> None:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "account_id": report.account_id,
-        "status": report.status,
-        "seconds": report.seconds,
-        "api_calls": report.api_calls,
-        "http_429": report.http_429,
-        "entities": {entity: counts.as_dict() for entity, counts in report.entities.items()},
-    }
+    shown = report.as_dict()
     if report.problems:
         shown["problems"] = report.problems
     if report.error is not None:

@@ -1,6 +1,6 @@
 """The four assets. Each is one call of `sync.pull` for the partition's account; HTTP and SQL are below it."""
 
-from typing import cast
+from typing import cast, get_args
 
 from dagster import (
     AssetExecutionContext,
@@ -21,8 +21,10 @@ from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_met
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
-from hostaway_pipeline.sync.pull.run import Mode, PullRequest, pull
+from hostaway_pipeline.sync.pull.request import PullRequest
+from hostaway_pipeline.sync.pull.run import pull
 
 PREFIX = "hostaway"
 GROUP = "hostaway"
@@ -41,7 +43,7 @@ class SyncConfig(Config):
         "reconcile",
         description="full: the messages of every conversation; reconcile: of those that moved, plus a daily share; "
         "refresh: what changed at the head, without looking for deletions.",
-        pattern="^(full|reconcile|refresh)$",
+        pattern=f"^({'|'.join(get_args(Mode))})$",
     )
     allow_mass_delete: bool = Field(
         False, description="Mark any number of rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them back."
@@ -68,13 +70,11 @@ def build_asset(entity: str) -> AssetsDefinition:
         context: AssetExecutionContext, config: SyncConfig, hostaway: HostawayResource
     ) -> MaterializeResult[None]:
         with hostaway.services() as services:
-            share = 1.0 if config.allow_mass_delete else services.settings.max_delete_share
             request = PullRequest(
                 account_id=int(context.partition_key),
                 entities=(entity,),
                 mode=cast(Mode, config.mode),
-                reread_share=services.settings.reread_share,
-                max_delete_share=share,
+                allow_mass_delete=config.allow_mass_delete,
                 source="dagster",
                 dagster_run_id=context.run.run_id,
                 wait_seconds=config.lock_wait_seconds,

@@ -3,7 +3,7 @@
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
 from hostaway_pipeline.store.checks import describe_columns
-from hostaway_pipeline.sync.pull.run import Report
+from hostaway_pipeline.sync.pull.request import Report
 
 DESCRIPTIONS = {
     "listings": "Properties of the account, archived ones included. Source: `GET /listings`.",

@@ -15,9 +15,10 @@ from hostaway_pipeline.defs.drainer import LANE
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.sync.pull.many import pull_many
-from hostaway_pipeline.sync.pull.run import Mode, PullRequest, Report
+from hostaway_pipeline.sync.pull.request import PullRequest, Report
+from hostaway_pipeline.sync.pull.run import pull_many
 
 
 class AccountsConfig(Config):
@@ -84,13 +85,10 @@ def _sync(
 
 def _requests(services: Services, accounts: list[int], mode: Mode, run_id: str) -> list[PullRequest]:
     accounts = accounts or [account.account_id for account in services.accounts.active()]
-    settings = services.settings
     return [
         PullRequest(
             account_id,
             mode=mode,
-            reread_share=settings.reread_share,
-            max_delete_share=settings.max_delete_share,
             source="dagster",
             dagster_run_id=run_id,
             respect_pause=True,

@@ -6,7 +6,7 @@ How a delivery becomes a value is domain/events.py's; what an event does to the 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from psycopg import DataError, IntegrityError
@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import Connection, delete, func, select, update
 
 from hostaway_pipeline.domain.events import Delivery
+from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.schema import webhook_events, webhook_heads
@@ -21,7 +22,6 @@ from hostaway_pipeline.store.schema import webhook_events, webhook_heads
 # An event that fails so often by its own fault is set aside; `hostaway events replay` brings it back.
 MOST_ATTEMPTS = 5
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
-Status = Literal["pending", "applied", "stale", "ignored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class EventOutcome:
     """
 
     id: int
-    status: Status
+    status: EventStatus
     error: str | None = None
     again_in: float | None = None
     is_attempt: bool = False

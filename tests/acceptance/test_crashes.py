@@ -20,7 +20,7 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.store.migrate import migrate
-from hostaway_pipeline.sync.pull.run import Report
+from hostaway_pipeline.sync.pull.request import Report
 from hostaway_pipeline.wiring import services_on
 from tests.factories import add_account, assert_equal_to_source, make_settings, sync, synced
 

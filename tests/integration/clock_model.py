@@ -150,7 +150,7 @@ class Model:
             self.tables.merge(entity, page)
 
     def refresh(self) -> None:
-        sync(self.services, self.account_id, mode="refresh", max_delete_share=1.0)
+        sync(self.services, self.account_id, mode="refresh", allow_mass_delete=True)
 
     def finish(self) -> None:
         """Everything that is on its way arrives."""

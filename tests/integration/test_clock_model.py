@@ -30,6 +30,6 @@ def test_one_reconcile_ends_every_history(
             model.step()
         model.finish()
     time.sleep(TRUST + 0.2)
-    report = sync(services, ACCOUNT, mode="reconcile", max_delete_share=1.0)
+    report = sync(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
     assert report.error is None
     assert differences(services, database_url, sandbox, ACCOUNT) == [], model.done

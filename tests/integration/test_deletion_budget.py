@@ -102,7 +102,7 @@ def test_the_next_day_has_its_own(
 def test_who_knows_can_say_so_and_spends_nothing(services: Services, account: Account, database_url: str) -> None:
     delete(account, 40)
     assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
-    synced(services, ACCOUNT, mode="reconcile", max_delete_share=1.0)
+    synced(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
     assert deleted(database_url) == 40
     delete(account, 5)
     synced(services, ACCOUNT, mode="reconcile")
@@ -179,7 +179,7 @@ def test_messages_share_one_budget_over_all_their_conversations(
     assert "messages were held back" in report.problems["messages"]
     gone = rows(database_url, "SELECT count(*) FROM hostaway.messages WHERE deleted_at IS NOT NULL")[0]["count"]
     assert 0 < gone <= -(-total // 5)
-    synced(services, ACCOUNT, max_delete_share=1.0)
+    synced(services, ACCOUNT, allow_mass_delete=True)
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 

@@ -109,7 +109,7 @@ def test_mass_deletion_happens_when_told_to(filled: tuple[SandboxServer, Service
     sandbox, services = filled
     sandbox.faults.update(listings_answer="half")
 
-    report = synced(services, 59808, max_delete_share=1.0)
+    report = synced(services, 59808, allow_mass_delete=True)
 
     assert report.entities["listings"].deleted == len(deleted_ids(database_url, "listings")) == 10
 

@@ -151,7 +151,7 @@ def test_those_that_wait_end_when_somebody_says_that_any_number_may_go(
         account.delete_reservation(reservation_id)
     tell_of(services, *gone)
     drained(services)
-    synced(services, ACCOUNT, mode="reconcile", max_delete_share=1.0)
+    synced(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
     drained(services)
     assert events(database_url) == [("applied", 0)] * 8

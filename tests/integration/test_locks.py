@@ -28,8 +28,8 @@ from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.sync_runs import SyncRuns
-from hostaway_pipeline.sync.pull.many import pull_many
-from hostaway_pipeline.sync.pull.run import PullRequest, Report
+from hostaway_pipeline.sync.pull.request import PullRequest, Report
+from hostaway_pipeline.sync.pull.run import pull_many
 from hostaway_pipeline.sync.registration import ensure_webhook
 from tests.factories import add_account, assert_equal_to_source, reservation, rows, sync, synced
 from webhook_receiver.inbox_writer import InboxWriter
@@ -186,7 +186,7 @@ def test_a_hard_removal_ends_a_sync_under_way_and_leaves_nothing(
     reports: dict[int, Report] = {}
 
     def pull_both() -> None:
-        for report in pull_many(services, [PullRequest(one, max_delete_share=0.2) for one in (1, 2)]):
+        for report in pull_many(services, [PullRequest(one) for one in (1, 2)]):
             reports[report.account_id] = report
 
     thread = threading.Thread(target=pull_both)
@@ -295,7 +295,7 @@ def test_an_unexpected_error_of_one_account_is_that_accounts(
         )
         connection.execute(b"CREATE TRIGGER poison BEFORE INSERT ON hostaway.reservations FOR EACH ROW "
                            b"EXECUTE FUNCTION hostaway.poison()")  # fmt: skip
-    requests = [PullRequest(one, max_delete_share=0.2) for one in (1, 2, 3)]
+    requests = [PullRequest(one) for one in (1, 2, 3)]
     reports = {report.account_id: report for report in pull_many(services, requests)}
     assert {one: report.status for one, report in reports.items()} == {1: "succeeded", 2: "failed", 3: "succeeded"}
     assert isinstance(reports[2].error, UnexpectedError)

@@ -8,7 +8,7 @@ import pytest
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.sync.pull.run import Report
+from hostaway_pipeline.sync.pull.request import Report
 from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
 OpenSandbox = Callable[..., SandboxServer]
@@ -194,7 +194,7 @@ def test_who_knows_that_a_conversation_is_empty_can_say_so(
     for message in list(account.conversations[conversation].messages):
         account.delete_message(conversation, message.id)
     assert sync(services, ACCOUNT).status == "incomplete"
-    synced(services, ACCOUNT, max_delete_share=1.0)
+    synced(services, ACCOUNT, allow_mass_delete=True)
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 

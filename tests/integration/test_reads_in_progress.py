@@ -72,7 +72,7 @@ def test_each_conversation_of_a_batch_is_judged_by_when_it_was_asked_for_itself(
     def asked() -> int:
         return sandbox.counters.calls()[MESSAGES]
 
-    reading = in_the_background(lambda: synced(slow, ACCOUNT, entities=("messages",), max_delete_share=1.0))
+    reading = in_the_background(lambda: synced(slow, ACCOUNT, entities=("messages",), allow_mass_delete=True))
     with reading, psycopg.connect(database_url) as connection:
         # What is read first is not stored before this block ends: a batch piles up behind it.
         query = b"SELECT 1 FROM hostaway.conversations WHERE id = ANY(%s) FOR UPDATE"

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 
+from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
-from hostaway_pipeline.sync.pull.run import PullRequest, pull
+from hostaway_pipeline.sync.pull.request import PullRequest
+from hostaway_pipeline.sync.pull.run import pull
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
 from webhook_receiver.errors import told
@@ -19,7 +21,6 @@ from webhook_receiver.schemas import (
     AccountUpdate,
     Created,
     DryRun,
-    Mode,
     NewAccount,
     Removed,
     SyncAsked,
@@ -118,25 +119,5 @@ def sync(
 
 
 def _dry_run(services: Services, account_id: int, mode: Mode) -> DryRun:
-    settings = services.settings
-    report = pull(
-        services,
-        PullRequest(
-            account_id,
-            mode=mode,
-            max_delete_share=settings.max_delete_share,
-            reread_share=settings.reread_share,
-            source="api",
-            dry_run=True,
-        ),
-    )
-    return DryRun(
-        account_id=account_id,
-        mode=mode,
-        status=report.status,
-        seconds=report.seconds,
-        api_calls=report.api_calls,
-        http_429=report.http_429,
-        entities={name: counts.as_dict() for name, counts in report.entities.items()},
-        error=told(report.error) if report.error else None,
-    )
+    report = pull(services, PullRequest(account_id, mode=mode, source="api", dry_run=True))
+    return DryRun(mode=mode, error=told(report.error) if report.error else None, **report.as_dict())

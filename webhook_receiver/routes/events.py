@@ -1,23 +1,23 @@
 """The inbox over HTTP: what came, what became of it, and again."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
+from hostaway_pipeline.domain.vocabulary import EventStatus
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY
 from webhook_receiver.deps import ApiKey, ServicesDep
 from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import BIGINT, Event, Events, Replay, Replayed
 
 router = APIRouter(prefix="/events", tags=["events"], dependencies=[ApiKey], responses=GUARDED)
-Status = Literal["pending", "applied", "stale", "ignored", "failed"]
 
 
 @router.get("", responses=MALFORMED, summary="The newest events, without their payloads")
 def list_events(
     services: ServicesDep,
     account_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
-    status: Status | None = None,
+    status: EventStatus | None = None,
     before: Annotated[int | None, Query(ge=1, le=BIGINT, description="Older than this id: the next page")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Events:

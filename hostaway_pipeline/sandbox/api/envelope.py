@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hostaway_pipeline.sandbox.config import RetryAfterStyle
 from hostaway_pipeline.sandbox.rules.faults import Oddity
 from hostaway_pipeline.sandbox.rules.limits import Refusal
-from hostaway_pipeline.sandbox.rules.pages import Page
+from hostaway_pipeline.sandbox.world.pages import Page
 
 _DRIBBLE_SECONDS = 0.05
 DENIED = "The resource owner or authorization server denied the request."

@@ -13,11 +13,11 @@ from hostaway_pipeline.sandbox.api import control, webhooks
 from hostaway_pipeline.sandbox.api.envelope import ApiFailure, invalid_client, json_response, page_of, success
 from hostaway_pipeline.sandbox.api.gate import Call, Gate, Handler
 from hostaway_pipeline.sandbox.lookup import NotFound, found
-from hostaway_pipeline.sandbox.rules import pages
-from hostaway_pipeline.sandbox.rules.pages import flag
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
+from hostaway_pipeline.sandbox.world import pages
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.objects import Conversation, sign
+from hostaway_pipeline.sandbox.world.pages import flag
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -10,10 +10,10 @@ from hostaway_pipeline.sandbox.lookup import found
 from hostaway_pipeline.sandbox.rules.counters import Counters
 from hostaway_pipeline.sandbox.rules.faults import Faults
 from hostaway_pipeline.sandbox.rules.limits import Limits
-from hostaway_pipeline.sandbox.rules.pages import Pager
 from hostaway_pipeline.sandbox.rules.tokens import Tokens
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.drift import Drift
+from hostaway_pipeline.sandbox.world.pages import Pager
 from hostaway_pipeline.sandbox.world.stamps import Clock, seconds_of
 from hostaway_pipeline.sandbox.world.traffic import Traffic
 

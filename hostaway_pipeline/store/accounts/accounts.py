@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, func, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.vocabulary import AccountState
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring, Place
 from hostaway_pipeline.store.accounts.removal import delete_account
@@ -31,9 +32,18 @@ class Account:
     failures: int
     paused_until: datetime | None
 
+    def state(self, now: datetime) -> AccountState:
+        if not self.is_active:
+            return "removed"
+        return "paused" if self.is_paused(now) else "active"
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether the circuit breaker is open."""
+        return self.paused_until is not None and now < self.paused_until
+
     def require_unpaused(self, now: datetime) -> None:
         """Raises AccountError while the circuit breaker is open."""
-        if self.paused_until is not None and now < self.paused_until:
+        if self.is_paused(now):
             raise AccountError(
                 f"account {self.account_id} failed {self.failures} times in a row and is paused until "
                 f"{self.paused_until:%Y-%m-%d %H:%M:%S} UTC; `hostaway sync {self.account_id}` tries it now"

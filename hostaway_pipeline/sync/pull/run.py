@@ -1,21 +1,17 @@
 """Pull: one account's lists and messages from the API into the tables, under the account's lock."""
 
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import Literal
 
 import structlog
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.domain.breaker import pause_after
-from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, LISTINGS, MESSAGES, RESERVATIONS
+from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.errors import (
     Aborted,
     ApiError,
@@ -26,67 +22,19 @@ from hostaway_pipeline.errors import (
 )
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
-from hostaway_pipeline.store.copy.pull_writer import PullWriter
-from hostaway_pipeline.store.copy.sweeps import SweepRecord
 from hostaway_pipeline.store.sync_runs import StartedRun
-from hostaway_pipeline.sync.pull.messages import MessageReader
-from hostaway_pipeline.sync.pull.newest import read_newest
 from hostaway_pipeline.sync.pull.progress import Progress, Silent
-from hostaway_pipeline.sync.pull.sweep import Outcome, Sweep
+from hostaway_pipeline.sync.pull.reads import Reads
+from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.undelivered import recover_undelivered
 from hostaway_pipeline.sync.registration import ensure_webhook, receiver_url
 
-# full: every list and every conversation's messages · reconcile: every list, and the messages of conversations that
-# moved, plus a daily share of the others · refresh: what changed at the head, without looking for deletions
-Mode = Literal["full", "reconcile", "refresh"]
-_LISTS = (LISTINGS, RESERVATIONS, CONVERSATIONS)
 log = structlog.get_logger(__name__)
 _PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """What to sync and how. `max_delete_share` 1 means that any number of rows may be marked as deleted.
-
-    `respect_pause`: do not even try an account that its circuit breaker has paused; a person who asks may.
-    """
-
-    account_id: int
-    max_delete_share: float
-    mode: Mode = "full"
-    reread_share: float = 0.0
-    entities: tuple[str, ...] = tuple(ENTITIES)
-    source: str = "cli"
-    dagster_run_id: str | None = None
-    dry_run: bool = False
-    wait_seconds: float = 0
-    respect_pause: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """`status` is succeeded, incomplete (a list could not be trusted: see `problems`) or failed (see `error`)."""
-
-    account_id: int
-    status: str = "running"
-    seconds: float = 0.0
-    api_calls: int = 0
-    http_429: int = 0
-    entities: dict[str, Counts] = field(default_factory=dict)
-    sweeps: dict[str, SweepRecord] = field(default_factory=dict)
-    error: PipelineError | None = None
-
-    @property
-    def problems(self) -> dict[str, str]:
-        return {name: sweep.reason for name, sweep in self.sweeps.items() if sweep.reason is not None}
-
-    def add(self, outcome: Outcome) -> None:
-        self.entities[outcome.entity] = outcome.counts
-        if outcome.gone_conversations:
-            conversations = self.entities.get(CONVERSATIONS.name, Counts())
-            self.entities[CONVERSATIONS.name] = conversations + Counts(deleted=outcome.gone_conversations)
-        if outcome.record is not None:
-            self.sweeps[outcome.entity] = outcome.record
+# Beyond a few accounts the outgoing IP's limit is what all of them wait for.
+AT_ONCE = 4
 
 
 def pull(services: Services, request: PullRequest, progress: Progress | None = None) -> Report:
@@ -106,11 +54,20 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
     ):
         run = _started(services, request)
         tables = services.pull_writer(account, dry_run=request.dry_run, run_id=run.id)
-        work = _Work(client, tables, request, run, progress or Silent())
+        settings = services.settings
+        reads = Reads(
+            client,
+            tables,
+            request,
+            run,
+            max_delete_share=1.0 if request.allow_mass_delete else settings.max_delete_share,
+            reread_share=settings.reread_share if request.reread_share is None else request.reread_share,
+            progress=progress or Silent(),
+        )
         try:
             if account.failures:
                 _probe(services, account.account_id, report)
-            work.read_into(report)
+            reads.read_into(report)
             if request.mode == "reconcile" and not request.dry_run:
                 _look_after_webhook(services, account, client, report)
             report.status = "incomplete" if report.problems else "succeeded"
@@ -131,6 +88,32 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
                 _count(services, request, report)
                 _record(services, account, run, report)
     return report
+
+
+def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[Report]:
+    """Reports in the order in which the accounts end; an account that could not even start has one, too.
+
+    Whoever is interrupted, or takes no more reports, aborts the services: syncs under way end at once as interrupted.
+    """
+    with ThreadPoolExecutor(AT_ONCE, "account") as pool:
+        syncs = [pool.submit(_pull_or_report, services, request) for request in requests]
+        try:
+            for done in as_completed(syncs):
+                yield done.result()
+        except BaseException:
+            for sync in syncs:
+                sync.cancel()
+            services.abort()
+            raise
+
+
+def _pull_or_report(services: Services, request: PullRequest) -> Report:
+    try:
+        return pull(services, request)
+    except PipelineError as error:
+        return Report(request.account_id, status="failed", error=error)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is this account's)
+        return Report(request.account_id, status="failed", error=UnexpectedError.of(error))
 
 
 def _look_after_webhook(services: Services, account: Account, client: HostawayClient, report: Report) -> None:
@@ -196,61 +179,3 @@ def _record(services: Services, account: Account, run: StartedRun, report: Repor
             services.accounts.mark_failed(account.account_id, pause=pause)
         elif report.error is None:
             services.accounts.mark_synced(account.account_id)
-
-
-@dataclass(slots=True)
-class _Work:
-    """The reads of one sync: the lists side by side, then the messages that follow from the conversations."""
-
-    client: HostawayClient
-    tables: PullWriter
-    request: PullRequest
-    run: StartedRun
-    progress: Progress
-
-    def read_into(self, report: Report) -> None:
-        """What was read before a failure is in the report all the same."""
-        with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.aborted_by_errors():
-            for outcome in self._side_by_side(self._list_reads(pool)):
-                report.add(outcome)
-            if MESSAGES.name in self.request.entities:
-                report.add(self._messages(pool))
-
-    def _list_reads(self, pool: Executor) -> list[Callable[[], Outcome]]:
-        wanted = [entity for entity in _LISTS if entity.name in self.request.entities]
-        share = self.request.max_delete_share
-        if self.request.mode == "refresh":
-            wanted = [entity for entity in wanted if entity is not LISTINGS]
-        reads: list[Callable[[], Outcome]] = []
-        for entity in wanted:
-            if self.request.mode == "refresh" and entity is RESERVATIONS:
-                reads.append(partial(read_newest, self.client, self.tables, self.progress))
-            else:
-                sweep = Sweep(entity, self.client, self.tables, pool, self.progress)
-                reads.append(partial(sweep.run, max_delete_share=share))
-        return reads
-
-    def _messages(self, pool: Executor) -> Outcome:
-        is_full, is_reconcile = self.request.mode == "full", self.request.mode == "reconcile"
-        unread = self.tables.conversations_to_read(
-            read_before=self.run.baseline_at if is_full else None,
-            reread_share=self.request.reread_share if is_reconcile else 0.0,
-        )
-        reader = MessageReader(
-            self.client,
-            self.tables,
-            pool,
-            self.progress,
-            synced_at=self.run.started_at,
-            max_delete_share=self.request.max_delete_share,
-        )
-        return reader.run(unread)
-
-    def _side_by_side(self, calls: list[Callable[[], Outcome]]) -> list[Outcome]:
-        """Each in a thread of its own; the first failure is raised once all have ended."""
-        if len(calls) <= 1:
-            return [call() for call in calls]
-        with ThreadPoolExecutor(len(calls), "sweep") as executor, self.client.aborted_by_errors():
-            futures = [executor.submit(call) for call in calls]
-            wait(futures)  # here, not at the pool's end: an interrupt has to reach the client before that
-        return [future.result() for future in futures]

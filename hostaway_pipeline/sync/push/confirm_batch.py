@@ -15,6 +15,7 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import object_path
 from hostaway_pipeline.domain.breaker import FAILURES_THAT_OPEN, pause_after
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
+from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import (
     Aborted,
     AccountError,
@@ -29,7 +30,7 @@ from hostaway_pipeline.errors import (
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.store.copy.push_writer import ChangeSet
-from hostaway_pipeline.store.inbox import EventOutcome, Status
+from hostaway_pipeline.store.inbox import EventOutcome
 from hostaway_pipeline.sync.by_id import read_by_id
 from hostaway_pipeline.sync.push.apply import Applied, Confirmation
 
@@ -224,7 +225,7 @@ def _take(changes: ChangeSet, confirmation: Confirmation, answers: dict[tuple[st
     return answer
 
 
-def _outcome(event_id: int, answer: Answer | None, status: Status) -> EventOutcome:
+def _outcome(event_id: int, answer: Answer | None, status: EventStatus) -> EventOutcome:
     if answer is None or isinstance(answer, ApiObject | NotFound):
         return EventOutcome(event_id, status)
     if isinstance(answer, PermanentApiError):

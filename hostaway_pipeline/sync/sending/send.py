@@ -6,10 +6,10 @@ only looked for. It is sent again only when it is not there, `HOSTAWAY_SEND_PATI
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.domain.entities import CONVERSATIONS
+from hostaway_pipeline.domain.vocabulary import Channel
 from hostaway_pipeline.errors import Aborted, ApiError, MessageNotSent
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
@@ -19,7 +19,6 @@ from hostaway_pipeline.sync.sending.recipients import account_of, conversation_o
 from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST, read_conversation, recognised
 from hostaway_pipeline.sync.sending.sender import Sender, found_again, store
 
-Channel = Literal["email", "channel", "sms", "whatsapp"]
 # After so many seconds each, a message is looked for while its request may still be under way.
 _LOOKS = (0.0, 1.0, 3.0)
 

@@ -1,0 +1,70 @@
+"""What a sync of one account is asked to do, and what it reports."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES
+from hostaway_pipeline.domain.vocabulary import Mode, SyncStatus
+from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.store.copy.sweeps import SweepRecord
+from hostaway_pipeline.sync.pull.sweep import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What to sync and how.
+
+    `allow_mass_delete`: mark any number of missing rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them
+    back. `reread_share`: of the conversations that did not move, in a reconcile; None: HOSTAWAY_REREAD_SHARE.
+    `respect_pause`: do not even try an account that its circuit breaker has paused; a person who asks may.
+    `wait_seconds`: for another sync of the same account.
+    """
+
+    account_id: int
+    mode: Mode = "full"
+    allow_mass_delete: bool = False
+    reread_share: float | None = None
+    entities: tuple[str, ...] = tuple(ENTITIES)
+    source: str = "cli"
+    dagster_run_id: str | None = None
+    dry_run: bool = False
+    wait_seconds: float = 0
+    respect_pause: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """`status` is succeeded, incomplete (a list could not be trusted: see `problems`) or failed (see `error`)."""
+
+    account_id: int
+    status: SyncStatus = "running"
+    seconds: float = 0.0
+    api_calls: int = 0
+    http_429: int = 0
+    entities: dict[str, Counts] = field(default_factory=dict)
+    sweeps: dict[str, SweepRecord] = field(default_factory=dict)
+    error: PipelineError | None = None
+
+    @property
+    def problems(self) -> dict[str, str]:
+        return {name: sweep.reason for name, sweep in self.sweeps.items() if sweep.reason is not None}
+
+    def add(self, outcome: Outcome) -> None:
+        self.entities[outcome.entity] = outcome.counts
+        if outcome.gone_conversations:
+            conversations = self.entities.get(CONVERSATIONS.name, Counts())
+            self.entities[CONVERSATIONS.name] = conversations + Counts(deleted=outcome.gone_conversations)
+        if outcome.record is not None:
+            self.sweeps[outcome.entity] = outcome.record
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON shows it: counts by entity, and what is wrong in words."""
+        return {
+            "account_id": self.account_id,
+            "status": self.status,
+            "seconds": self.seconds,
+            "api_calls": self.api_calls,
+            "http_429": self.http_429,
+            "entities": {entity: counts.as_dict() for entity, counts in self.entities.items()},
+        }
