@@ -6,7 +6,7 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from tests.factories import add_account, synced
-from tests.sending import ACCOUNT, OpenSandbox, OpenServices
+from tests.integration.sending.steps import ACCOUNT, OpenSandbox, OpenServices
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
-from tests.sending import BODY, THREAD, added, age, by_mail, in_doubt, long_ago, outcome, sent
+from tests.integration.sending.steps import BODY, THREAD, added, age, by_mail, in_doubt, long_ago, outcome, sent
 
 
 def test_an_equal_text_that_another_key_has_sent_is_not_taken_for_it(

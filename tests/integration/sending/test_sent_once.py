@@ -10,7 +10,7 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import rows
-from tests.sending import (
+from tests.integration.sending.steps import (
     ACCOUNT,
     BODY,
     SENDS,

@@ -22,7 +22,7 @@ from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 NOBODY = 65534
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 # Joins, says where, leaves when its stdin is closed.
 A_USER = """
 import sys
