@@ -14,17 +14,26 @@ from webhook_receiver.errors import places
 
 # The kernel drops the last step of a connection that finds no room here, and its client tries again after a second.
 BACKLOG = 8192
+# libuv accepts one connection per turn of its loop and descriptor. In a burst of thousands, a right one would wait for
+# as many turns, each of which also serves who is in already: for seconds, when those send without end.
+_ACCEPTED_PER_TURN = 16
 # A delivery is answered within milliseconds; Hostaway repeats one that is cut off.
 _GRACE_SECONDS = 3
 _GC_THRESHOLDS = (20_000, 50, 100)
 
 
 class Server(uvicorn.Server):
-    """Asked to end, it gives up what it asks Hostaway itself: that could take longer than all clients together."""
+    """It lets connections in by many at once. Asked to end, it gives up what it asks Hostaway itself: that could take
+    longer than all clients together."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """The same queue of connections, by several descriptors; they are closed with the servers made of them."""
+        more = [one.dup() for one in sockets or () for _ in range(_ACCEPTED_PER_TURN - 1)]
+        await super().startup([*sockets, *more] if sockets else None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.receiver.services.abort()
