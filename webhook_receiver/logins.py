@@ -24,6 +24,9 @@ _FRESH_SECONDS, _OLDEST_SECONDS = 2.0, 4.0
 _UNKNOWN_SECONDS = 2.0
 _MOST_KNOWN, _MOST_UNKNOWN = 50_000, 10_000
 _MOST_PER_LOOK, _MOST_ASKED = 500, 2_000
+# Logins that were never ours wait for each other: strangers cost the database this many looks a second, however many
+# there are. A new account's first delivery to this process waits with them, and no other one.
+_GATHER_SECONDS = 0.1
 _LONGEST_LOGIN = 64
 _NOBODY = hashlib.sha256(b"nobody").digest()
 
@@ -51,7 +54,9 @@ class Logins:
         self._known: Bounded[str, _Known] = Bounded(_MOST_KNOWN)
         self._unknown: Bounded[str, float] = Bounded(_MOST_UNKNOWN)
         self._asked: dict[str, asyncio.Future[_Known | None]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._is_looking = self._is_gathering = False
+        self._is_urgent = False  # somebody who waits is no stranger
+        self._looked_at = float("-inf")
         self._thread = ThreadPoolExecutor(1, "logins")
         self.looks = 0
 
@@ -74,51 +79,75 @@ class Logins:
         if known is not None and now < known.read_at + _OLDEST_SECONDS:
             if now >= known.read_at + _FRESH_SECONDS:
                 with suppress(DatabaseUnavailable):  # what is known is good enough for this request
-                    self._ask(login)
+                    self._ask(login, is_urgent=True)
             return known
         if known is None and (now < self._unknown.get(login, 0.0) or not _may_be_ours(login)):
             return None
-        return await asyncio.shield(self._ask(login))
+        return await asyncio.shield(self._ask(login, is_urgent=known is not None))
 
-    def _ask(self, login: str) -> "asyncio.Future[_Known | None]":
-        """One look-up at a time takes all who wait."""
-        asked = self._asked.get(login)
-        if asked is not None:
-            return asked
-        if len(self._asked) >= _MOST_ASKED:
-            raise DatabaseUnavailable("more logins are shown than the database can look up")
+    def _ask(self, login: str, *, is_urgent: bool) -> "asyncio.Future[_Known | None]":
+        """One look-up at a time takes all who wait. `is_urgent`: at once, and not when strangers have gathered."""
         loop = asyncio.get_running_loop()
-        asked = self._asked[login] = loop.create_future()
-        asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody waits for it
-        if self._looking is None:
-            self._looking = loop.create_task(self._look(loop))
+        asked = self._asked.get(login)
+        if asked is None:
+            if len(self._asked) >= _MOST_ASKED:
+                raise DatabaseUnavailable("more logins are shown than the database can look up")
+            self._is_urgent |= is_urgent
+            asked = self._asked[login] = loop.create_future()
+            asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody waits for it
+        self._begin(loop)
         return asked
 
-    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._asked:
-            logins = list(islice(self._asked, _MOST_PER_LOOK))
-            began = time.monotonic()
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._is_looking or not self._asked:
+            return
+        rest = self._looked_at + _GATHER_SECONDS - time.monotonic()
+        if rest <= 0 or self._is_urgent or len(self._asked) >= _MOST_PER_LOOK:
+            self._is_looking, self._looked_at = True, time.monotonic()
+            self._is_urgent = len(self._asked) > _MOST_PER_LOOK  # then the rest has waited long enough
             self.looks += 1
-            try:
-                found = await loop.run_in_executor(self._thread, self._read, logins, began)
-            except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
-                for login in logins:
-                    self._asked.pop(login).set_exception(error)
+            self._thread.submit(self._look, list(islice(self._asked, _MOST_PER_LOOK)), loop)
+        elif not self._is_gathering:
+            self._is_gathering = True
+            loop.call_later(rest, self._gathered, loop)
+
+    def _gathered(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Strangers have waited long enough, too."""
+        self._is_gathering, self._is_urgent = False, True
+        self._begin(loop)
+
+    def _look(self, logins: list[str], loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread. It tells the loop itself: futures between the two would cost more than the look-up's rest."""
+        began = time.monotonic()
+        found: Mapping[str, _Known] | Exception
+        try:
+            found = {one.login: self._opened(one, began) for one in self._find(logins)}
+        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+            found = error
+        loop.call_soon_threadsafe(self._end, logins, found, began, loop)
+
+    def _end(
+        self,
+        logins: list[str],
+        found: Mapping[str, _Known] | Exception,
+        began: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        for login in logins:
+            asked = self._asked.pop(login)
+            if isinstance(found, Exception):
+                asked.set_exception(found)
             else:
-                for login in logins:
-                    self._remember(login, found.get(login), began)
-                    self._asked.pop(login).set_result(found.get(login))
-        self._looking = None
+                self._remember(login, found.get(login), began)
+                asked.set_result(found.get(login))
+        self._is_looking = False
+        self._begin(loop)
 
     def _remember(self, login: str, found: _Known | None, began: float) -> None:
         if found is not None:
             self._known[login] = found
         elif self._known.pop(login, None) is None:
             self._unknown[login] = began + _UNKNOWN_SECONDS
-
-    def _read(self, logins: list[str], began: float) -> Mapping[str, _Known]:
-        """In the thread."""
-        return {one.login: self._opened(one, began) for one in self._find(logins)}
 
     def _opened(self, found: SealedCredential, began: float) -> _Known:
         known = self._known.get(found.login)
