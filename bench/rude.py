@@ -3,19 +3,17 @@
 Meanwhile right deliveries come, and how long they wait is the figure.
 """
 
-import base64
 import multiprocessing
 import os
-import selectors
+import secrets
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -24,6 +22,7 @@ import psutil
 
 from bench import load
 from bench.figures import Figure, at_most, table
+from bench.siege import MEBIBYTE, PATH, besiege, request
 from bench.stand import wait_for_port
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
@@ -32,10 +31,9 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.wiring import services_on
 
-ACCOUNT, ACCOUNTS, PATH = 59808, 10_000, "/webhooks/hostaway"
-UNKNOWN_PER_SECOND, QUIET_SECONDS, ROUND_SECONDS, ROUNDS = 50, 10.0, 4.0, 5
+ACCOUNT, ACCOUNTS = 59808, 10_000
+UNKNOWN_PER_SECOND, QUIET_SECONDS, ROUND_SECONDS, ROUNDS = 50, 10.0, 2.0, 11
 SIEGE_SECONDS = 25.0
-MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +73,6 @@ def receiver() -> Iterator[Receiver]:
             process.wait()
 
 
-def request(login: str, address: str = "", body: bytes = b"{}") -> bytes:
-    token = base64.b64encode(f"{login}:wrong".encode()).decode()
-    forwarded = f"X-Forwarded-For: {address}\r\n" if address else ""
-    return (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n{forwarded}"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
-
-
 @contextmanager
 def meanwhile(work: Callable[[int, Credential, Event], None], found: Receiver) -> Iterator[None]:
     """In a process of its own: what callers cost must not slow down who measures."""
@@ -100,15 +89,19 @@ def meanwhile(work: Callable[[int, Credential, Event], None], found: Receiver) -
 
 
 def knock(port: int, _: Credential, ended: Event) -> None:
-    """Fifty unknown logins a second, each another one."""
+    """Fifty unknown logins a second, each another one, of the shape of ours: none is waited for before the next."""
     number, began = 0, time.monotonic()
-    connection = socket.create_connection(("127.0.0.1", port))
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(UNKNOWN_PER_SECOND)]
     while not ended.is_set():
+        one = connections[number % len(connections)]
+        answer = one.recv(65536) if number >= len(connections) else b"HTTP/1.1 401"
+        if not answer.startswith(b"HTTP/1.1 401"):
+            raise RuntimeError(f"an unknown login was answered {answer!r}")
         number += 1
-        connection.sendall(request(f"unknown-{number}", f"198.51.{number // 250 % 250}.{number % 250}"))
-        connection.recv(65536)
+        one.sendall(request(secrets.token_hex(8), f"198.51.{number // 250 % 250}.{number % 250}"))
         time.sleep(max(0.0, began + number / UNKNOWN_PER_SECOND - time.monotonic()))
-    connection.close()
+    for one in connections:
+        one.close()
 
 
 def p99(found: Receiver, first_id: int) -> float:
@@ -124,106 +117,27 @@ def unknown_logins(found: Receiver) -> list[Figure]:
         before = sum(found.process.cpu_times()[:2])
         time.sleep(QUIET_SECONDS)
         share = (sum(found.process.cpu_times()[:2]) - before) / QUIET_SECONDS * 100
-    alone, beside = [], []
+    alone, ratios = [], []
     for number in range(1, ROUNDS + 1):
-        alone.append(p99(found, number * 20_000_000))
-        with meanwhile(knock, found):
-            beside.append(p99(found, number * 20_000_000 + 10_000_000))
+        quiet, loud = pair(found, number * 20_000_000, loud_first=number % 2 == 0)
+        alone.append(quiet)
+        ratios.append(loud / quiet)
     case = f"{ACCOUNTS:,} accounts, {UNKNOWN_PER_SECOND} unknown logins a second"
-    quiet, loud = statistics.median(alone), statistics.median(beside)
+    baseline = f"without them: {statistics.median(alone):.1f} ms"
     return [
         at_most(f"{case}: of a core", share, 10, " %", "none"),
-        at_most(f"{case}: p99 of right deliveries", loud / quiet, 1.2, "×", f"without them: {quiet:.1f} ms"),
+        at_most(f"{case}: p99 of right deliveries", statistics.median(ratios), 1.2, "×", baseline),
     ]
 
 
-class Siege:
-    """Endless headers and URLs, slow bodies, idle connections, and wrong logins from everywhere, all at once."""
-
-    def __init__(self, port: int, credential: Credential) -> None:
-        self._port = port
-        right = base64.b64encode(f"{credential.login}:{credential.password}".encode())
-        self._slow = b"POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n" % (
-            PATH.encode(), right, MEBIBYTE,
-        )  # fmt: skip
-
-    def run(self, ended: Event) -> None:
-        works = [self.idle, self.slow_bodies, self.wrong_logins]
-        works += [lambda e: self.endless(b"GET / HTTP/1.1\r\nX-Endless: ", e), lambda e: self.endless(b"GET /", e)]
-        threads = [threading.Thread(target=work, args=(ended,)) for work in works]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self._port), timeout=5)
-
-    def idle(self, ended: Event) -> None:
-        held: list[socket.socket] = []
-        while not ended.is_set():
-            if len(held) < 2_000:
-                with suppress(OSError):
-                    held.append(self.connect())
-            else:
-                time.sleep(0.05)
-        for one in held:
-            one.close()
-
-    def slow_bodies(self, ended: Event) -> None:
-        """Three hundred bodies of a mebibyte with right credentials, each some bytes a second."""
-        held: list[socket.socket] = []
-        while not ended.is_set():
-            while len(held) < 300:
-                one = self.connect()
-                one.sendall(self._slow)
-                held.append(one)
-            alive = []
-            for one in held:
-                with suppress(OSError):
-                    one.sendall(b"x" * 2048)
-                    alive.append(one)
-            held = alive
-            time.sleep(0.2)
-        for one in held:
-            one.close()
-
-    def endless(self, begin: bytes, ended: Event) -> None:
-        while not ended.is_set():
-            with suppress(OSError), self.connect() as one:
-                one.sendall(begin)
-                for _ in range(200 * 16):
-                    one.sendall(b"u" * 65536)
-
-    def wrong_logins(self, ended: Event) -> None:
-        """Sixty thousand addresses, as a trusted proxy tells them."""
-        selector = selectors.DefaultSelector()
-        number = 0
-        for _ in range(8):
-            one = self.connect()
-            selector.register(one, selectors.EVENT_READ)
-            one.sendall(request("somebody", "203.0.113.1"))
-        while not ended.is_set() and number < 60_000:
-            for key, _ in selector.select(0.1):
-                number += 1
-                address = f"10.{number // 62500}.{number // 250 % 250}.{number % 250}"
-                one = key.fileobj
-                assert isinstance(one, socket.socket)
-                try:
-                    one.recv(65536)
-                    one.sendall(request("somebody", address))
-                except OSError:  # it had to make room for others
-                    selector.unregister(one)
-                    again = self.connect()
-                    selector.register(again, selectors.EVENT_READ)
-                    again.sendall(request("somebody", address))
-        for key in list(selector.get_map().values()):
-            assert isinstance(key.fileobj, socket.socket)
-            key.fileobj.close()
-
-
-def besiege(port: int, credential: Credential, ended: Event) -> None:
-    Siege(port, credential).run(ended)
+def pair(found: Receiver, first_id: int, *, loud_first: bool) -> tuple[float, float]:
+    """Without and with them, one right after the other, now in this order and now in that: what else the machine has
+    to do changes within seconds."""
+    figures: dict[bool, float] = {}
+    for is_loud in (loud_first, not loud_first):
+        with meanwhile(knock, found) if is_loud else nullcontext():
+            figures[is_loud] = p99(found, first_id + is_loud * 10_000_000)
+    return figures[False], figures[True]
 
 
 def besieged(found: Receiver) -> list[Figure]:
