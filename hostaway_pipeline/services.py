@@ -54,7 +54,7 @@ class Services:
     def count_with(self, telemetry: Telemetry) -> None:
         """Count where another one of this process does, on its connections."""
         self.telemetry = telemetry
-        self.database.on_statement = telemetry.statement_ended
+        self.database.on_statement = telemetry.record_statement
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -52,7 +52,7 @@ def accepted(services: Services) -> list[Credential]:
         logins = [
             login for row in connection.execute(select(c.webhook_login, c.webhook_previous_login)) for login in row
         ]
-    return [services.webhooks.opened(one) for one in services.webhooks.find([one for one in logins if one])]
+    return [services.webhooks.unseal(one) for one in services.webhooks.find([one for one in logins if one])]
 
 
 def sync(services: Services, account_id: int, **options: Any) -> Report:

@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return services.webhooks.find(logins)  # only now the embedded database's key is needed
 
     def open_password(found: SealedCredential) -> Credential:
-        return services.webhooks.opened(found)
+        return services.webhooks.unseal(found)
 
     receiver = Receiver(
         services=services,

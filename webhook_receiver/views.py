@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.store.accounts.accounts import AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from webhook_receiver.errors import told_text
 from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
 
 
-def summary(entry: AccountHealth) -> AccountSummary:
+def summary(entry: AccountOverview) -> AccountSummary:
     account = entry.account
     return AccountSummary(
         account_id=account.account_id,
@@ -25,7 +25,7 @@ def summary(entry: AccountHealth) -> AccountSummary:
 
 def detail(services: Services, account_id: int) -> AccountDetail:
     """Raises AccountError for an account that is not there."""
-    entry = next(iter(services.accounts.health(account_id)), None)
+    entry = next(iter(services.accounts.overview(account_id)), None)
     if entry is None:
         raise AccountError(f"account {account_id} is not known")
     state = services.webhooks.state(account_id)

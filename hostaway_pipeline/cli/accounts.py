@@ -10,7 +10,7 @@ import typer
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import services
 from hostaway_pipeline.errors import AccountError
-from hostaway_pipeline.store.accounts.accounts import AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import rotate_password
 
@@ -46,7 +46,7 @@ def add(
 def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
     """Accounts with their row counts and how their last sync ended."""
     with services() as opened:
-        health = opened.accounts.health()
+        health = opened.accounts.overview()
     if as_json:
         say_json({"accounts": [_as_dict(entry) for entry in health]})
     elif not health:
@@ -107,7 +107,7 @@ def _read_secret(from_stdin: bool) -> str:
     return secret
 
 
-def _line(entry: AccountHealth) -> list[object]:
+def _line(entry: AccountOverview) -> list[object]:
     account = entry.account
     since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
     state = account.state(datetime.now(UTC))
@@ -115,7 +115,7 @@ def _line(entry: AccountHealth) -> list[object]:
     return [str(account.account_id), account.name or "", state, *entry.rows.values(), since, last]
 
 
-def _as_dict(entry: AccountHealth) -> dict[str, Any]:
+def _as_dict(entry: AccountOverview) -> dict[str, Any]:
     account = entry.account
     return {
         "account_id": account.account_id,

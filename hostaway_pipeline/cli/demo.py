@@ -19,7 +19,7 @@ from hostaway_pipeline.cli.up import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.accounts.accounts import AccountHealth
+from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from hostaway_pipeline.sync.onboard import add_account
 from hostaway_pipeline.sync.registration import ensure_webhook
 
@@ -106,12 +106,12 @@ def _ask_for_sync(opened: Services) -> None:
         opened.accounts.ask_for_sync(ACCOUNT_ID)
 
 
-def _arrived(opened: Services, stack: Stack, port: int) -> AccountHealth:
+def _arrived(opened: Services, stack: Stack, port: int) -> AccountOverview:
     """Wait until the run that the sensor asked for has ended, asset checks included."""
     deadline, shown = time.monotonic() + _FIRST_SYNC_SECONDS, ""
     while time.monotonic() < deadline:
         stack.check()
-        health = opened.accounts.health(ACCOUNT_ID)[0]
+        health = opened.accounts.overview(ACCOUNT_ID)[0]
         counts = ", ".join(f"{number:,} {entity}" for entity, number in health.rows.items() if number)
         if counts and counts != shown:
             say(f"  {counts}")
@@ -126,7 +126,7 @@ def _arrived(opened: Services, stack: Stack, port: int) -> AccountHealth:
     raise ProcessEnded(f"account {ACCOUNT_ID} did not arrive within {_FIRST_SYNC_SECONDS} s; look at Dagster's UI")
 
 
-def _show(health: AccountHealth, seconds: float) -> None:
+def _show(health: AccountOverview, seconds: float) -> None:
     rows = [[f"hostaway.{entity}", number] for entity, number in health.rows.items()]
     say_table(f"Account {health.account.account_id} arrived in {seconds:.0f} s", ["table", "rows"], rows)
 

@@ -174,7 +174,7 @@ class HostawayClient:
         token, _ = self._with_retries(
             "GET", endpoints.ACCESS_TOKENS, lambda: ask_for_token(self._transport, self.account_id, secret)
         )
-        self._observer.token_refreshed()
+        self._observer.record_token_refresh()
         self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it
         return token
 
@@ -193,7 +193,7 @@ class HostawayClient:
                     return send(), slot
             except RateLimited as error:
                 self.stats.limited()
-                self._limiter.refused(self.account_id, slot, error.retry_at)
+                self._limiter.record_refusal(self.account_id, slot, error.retry_at)
                 limited += 1
                 if limited >= self._policy.attempts_when_limited:
                     raise
@@ -217,7 +217,7 @@ class HostawayClient:
             outcome = type(error).__name__
             raise
         finally:
-            self._observer.request_ended(_template(path), outcome, time.monotonic() - began)
+            self._observer.record_request(_template(path), outcome, time.monotonic() - began)
 
 
 def _template(path: str) -> str:

@@ -24,10 +24,10 @@ class TokenStore(Protocol):
 class Observer(Protocol):
     """Whoever counts what goes over the wire."""
 
-    def request_ended(self, path: str, outcome: str, seconds: float) -> None:
+    def record_request(self, path: str, outcome: str, seconds: float) -> None:
         """`path` is a template without ids; `outcome` is `ok` or the class of the error."""
 
-    def token_refreshed(self) -> None: ...
+    def record_token_refresh(self) -> None: ...
 
 
 class RateLimiter(Protocol):
@@ -37,5 +37,5 @@ class RateLimiter(Protocol):
         Waits with `sleep`.
         """
 
-    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+    def record_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         """The request of this slot was answered 429: nobody sends before `until` (None: it named no time)."""

@@ -37,7 +37,7 @@ class OutboundMessage:
         """Hostaway was asked, and nobody knows what came of it."""
         return self.status in _UNCLEAR
 
-    def is_same_wish(self, reservation_id: int, body: str, communication_type: str) -> bool:
+    def is_same_message(self, reservation_id: int, body: str, communication_type: str) -> bool:
         """Whether a repeated key comes with the same message."""
         return (self.reservation_id, self.body, self.communication_type) == (reservation_id, body, communication_type)
 
@@ -140,7 +140,7 @@ class Outbox:
         now = self.get(begun.id)
         return now if now is not None and (now.status, now.attempts) == (status, begun.attempts) else None
 
-    def sent(self, message: OutboundMessage, sent_id: int) -> OutboundMessage:
+    def record_sent(self, message: OutboundMessage, sent_id: int) -> OutboundMessage:
         """Hostaway said so. That outdoes another key's claim of the same message, which was a guess by its text."""
         guess = (table.c.account_id == message.account_id) & (table.c.message_id == sent_id)
         with self._database.transaction() as connection:

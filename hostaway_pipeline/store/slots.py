@@ -70,7 +70,7 @@ class Slots:
             if _wait(wait, sleep) <= _LATEST_START:
                 return actual
 
-    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+    def record_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         """A request that was sent at this slot was answered 429: all wait, and the pace falls to what it tells."""
         limits = (self._account, self._ip)
         slowest = (_SLOWEST_ACCOUNT, _SLOWEST_IP)
@@ -91,7 +91,7 @@ class Slots:
         _, wait = self._take(_send_scope(account_id), SENDS)
         _wait(wait, sleep)
 
-    def send_refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+    def record_send_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
         """Somebody else sends for this account, too: nobody of ours does before `until`, and reads go on."""
         values = {"scopes": [_send_scope(account_id)], "limits": [SENDS.requests], "floors": [SENDS.requests]}
         self._run("slow_down", values | {"window": SENDS.seconds, "sent_at": sent_at, "until": until})
@@ -138,8 +138,8 @@ class SendSlots:
     def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
         return self._slots.acquire(account_id, sleep)
 
-    def refused(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
-        self._slots.send_refused(account_id, sent_at, until)
+    def record_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
+        self._slots.record_send_refusal(account_id, sent_at, until)
 
 
 def _account_scope(account_id: int) -> str:

@@ -25,25 +25,25 @@ class Telemetry:
         self._database = database
         self._lock = threading.Lock()
         self._counts: defaultdict[Key, float] = defaultdict(float)
-        database.on_statement = self.statement_ended
+        database.on_statement = self.record_statement
 
-    def request_ended(self, path: str, outcome: str, seconds: float) -> None:
+    def record_request(self, path: str, outcome: str, seconds: float) -> None:
         self._add(("api_requests", (path, outcome)))
         self._time("api_seconds", (path,), seconds)
 
-    def token_refreshed(self) -> None:
+    def record_token_refresh(self) -> None:
         self._add(("token_refreshes", ()))
 
-    def statement_ended(self, name: str, seconds: float) -> None:
+    def record_statement(self, name: str, seconds: float) -> None:
         self._time("db_seconds", (name,), seconds)
 
-    def records_synced(self, journey: str, entity: str, counts: Counts) -> None:
+    def record_counts(self, journey: str, entity: str, counts: Counts) -> None:
         """`journey` is pull or push."""
         for outcome in ("inserted", "updated", "unchanged", "deleted"):
             if number := getattr(counts, outcome):
                 self._add(("records", (journey, entity, outcome)), number)
 
-    def sync_ended(self, source: str, status: str) -> None:
+    def record_sync(self, source: str, status: str) -> None:
         self._add(("syncs", (source, status)))
 
     def flush(self) -> None:

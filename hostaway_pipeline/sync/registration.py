@@ -55,7 +55,7 @@ def remove_webhook(services: Services, client: HostawayClient) -> bool:
     present = {_id(webhook) for webhook in _ours(client, url, known_id)}
     for webhook_id in present:
         _delete(client, webhook_id)
-    services.webhooks.registered(client.account_id, None, is_enabled=None)
+    services.webhooks.record_registration(client.account_id, None, is_enabled=None)
     return bool(present)
 
 
@@ -90,7 +90,7 @@ def _ensure(services: Services, client: HostawayClient, url: str, *, credential_
     enabled = True
     if registration.was != "unchanged":
         enabled = bool(as_bool(client.one(webhook_path(registration.webhook_id)).payload.get("isEnabled")))
-    services.webhooks.registered(client.account_id, registration.webhook_id, is_enabled=enabled)
+    services.webhooks.record_registration(client.account_id, registration.webhook_id, is_enabled=enabled)
     return registration
 
 

@@ -271,6 +271,6 @@ def test_a_check_fails_while_a_wanted_webhook_is_missing_or_disabled(
 
     assert finding() is None, "nobody wants webhooks: HOSTAWAY_PUBLIC_URL is not set"
     monkeypatch.setenv("HOSTAWAY_PUBLIC_URL", "http://127.0.0.1:9")
-    services.webhooks.registered(2, 5, is_enabled=False)
+    services.webhooks.record_registration(2, 5, is_enabled=False)
     found = finding()
     assert found == "account 2: Hostaway has disabled the webhook", "the sync has registered account 1's"

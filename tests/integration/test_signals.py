@@ -162,7 +162,7 @@ def test_a_sync_of_all_accounts_ends(
 def test_a_sync_that_waits_for_slots_ends(
     sandbox: SandboxServer, services: Services, environment: dict[str, str], database_url: str
 ) -> None:
-    services.slots.refused(1, services.slots.acquire(1), datetime.now(UTC) + timedelta(minutes=8))
+    services.slots.record_refusal(1, services.slots.acquire(1), datetime.now(UTC) + timedelta(minutes=8))
     with command(environment, "sync", "1") as process:
         wait_until(lambda: rows(database_url, "SELECT FROM hostaway.sync_runs"))
         time.sleep(0.5)

@@ -59,7 +59,7 @@ def add(services: ServicesDep, new: NewAccount, response: Response) -> Created:
 
 @router.get("", summary="All accounts")
 def list_accounts(services: ServicesDep) -> list[AccountSummary]:
-    return [summary(entry) for entry in services.accounts.health()]
+    return [summary(entry) for entry in services.accounts.overview()]
 
 
 @router.get("/{account_id}", responses=_KNOWN, summary="One account: status, last sync, row counts, webhook")

@@ -51,7 +51,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountHealth:
+class AccountOverview:
     """One line of `accounts list`. `rows` counts live rows per entity; the last run may be None."""
 
     account: Account
@@ -148,7 +148,7 @@ class Accounts:
         with self._database.transaction() as connection:
             return [Account(*row) for row in connection.execute(select(*_SHOWN).where(is_due))]
 
-    def health(self, account_id: int | None = None) -> list[AccountHealth]:
+    def overview(self, account_id: int | None = None) -> list[AccountOverview]:
         """Of all accounts, removed ones included, or of one."""
         with self._database.transaction() as connection:
             found = connection.execute(
@@ -171,7 +171,7 @@ class Accounts:
             )
             last = {account_id: (status, error) for account_id, status, error in connection.execute(newest)}
         return [
-            AccountHealth(
+            AccountOverview(
                 Account(*row),
                 {name: rows[name].get(row.account_id, 0) for name in ENTITIES},
                 *last.get(row.account_id, (None, None)),

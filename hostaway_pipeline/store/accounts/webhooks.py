@@ -67,7 +67,7 @@ class Webhooks:
         with self._database.statement() as cursor:
             return [SealedCredential(*row) for row in cursor.execute(query("webhook_logins"), values)]
 
-    def opened(self, found: SealedCredential) -> Credential:
+    def unseal(self, found: SealedCredential) -> Credential:
         """Raises KeyringError, which names the account."""
         return self._opened(found.account_id, found.place, found.login, found.sealed)
 
@@ -103,12 +103,12 @@ class Webhooks:
         with self._database.transaction() as connection:
             return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one())
 
-    def registered(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
+    def record_registration(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
         """What Hostaway tells of our registration just now."""
         values = {"webhook_id": webhook_id, "webhook_enabled": is_enabled, "webhook_checked_at": func.now()}
         self._update(account_id, values)
 
-    def logs_read(self, account_id: int, newest_id: int) -> None:
+    def advance_log_id(self, account_id: int, newest_id: int) -> None:
         self._update(account_id, {"webhook_log_id": func.greatest(accounts.c.webhook_log_id, newest_id)})
 
     def _update(self, account_id: int, values: dict[str, Any]) -> None:

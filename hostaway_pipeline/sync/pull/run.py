@@ -129,7 +129,7 @@ def _look_after_webhook(services: Services, account: Account, client: HostawayCl
         log.warning("webhook not looked after", account_id=account.account_id, error=str(error))
         return
     for entity, counts in recovered.items():
-        services.telemetry.records_synced("pull", entity, counts)
+        services.telemetry.record_counts("pull", entity, counts)
 
 
 def _probe(services: Services, account_id: int, report: Report) -> None:
@@ -156,9 +156,9 @@ def _started(services: Services, request: PullRequest) -> StartedRun:
 
 
 def _count(services: Services, request: PullRequest, report: Report) -> None:
-    services.telemetry.sync_ended(request.source, report.status)
+    services.telemetry.record_sync(request.source, report.status)
     for entity, counts in report.entities.items():
-        services.telemetry.records_synced("pull", entity, counts)
+        services.telemetry.record_counts("pull", entity, counts)
 
 
 def _record(services: Services, account: Account, run: StartedRun, report: Report) -> None:

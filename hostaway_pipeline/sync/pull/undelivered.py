@@ -40,7 +40,7 @@ def recover_undelivered(services: Services, account: Account, client: HostawayCl
     logs = list(_since(client, seen))
     newest_id = max((log_id for log_id, _ in logs), default=0)
     if seen is None or not logs:
-        services.webhooks.logs_read(account.account_id, newest_id)
+        services.webhooks.advance_log_id(account.account_id, newest_id)
         return {}
     tables = services.push_writer(account)
     changes = ChangeSet(asked_at=tables.database_time())
@@ -48,7 +48,7 @@ def recover_undelivered(services: Services, account: Account, client: HostawayCl
     counts = tables.apply(changes)
     for reason in changes.held_back.values():  # the sweeps will find it missing, and show it for as long as it is
         log.warning("deletion held back", account_id=account.account_id, reason=reason)
-    services.webhooks.logs_read(account.account_id, newest_id)
+    services.webhooks.advance_log_id(account.account_id, newest_id)
     return counts
 
 

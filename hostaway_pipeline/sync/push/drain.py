@@ -103,7 +103,7 @@ class _Drainer:
 
     def _note(self, applied: Applied) -> None:
         for entity, counts in applied.counts.items():
-            self._services.telemetry.records_synced("push", entity, counts)
+            self._services.telemetry.record_counts("push", entity, counts)
         earlier = self._untold.get(applied.account_id)
         self._untold[applied.account_id] = applied if earlier is None else earlier.joined(applied)
 

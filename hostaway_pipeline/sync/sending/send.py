@@ -48,7 +48,7 @@ def send_message(services: Services, wish: SendRequest) -> OutboundMessage:
     """
     message = services.outbox.find(wish.key) or _added(services, wish)
     is_same_account = wish.account_id in (None, message.account_id)
-    if not is_same_account or not message.is_same_wish(wish.reservation_id, wish.body, wish.channel):
+    if not is_same_account or not message.is_same_message(wish.reservation_id, wish.body, wish.channel):
         raise MessageNotSent("this Idempotency-Key was used for another message", "mismatch")
     if message.status == "sent":
         return message

@@ -91,7 +91,7 @@ class Sender:
         if self._begun is None or sent_id is None or self._begun.attempted_at is None:
             raise GarbledBody(f"POST {path}: the answer names no message")
         with self._doubt():
-            message = services.outbox.sent(self._begun, sent_id)
+            message = services.outbox.record_sent(self._begun, sent_id)
         _keep(services, self._account, message, ApiObject(payload, self._begun.attempted_at))
         return message
 
@@ -157,7 +157,7 @@ def store(services: Services, account: Account, entity: Entity, row: Row | None)
         changes = ChangeSet()
         changes.reads[entity.name].append(row)
         for name, counts in services.push_writer(account).apply(changes).items():
-            services.telemetry.records_synced("push", name, counts)
+            services.telemetry.record_counts("push", name, counts)
 
 
 def _keep(services: Services, account: Account, message: OutboundMessage, sent: ApiObject) -> None:

@@ -51,7 +51,7 @@ def test_an_abort_ends_requests_and_lets_nothing_be_sent(
 def test_an_abort_ends_the_wait_for_a_paused_limiter(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     services = open_services(open_sandbox("59808:2:5"))
     add_account(services, 59808)
-    services.slots.refused(59808, services.slots.acquire(59808), datetime.now(UTC) + timedelta(minutes=5))
+    services.slots.record_refusal(59808, services.slots.acquire(59808), datetime.now(UTC) + timedelta(minutes=5))
     with services.client(59808) as client:
         assert_abort_ends(client)
 
@@ -61,7 +61,7 @@ def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_
     add_account(services, 59808)
     services.slots.acquire_send(59808)
     slot = services.slots.acquire(59808)
-    services.slots.send_refused(59808, slot, datetime.now(UTC) + timedelta(minutes=5))
+    services.slots.record_send_refusal(59808, slot, datetime.now(UTC) + timedelta(minutes=5))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(services.await_send_turn, 59808, services.sleep)
         time.sleep(0.7)

@@ -113,10 +113,10 @@ def test_a_denial_that_nobody_can_look_into_is_transient(
     sandbox.world.account(59808).locked_reservations.add(locked)
 
     class GoesAway:
-        def request_ended(self, path: str, outcome: str, seconds: float) -> None:
+        def record_request(self, path: str, outcome: str, seconds: float) -> None:
             sandbox.faults.update(down=outcome == "AccessDenied")
 
-        def token_refreshed(self) -> None: ...
+        def record_token_refresh(self) -> None: ...
 
     parts = {"tokens": services.tokens, "limiter": services.slots, "observer": GoesAway(), "concurrency": 1}
     client = HostawayClient(59808, base_url=sandbox.url, policy=RetryPolicy(attempts=1), **parts)  # type: ignore[arg-type]

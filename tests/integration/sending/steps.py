@@ -40,7 +40,7 @@ def sent(account: Account, reservation_id: int) -> list[str]:
 def pause_sends(services: Services, seconds: float) -> None:
     """As a 429 does."""
     slot = services.slots.acquire(ACCOUNT)
-    services.slots.send_refused(ACCOUNT, slot, slot + timedelta(seconds=seconds))
+    services.slots.record_send_refusal(ACCOUNT, slot, slot + timedelta(seconds=seconds))
 
 
 def cut_all_connections(url: str, *, blocked_only: bool = False) -> None:

@@ -47,7 +47,7 @@ def test_what_may_be_another_keys_message_is_not_claimed_while_that_one_is_being
     age(database_url, "1 hour", "one")
     assert outcome(services, reservation_id, "one", resend=True) == "unclear"
     assert sent(account, reservation_id) == [BODY]
-    services.outbox.sent(rival, arrived)
+    services.outbox.record_sent(rival, arrived)
     assert outcome(services, reservation_id, "one") == "unclear"
     assert outcome(services, reservation_id, "two") == "sent"
 
@@ -57,7 +57,7 @@ def test_hostaways_word_outdoes_a_claim_by_text(services: Services, account: Acc
     begun = services.outbox.begin(one, set(), patience=600)
     assert begun is not None
     assert services.outbox.claim(begun, 7) is not None
-    assert services.outbox.sent(two, 7).message_id == 7
+    assert services.outbox.record_sent(two, 7).message_id == 7
     lost = services.outbox.find("one")
     assert lost is not None
     assert (lost.status, lost.message_id) == ("unclear", None)

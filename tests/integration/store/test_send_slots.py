@@ -101,7 +101,7 @@ def test_requests_of_other_kinds_take_no_message_away(slots: Slots, database_url
 def test_a_refused_send_pauses_sends_and_nothing_else(slots: Slots, database_url: str) -> None:
     sends, until = SendSlots(slots), datetime.now(UTC) + timedelta(seconds=40)
     slots.acquire_send(1)
-    sends.refused(1, sends.acquire(1), until)
+    sends.record_refusal(1, sends.acquire(1), until)
 
     assert rows(database_url, "SELECT scope, paused_until, pace FROM hostaway.rate_scopes WHERE paused_until IS NOT "
                 "NULL") == [{"scope": "send:1", "paused_until": until, "pace": None}]  # fmt: skip
@@ -114,5 +114,5 @@ def test_a_refused_send_pauses_sends_and_nothing_else(slots: Slots, database_url
 def test_a_refusal_without_a_time_pauses_sends_for_a_window(slots: Slots) -> None:
     sends = SendSlots(slots)
     slots.acquire_send(1)
-    sends.refused(1, sends.acquire(1), None)
+    sends.record_refusal(1, sends.acquire(1), None)
     assert next_wait(slots) == pytest.approx(60, abs=1.5)

@@ -72,7 +72,7 @@ def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> 
 def test_a_pause_holds_everybody_back(database: Database) -> None:
     slots = Slots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
     until = datetime.now(UTC) + timedelta(seconds=1.5)
-    slots.refused(1, slots.acquire(1), until)
+    slots.record_refusal(1, slots.acquire(1), until)
     take(slots, 2, 1)
     assert datetime.now(UTC) >= until
 
@@ -145,14 +145,14 @@ def test_a_refused_request_tells_how_many_are_allowed(database: Database, databa
     """The 61st request of a window was refused, so at most 60 are allowed: no need to feel the way down."""
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     given = [slots.acquire(1) for _ in range(61)]
-    slots.refused(1, given[-1], datetime.now(UTC))
+    slots.record_refusal(1, given[-1], datetime.now(UTC))
     paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
     assert paces == [{"scope": "account:1", "pace": 60}, {"scope": "ip:a", "pace": 60}]
 
 
 def test_the_pace_never_falls_below_what_hostaway_once_published(database: Database, database_url: str) -> None:
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
-    slots.refused(1, slots.acquire(1), datetime.now(UTC))
+    slots.record_refusal(1, slots.acquire(1), datetime.now(UTC))
     paces = rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes ORDER BY scope")
     assert [pace["pace"] for pace in paces] == [20, 15]
 
@@ -162,7 +162,7 @@ def test_the_account_is_not_blamed_for_the_ips_limit(database: Database, databas
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     for number in range(100):
         sent = slots.acquire(number % 50)
-    slots.refused(49, sent, datetime.now(UTC))
+    slots.record_refusal(49, sent, datetime.now(UTC))
     paces = {row["scope"]: row["pace"] for row in rows(database_url, "SELECT scope, pace FROM hostaway.rate_scopes")}
     assert (paces["account:49"], paces["ip:a"]) == (None, 99)
 

@@ -21,8 +21,8 @@ def test_a_second_429_does_not_shorten_the_pause(database: Database, second: tim
     slots = Slots(database, egress="a", ip=limit, account=limit)
     now = datetime.now(UTC)
     sent = slots.acquire(1)
-    slots.refused(1, sent, now + timedelta(seconds=2.5))
-    slots.refused(1, sent, None if second is None else now + second)
+    slots.record_refusal(1, sent, now + timedelta(seconds=2.5))
+    slots.record_refusal(1, sent, None if second is None else now + second)
     assert slots.acquire(1) >= now + timedelta(seconds=2.5)
 
 
@@ -32,7 +32,7 @@ def test_a_second_429_may_lengthen_the_pause(database: Database) -> None:
     now = datetime.now(UTC)
     sent = slots.acquire(1)
     for seconds in (0.5, 2.0):
-        slots.refused(1, sent, now + timedelta(seconds=seconds))
+        slots.record_refusal(1, sent, now + timedelta(seconds=seconds))
     assert slots.acquire(1) >= now + timedelta(seconds=2)
 
 

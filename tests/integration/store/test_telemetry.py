@@ -49,8 +49,8 @@ def test_what_two_processes_count_adds_up(database_url: str) -> None:
     """Each has services of its own, as processes do."""
     both = [services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url) for _ in range(2)]
     for services, number in zip(both, (2, 3), strict=True):
-        services.telemetry.sync_ended("cli", "succeeded")
-        services.telemetry.records_synced("push", "reservations", Counts(inserted=number, unchanged=1))
+        services.telemetry.record_sync("cli", "succeeded")
+        services.telemetry.record_counts("push", "reservations", Counts(inserted=number, unchanged=1))
         services.close()
     last = services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url)
     assert totals(last.telemetry, "syncs") == {("cli", "succeeded"): 2}
@@ -62,25 +62,25 @@ def test_what_two_processes_count_adds_up(database_url: str) -> None:
 
 
 def test_nothing_is_stored_before_a_flush(telemetry: Telemetry) -> None:
-    telemetry.token_refreshed()
+    telemetry.record_token_refresh()
     assert totals(telemetry, "token_refreshes") == {}
     telemetry.flush()
     assert totals(telemetry, "token_refreshes") == {(): 1}
 
 
 def test_a_flush_adds_once(telemetry: Telemetry) -> None:
-    telemetry.token_refreshed()
+    telemetry.record_token_refresh()
     telemetry.flush()
     telemetry.flush()
     assert totals(telemetry, "token_refreshes") == {(): 1}
 
 
 def test_a_flush_that_fails_keeps_the_counts(telemetry: Telemetry, database_url: str) -> None:
-    telemetry.token_refreshed()
+    telemetry.record_token_refresh()
     with away(database_url):
         with pytest.raises(DatabaseUnavailable):
             telemetry.flush()
-        telemetry.token_refreshed()
+        telemetry.record_token_refresh()
         with pytest.raises(DatabaseUnavailable):
             telemetry.flush()
     telemetry.flush()
@@ -90,7 +90,7 @@ def test_a_flush_that_fails_keeps_the_counts(telemetry: Telemetry, database_url:
 def test_threads_lose_no_count(telemetry: Telemetry) -> None:
     def work(_: int) -> None:
         for number in range(200):
-            telemetry.request_ended("/listings", "ok", 0.01)
+            telemetry.record_request("/listings", "ok", 0.01)
             if number % 50 == 0:
                 telemetry.flush()
 
@@ -108,7 +108,7 @@ def test_processes_that_flush_at_once_do_not_deadlock(database_url: str) -> None
         number, telemetry = numbered
         for round_ in range(20):
             for entity in sorted("abcdef", reverse=bool(number % 2)):
-                telemetry.records_synced("pull", entity + str(round_ % 2), Counts(updated=1))
+                telemetry.record_counts("pull", entity + str(round_ % 2), Counts(updated=1))
             telemetry.flush()
 
     with ThreadPoolExecutor(4) as pool:
@@ -122,7 +122,7 @@ def test_processes_that_flush_at_once_do_not_deadlock(database_url: str) -> None
 
 
 def test_only_outcomes_that_happened_are_counted(telemetry: Telemetry) -> None:
-    telemetry.records_synced("pull", "messages", Counts(fetched=9, inserted=2, updated=3, unchanged=4, deleted=0))
+    telemetry.record_counts("pull", "messages", Counts(fetched=9, inserted=2, updated=3, unchanged=4, deleted=0))
     telemetry.flush()
     assert totals(telemetry, "records") == {
         ("pull", "messages", "inserted"): 2,
@@ -138,7 +138,7 @@ def test_only_outcomes_that_happened_are_counted(telemetry: Telemetry) -> None:
 def test_a_duration_falls_into_the_first_bucket_that_holds_it(
     telemetry: Telemetry, seconds: float, bucket: str
 ) -> None:
-    telemetry.request_ended("/listings", "ok", seconds)
+    telemetry.record_request("/listings", "ok", seconds)
     telemetry.flush()
     assert totals(telemetry, "api_seconds_bucket") == {("/listings", bucket): 1}
     assert totals(telemetry, "api_seconds_sum") == {("/listings",): seconds}
