@@ -228,7 +228,7 @@ def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_interactive_work_gets_the_first_moment_that_fits(database: Database, database_url: str, seed: int) -> None:
-    """ApiObject by looking at every moment at which something can change, instead of by the statement's blocks."""
+    """Found by looking at every moment at which something can change, instead of by the statement's blocks."""
     limit, window, choice = RateLimit(4, 10), 10 + MARGIN_SECONDS, random.Random(seed)
     taken: list[float] = []
     for moment in sorted(choice.uniform(-15, 25) for _ in range(16)):
