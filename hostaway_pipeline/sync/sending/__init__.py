@@ -1,1 +1,1 @@
-"""A message to a guest, sent at most once."""
+"""Sends messages to guests, each at most once."""

@@ -1,4 +1,4 @@
-"""What a caller is told of a message of which nobody knows whether it was sent."""
+"""Builds the errors for a message whose outcome is unknown or that another caller is sending."""
 
 import math
 from collections.abc import Iterator
@@ -9,12 +9,16 @@ from hostaway_pipeline.store.outbox import OutboundMessage
 from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST
 
 
-def busy(what: str) -> MessageNotSent:
-    return MessageNotSent(f"{what}: ask again with the same Idempotency-Key", "busy")
+def busy(reason: str) -> MessageNotSent:
+    return MessageNotSent(f"{reason}: ask again with the same Idempotency-Key", "busy")
+
+
+def taken_over() -> MessageNotSent:
+    return busy("another caller with the same Idempotency-Key has taken this message over")
 
 
 def unclear(message: OutboundMessage, reason: str, *, patience: float) -> MessageNotSent:
-    """`patience`: seconds from an attempt on during which it may still arrive at Hostaway."""
+    """`patience`: seconds after an attempt during which it may still arrive at Hostaway."""
     seconds = _seconds_left(message, patience)
     when = f"in {seconds} s" if seconds else "now"
     return MessageNotSent(
@@ -26,7 +30,7 @@ def unclear(message: OutboundMessage, reason: str, *, patience: float) -> Messag
 
 
 def not_yet(message: OutboundMessage, reason: str, *, patience: float, resend: bool) -> MessageNotSent:
-    """Why the caller has to come again: as `unclear`, or it is too early to send again, or the sender may be alive."""
+    """Why to ask again: it is too early to resend, the sender may be alive, or the outcome is unclear."""
     seconds = _seconds_left(message, patience)
     if resend and seconds:
         return MessageNotSent(
@@ -42,7 +46,7 @@ def not_yet(message: OutboundMessage, reason: str, *, patience: float, resend: b
 
 @contextmanager
 def in_doubt(message: OutboundMessage, *, patience: float) -> Iterator[None]:
-    """A database that goes away says nothing about a message that Hostaway was asked to send."""
+    """Turns DatabaseUnavailable into `unclear`: losing the database says nothing about a message already posted."""
     try:
         yield
     except DatabaseUnavailable:

@@ -1,27 +1,37 @@
-"""To which account and conversation a message goes: what the tables know, else what Hostaway says, within bounds."""
+"""Finds the account and the conversation a message goes to: in the tables, else at Hostaway, within bounds."""
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from hostaway_pipeline.client.answers import Page
+from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import conversations_of, object_path
 from hostaway_pipeline.domain.entities import CONVERSATIONS, RESERVATIONS, Row
 from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import MessageNotSent, NotFound, PipelineError
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.lookup import Lookup
 
-# Of how many accounts it is asked whose reservation it is, and for how many seconds in all.
+OpenClient = Callable[[int], HostawayClient]
+# Bounds on asking Hostaway which account has a reservation: accounts asked, and seconds in all.
 _MOST_ACCOUNTS_ASKED = 5
 _SECONDS_ASKING = 10.0
 
 
 def account_of(services: Services, reservation_id: int, account_id: int | None) -> int:
-    """Raises MessageNotSent (`unknown`, `ambiguous`, `account_needed`, `unasked`), AccountError for an unknown one."""
+    """The account that has the reservation.
+
+    Raises MessageNotSent (`unknown`, `ambiguous`, `account_needed`, `unasked`), or AccountError when `account_id` names
+    an unknown account.
+    """
     if account_id is not None:
         return services.accounts.get(account_id).account_id
-    found = services.lookup.accounts_of_reservation(reservation_id) or _asked(services, reservation_id)
+    found = services.lookup.accounts_of_reservation(reservation_id)
+    if not found:
+        active = [account.account_id for account in services.accounts.active()]
+        found = _ask_accounts(services.interactive_client, active, reservation_id)
     if len(found) > 1:
         raise MessageNotSent(
             f"accounts {found} have reservation {reservation_id}: say which as account_id", "ambiguous"
@@ -29,15 +39,17 @@ def account_of(services: Services, reservation_id: int, account_id: int | None) 
     return found[0]
 
 
-def conversation_of(services: Services, account_id: int, reservation_id: int) -> tuple[int, Row | None]:
-    """The conversation in which the guest wrote last; with its row when only Hostaway knew it.
+def conversation_of(
+    lookup: Lookup, open_client: OpenClient, account_id: int, reservation_id: int
+) -> tuple[int, Row | None]:
+    """The conversation in which the guest wrote last, and its row when only Hostaway knew it.
 
     Raises MessageNotSent (`unknown`) when there is none, or an ApiError.
     """
-    known = services.lookup.conversation_of_reservation(account_id, reservation_id)
+    known = lookup.conversation_of_reservation(account_id, reservation_id)
     if known is not None:
         return known, None
-    with services.interactive_client(account_id) as client:
+    with open_client(account_id) as client:
         try:
             page = next(client.pages(conversations_of(reservation_id)))
         except NotFound:
@@ -49,15 +61,15 @@ def conversation_of(services: Services, account_id: int, reservation_id: int) ->
     return conversation_id, CONVERSATIONS.row(newest, page.read_at)
 
 
-def _asked(services: Services, reservation_id: int) -> list[int]:
-    active = [account.account_id for account in services.accounts.active()]
+def _ask_accounts(open_client: OpenClient, active: list[int], reservation_id: int) -> list[int]:
+    """The accounts at which Hostaway finds the reservation: at least one."""
     if len(active) > _MOST_ACCOUNTS_ASKED:
         raise MessageNotSent(
             f"reservation {reservation_id} is in no table yet, and {len(active)} accounts are too many to ask: "
             f"say whose it is as account_id",
             "account_needed",
         )
-    answers = _ask_all(services, active, reservation_id)
+    answers = _ask_in_parallel(open_client, active, reservation_id)
     found = [account_id for account_id in active if answers.get(account_id) is True]
     unasked = [account_id for account_id in active if answers.get(account_id) is None]
     if not found and unasked:
@@ -71,14 +83,17 @@ def _asked(services: Services, reservation_id: int) -> list[int]:
     return found
 
 
-def _ask_all(services: Services, account_ids: Sequence[int], reservation_id: int) -> dict[int, bool | None]:
-    """Side by side, so that one account that hangs costs the others nothing; None for one that gave no answer.
+def _ask_in_parallel(
+    open_client: OpenClient, account_ids: Sequence[int], reservation_id: int
+) -> dict[int, bool | None]:
+    """Whether each account has the reservation; None or no entry for one that did not answer.
 
-    Threads that are still waiting at the end go on for as long as a request may, and hold up no process that ends.
+    In parallel, so that an account that hangs does not delay the others. The threads are daemons: one that still waits
+    at the deadline runs until its request times out, and does not keep the process from ending.
     """
     answers: SimpleQueue[tuple[int, bool | None]] = SimpleQueue()
     for account_id in account_ids:
-        arguments = (services, account_id, reservation_id, answers)
+        arguments = (open_client, account_id, reservation_id, answers)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
     deadline, known = time.monotonic() + _SECONDS_ASKING, dict[int, bool | None]()
     while len(known) < len(account_ids):
@@ -91,12 +106,15 @@ def _ask_all(services: Services, account_ids: Sequence[int], reservation_id: int
 
 
 def _ask(
-    services: Services, account_id: int, reservation_id: int, answers: "SimpleQueue[tuple[int, bool | None]]"
+    open_client: OpenClient,
+    account_id: int,
+    reservation_id: int,
+    answers: "SimpleQueue[tuple[int, bool | None]]",
 ) -> None:
-    """One account's failure, be it Hostaway's, a wrong secret or one that cannot be opened, is no answer."""
+    """Any failure of one account, be it Hostaway's or a secret that is wrong or cannot be decrypted, is no answer."""
     has_it: bool | None = None
     try:
-        with services.interactive_client(account_id) as client:
+        with open_client(account_id) as client:
             client.one(object_path(RESERVATIONS, reservation_id))
         has_it = True
     except NotFound:

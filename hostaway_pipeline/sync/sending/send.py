@@ -1,8 +1,8 @@
-"""Send: a message to the guest of a reservation, once, or again when the caller asks for that in so many words.
+"""Sends a message to the guest of a reservation once, or again when the caller explicitly asks for that.
 
-The turn comes first, then a look at the conversation, then the fence right before the request (`Outbox.begin`). After
-an unclear answer (cut, timed out, 5xx) nobody knows whether the message went out, and it may still arrive: then it is
-only looked for. It is sent again only when it is not there, `HOSTAWAY_SEND_PATIENCE` is over, and the caller says so.
+An attempt waits for its turn, reads the conversation, and passes the fence (`Outbox.begin`) right before the request.
+After an unclear outcome (connection cut, timeout, 5xx) the message may still arrive at Hostaway, so from then on it is
+only looked for. It is sent again only if it is not found, `HOSTAWAY_SEND_PATIENCE` is over, and `resend` is set.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from hostaway_pipeline.errors import Aborted, ApiError, MessageNotSent
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.store.outbox import OutboundMessage
-from hostaway_pipeline.sync.sending.doubt import busy, in_doubt, not_yet
+from hostaway_pipeline.sync.sending.doubt import in_doubt, not_yet, taken_over
 from hostaway_pipeline.sync.sending.recipients import account_of, conversation_of
-from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST, read_conversation, recognised
-from hostaway_pipeline.sync.sending.sender import Sender, found_again, store
+from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST, matching_message, read_conversation
+from hostaway_pipeline.sync.sending.sender import Sender, claim_found, store_read
 
-# After so many seconds each, a message is looked for while its request may still be under way.
+# Seconds before each look for a message whose request may still be under way.
 _LOOKS = (0.0, 1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """A message to be sent. `account_id` is needed where the tables do not tell whose reservation it is.
+    """A message to send. `account_id` is needed where the tables do not show which account has the reservation.
 
-    `resend`: send it again if its earlier attempt ended unclearly, is older than the patience, and is not found.
+    `resend`: send it again if its last attempt ended unclearly, is older than the patience, and is not found.
     """
 
     key: str
@@ -38,49 +38,60 @@ class SendRequest:
     resend: bool = False
 
 
-def send_message(services: Services, wish: SendRequest) -> OutboundMessage:
-    """The message as it stands once it is sent; a repeated key sends nothing again unless `resend` says so.
+def send_message(services: Services, request: SendRequest) -> OutboundMessage:
+    """Send the message and return it; a repeated key sends nothing again unless `resend` is set.
 
-    Raises MessageNotSent with its `status`: `failed` (Hostaway refused it), `unclear` (nobody knows: repeat with the
-    same key, which only looks), `busy` (the same key is being sent right now), `too_early` (to be sent again),
+    Raises MessageNotSent with its `status`: `failed` (Hostaway refused it), `unclear` (outcome unknown: repeat with the
+    same key, which only looks for it), `busy` (the same key is being sent right now), `too_early` (to be sent again),
     `mismatch` (the key belongs to another message), `ambiguous`, `account_needed`, `unasked` or `unknown` (see
     recipients.py). Any other error means that this call has sent nothing.
     """
-    message = services.outbox.find(wish.key) or _added(services, wish)
-    is_same_account = wish.account_id in (None, message.account_id)
-    if not is_same_account or not message.is_same_message(wish.reservation_id, wish.body, wish.channel):
-        raise MessageNotSent("this Idempotency-Key was used for another message", "mismatch")
+    message = _find_or_record(services, request)
     if message.status == "sent":
         return message
     account = services.accounts.get(message.account_id)
-    message = _looked_for(services, account, message, resend=wish.resend)
+    message = _resolve(services, account, message, resend=request.resend)
     if message.status != "sent":
-        message = _looked_for(services, account, Sender(services, account, message).run())
+        message = Sender(services, account, message).send()
+        message = _resolve(services, account, message)
     if message.status != "sent":
-        raise busy("another caller with the same Idempotency-Key has taken this message over")
+        raise taken_over()
     return message
 
 
-def _added(services: Services, wish: SendRequest) -> OutboundMessage:
-    account_id = account_of(services, wish.reservation_id, wish.account_id)
-    conversation_id, row = conversation_of(services, account_id, wish.reservation_id)
-    store(services, services.accounts.get(account_id), CONVERSATIONS, row)
+def _find_or_record(services: Services, request: SendRequest) -> OutboundMessage:
+    """The message of this key. Raises MessageNotSent (`mismatch`) when the key was used for another one."""
+    message = services.outbox.find(request.key)
+    if message is None:
+        message = _record(services, request)
+    is_same_account = request.account_id in (None, message.account_id)
+    if not is_same_account or not message.is_same_message(request.reservation_id, request.body, request.channel):
+        raise MessageNotSent("this Idempotency-Key was used for another message", "mismatch")
+    return message
+
+
+def _record(services: Services, request: SendRequest) -> OutboundMessage:
+    account_id = account_of(services, request.reservation_id, request.account_id)
+    conversation_id, row = conversation_of(
+        services.lookup, services.interactive_client, account_id, request.reservation_id
+    )
+    store_read(services, services.accounts.get(account_id), CONVERSATIONS, row)
     return services.outbox.add(
-        wish.key,
+        request.key,
         account_id=account_id,
-        reservation_id=wish.reservation_id,
+        reservation_id=request.reservation_id,
         conversation_id=conversation_id,
-        body=wish.body,
-        communication_type=wish.channel,
+        body=request.body,
+        communication_type=request.channel,
     )
 
 
-def _looked_for(
+def _resolve(
     services: Services, account: Account, message: OutboundMessage, *, resend: bool = False
 ) -> OutboundMessage:
-    """The message once it is known what became of its last attempt, or once its sender may look for it and send again.
+    """Look for a message whose last attempt is unclear; return it once it is found, or once it may be sent again.
 
-    Raises MessageNotSent (`unclear`, `busy`, `too_early`) while neither is so.
+    Raises MessageNotSent (`unclear`, `busy`, `too_early`) while neither holds.
     """
     patience = services.settings.send_patience
     with in_doubt(message, patience=patience):
@@ -94,7 +105,7 @@ def _looked_for(
             except ApiError as error:
                 reason = str(error)
             else:
-                if found is not None and (sent := found_again(services, account, message, *found)) is not None:
+                if found is not None and (sent := claim_found(services, account, message, *found)) is not None:
                     return sent
             message = services.outbox.get(message.id) or message
             if not message.is_unclear:
@@ -105,7 +116,7 @@ def _looked_for(
 
 
 def _looks(message: OutboundMessage, *, resend: bool) -> tuple[float, ...]:
-    """When to look: often while a sender may be at work, once when it cannot."""
+    """When to look: several times while a sender may be at work, once when none can be."""
     if not message.is_unclear:
         return ()
     is_young = (message.age or 0.0) < LONGEST_REQUEST
@@ -115,4 +126,4 @@ def _looks(message: OutboundMessage, *, resend: bool) -> tuple[float, ...]:
 def _look(services: Services, message: OutboundMessage) -> tuple[int, ApiObject] | None:
     with services.interactive_client(message.account_id) as client:
         held = read_conversation(client, message.conversation_id)
-    return recognised(held, message, services.outbox.others(message))
+    return matching_message(held, message, services.outbox.others(message))
