@@ -20,8 +20,11 @@ import psutil
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 
 _HOST = "127.0.0.1"
-# A run in flight unwinds within some seconds: its requests are aborted, and what it has is recorded.
-_STOP_SECONDS = 8
+# A run in flight unwinds within seconds: its requests are aborted, and what it has read is recorded. Without one,
+# Dagster's servers have nothing to finish, but may take long to end.
+_STOP_SECONDS, _STOP_SECONDS_WITHOUT_RUNS = 8.0, 2.5
+# How Dagster's code servers start the process of a run.
+_RUN_COMMAND = "multiprocessing.spawn"
 _KILL_SECONDS = 2
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 _given_ports: set[int] = set()
@@ -92,7 +95,9 @@ class Stack:
         with _uninterrupted():
             for child in children:
                 _signal_session(child, signal.SIGTERM)
-            _wait_for_end(children, _STOP_SECONDS)
+            _wait_for_end(children, _STOP_SECONDS_WITHOUT_RUNS)
+            if any(_has_run(child) for child in children):
+                _wait_for_end(children, _STOP_SECONDS - _STOP_SECONDS_WITHOUT_RUNS)
             for child in children:
                 _signal_session(child, signal.SIGKILL)
             # What is still dying counts as a user of the embedded Postgres, which we would then leave running.
@@ -114,14 +119,21 @@ def _wait_for_end(children: Sequence[subprocess.Popen[bytes]], seconds: float) -
 
 
 def _is_alive(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether anything of the session that this child leads is left; an orphan's zombie may wait for its init."""
-    if leader.poll() is None:
-        return True
+    """Whether anything of the session that this child leads is left."""
+    return leader.poll() is None or any(True for _ in _session(leader))
+
+
+def _has_run(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether a run of Dagster's is in flight below this child."""
+    return any(_RUN_COMMAND in argument for command in _session(leader) for argument in command)
+
+
+def _session(leader: subprocess.Popen[bytes]) -> Iterator[list[str]]:
+    """The commands of the processes that live in this child's session; an orphan's zombie may wait for its init."""
     for process in psutil.process_iter():
         with suppress(OSError, psutil.Error):  # it has just ended
             if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
-                return True
-    return False
+                yield process.cmdline()
 
 
 def script(name: str) -> str:
