@@ -1,4 +1,4 @@
-"""create_app: the parts of the receiver put together. Nothing is connected before the first request needs it."""
+"""Builds the receiver's app. Nothing connects to the database before the first request needs it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,18 +11,16 @@ from hostaway_pipeline.settings import Settings, load_settings
 from hostaway_pipeline.store.accounts.webhooks import Credential, SealedCredential
 from hostaway_pipeline.wiring import open_services, services_on
 from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
-from webhook_receiver.body_limit import BodyLimit
 from webhook_receiver.deps import Receiver
-from webhook_receiver.errors import LastResort, add_error_handlers
-from webhook_receiver.head_requests import HeadRequests
+from webhook_receiver.errors import add_error_handlers
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.logins import Logins
-from webhook_receiver.metrics import Results
+from webhook_receiver.middleware import BodyLimit, HeadRequests, LastResort, RequestIds
 from webhook_receiver.probes import Probes
-from webhook_receiver.request_ids import RequestIds
+from webhook_receiver.results import Results
 from webhook_receiver.routes import accounts, events, health, messages, webhooks
 
-# Of the API's calls: each may hold a connection while it waits for Hostaway, and there must be more of these.
+# Threads for calls of the API. Each may hold a database connection while it waits for Hostaway; the pool is larger.
 _THREADS = 20
 DESCRIPTION = """
 Takes Hostaway's webhooks, and manages the accounts that are copied.
@@ -35,21 +33,41 @@ Errors are `{"detail": "..."}`: what happened, and the way out. Every answer car
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Raises ConfigurationError. The database is looked at when it is needed; `/ready` tells how it is."""
-    settings = settings or load_settings()
+    """Raises ConfigurationError. The database may be unavailable: `/ready` reports its state."""
+    app = FastAPIOffline(  # /docs, where keys are typed in, loads no script from another host
+        title="hostaway-pipeline",
+        summary="Receiver of Hostaway's webhooks, and the service's own API",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=_lifespan,
+        redoc_url=None,
+    )
+    app.state.receiver = _build_receiver(settings or load_settings())
+    # Inserted at the root, before all others, and not included: each router on the way slows down every delivery.
+    app.router.routes[:0] = webhooks.router.routes
+    for routes in (accounts, events, messages, health):
+        app.include_router(routes.router)
+    add_error_handlers(app)
+    for layer in (BodyLimit, LastResort, HeadRequests, RequestIds):  # the last one is the outermost
+        app.add_middleware(layer)
+    return app
+
+
+def _build_receiver(settings: Settings) -> Receiver:
     services = open_services(settings, create=False)
     probes = Probes(services_on(settings, services.database.url(show_password=True)))
     services.count_with(probes.services.telemetry)
     if settings.database_url is not None:
-        _ = services.keyring  # without a key there is no start; the embedded database keeps its own
+        _ = services.keyring  # raises when no key is set; the embedded database keeps its own key
 
+    # Not bound methods: `services.webhooks` needs the key, which the embedded database has only once it has started.
     def find_logins(logins: list[str]) -> list[SealedCredential]:
-        return services.webhooks.find(logins)  # only now the embedded database's key is needed
+        return services.webhooks.find(logins)
 
     def open_password(found: SealedCredential) -> Credential:
         return services.webhooks.unseal(found)
 
-    receiver = Receiver(
+    return Receiver(
         services=services,
         logins=Logins(find_logins, open_password),
         signatures=Signatures.of(settings),
@@ -60,29 +78,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         probes=probes,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        to_thread.current_default_thread_limiter().total_tokens = _THREADS
-        yield
-        await receiver.writer.close()
-        receiver.logins.close()
-        services.close()
-        probes.close()
 
-    app = FastAPIOffline(  # the page where keys are typed loads no script of anybody else's
-        title="hostaway-pipeline",
-        summary="Receiver of Hostaway's webhooks, and the service's own API",
-        description=DESCRIPTION,
-        version="0.1.0",
-        lifespan=lifespan,
-        redoc_url=None,
-    )
-    app.state.receiver = receiver
-    # Not included but at the root, and first: deliveries are many, and each router on the way costs them.
-    app.router.routes[:0] = webhooks.router.routes
-    for routes in (accounts, events, messages, health):
-        app.include_router(routes.router)
-    add_error_handlers(app)
-    for layer in (BodyLimit, LastResort, HeadRequests, RequestIds):  # the last one is the outermost
-        app.add_middleware(layer)
-    return app
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    receiver: Receiver = app.state.receiver
+    to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    yield
+    await receiver.writer.close()
+    receiver.logins.close()
+    receiver.services.close()
+    receiver.probes.close()

@@ -10,8 +10,8 @@ from hostaway_pipeline.services import Services
 from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
 from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.logins import Logins
-from webhook_receiver.metrics import Results
 from webhook_receiver.probes import Probes
+from webhook_receiver.results import Results
 
 
 @dataclass(slots=True)

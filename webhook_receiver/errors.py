@@ -9,8 +9,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hostaway_pipeline.errors import (
     AccountError,
@@ -69,35 +67,6 @@ _FRAMES = 4
 def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PipelineError, _answer)
     app.add_exception_handler(RequestValidationError, _invalid)
-
-
-class LastResort:
-    """What nobody expected becomes a 500 that tells nothing, and a log line without the error's text: that may quote
-    the values of a statement."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        has_begun = False
-
-        async def noticed(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noticed)
-        except ClientDisconnect:
-            log.info("the client went away before its request was complete")
-        except Exception as error:  # noqa: BLE001 (uvicorn would log all of it)
-            log.error("unexpected error", kind=type(error).__name__, at=places(error))  # noqa: TRY400
-            if not has_begun:
-                answer = JSONResponse({"detail": "an unexpected error; the log says more under this X-Request-ID"}, 500)
-                await answer(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

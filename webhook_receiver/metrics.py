@@ -3,9 +3,7 @@
 Labels are few: no ids. When the database is away, only what this process knows is shown, and `hostaway_up` is 0.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,9 +12,7 @@ from prometheus_client.registry import Collector
 
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.store.telemetry import BUCKETS, Key
-
-if TYPE_CHECKING:
-    from webhook_receiver.deps import Receiver
+from webhook_receiver.deps import Receiver
 
 COUNTERS = {
     "syncs": ("hostaway_syncs", "Syncs that ended, by who asked and how they ended", ["source", "status"]),
@@ -30,27 +26,14 @@ HISTOGRAMS = {
 }
 
 
-class Results:
-    """Deliveries by what became of them, in this process."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def count(self, result: str) -> None:
-        self._counts[result] += 1
-
-    def items(self) -> list[tuple[str, int]]:
-        return sorted(self._counts.items())
-
-
-def exposition(parts: "Receiver") -> tuple[bytes, str]:
+def exposition(parts: Receiver) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     registry.register(_Everything(parts))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _Everything(Collector):
-    def __init__(self, parts: "Receiver") -> None:
+    def __init__(self, parts: Receiver) -> None:
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:

@@ -15,8 +15,8 @@ from hostaway_pipeline.domain.parsing import parse_json
 from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected, KeyringError
 from webhook_receiver.answers import Responses, problems
 from webhook_receiver.auth import parse_basic
-from webhook_receiver.body_limit import BodyTooLarge
 from webhook_receiver.deps import Receiver, client_address
+from webhook_receiver.middleware import BodyTooLarge
 
 
 class DirectRoute(APIRoute):
