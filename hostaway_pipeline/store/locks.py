@@ -1,20 +1,28 @@
-"""Advisory locks among all processes: one sync per account, one drainer, one sender of a message, and living runs."""
+"""Advisory locks among all processes: one per account for its sync, token and webhook; one drainer; living runs.
+
+All keys are listed here. The lease of a message that is being sent is a column: see outbox.py.
+"""
 
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from hostaway_pipeline.errors import SyncInProgress
 from hostaway_pipeline.store.database import Database, driver, query
 
-_LOCK_CLASS = 4_301_002  # the first half of the advisory lock's key
-_DRAINER = (4_301_003, 0)
-_RUN_CLASS = 4_301_005
-_WEBHOOK_CLASS = 4_301_006
-# Registering takes a few requests.
+# First half of each lock's key; the second half is the account's id or the hash of the run's. No other key exists.
+_MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK = (
+    4_301_000,
+    4_301_001,
+    4_301_002,
+    4_301_003,
+    4_301_005,
+    4_301_006,
+)
+# The longest that a registration of a webhook takes: it sends a few requests.
 _WEBHOOK_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 
@@ -25,46 +33,60 @@ Sleep = Callable[[float], None]
 def account_lock(
     database: Database, account_id: int, *, wait_seconds: float = 0, sleep: Sleep = time.sleep
 ) -> Iterator[None]:
-    """Hold the account's lock for the block; a killed holder loses it with its connection.
+    """Hold the lock for one sync of the account; Postgres releases it when the holder's connection ends.
 
-    Raises SyncInProgress when another process still holds it after `wait_seconds`. A connection may die unnoticed: what
-    a sync writes goes through the fence as well (`sync_runs.require_run`).
+    Raises SyncInProgress when another process still holds it after `wait_seconds`. A connection may die unnoticed, so
+    every write of a sync passes a fence as well (`sync_runs.require_run`).
     """
     busy = f"account {account_id} is being synced by another process; wait for it, or use --wait"
-    with _waiting_lock(database, _LOCK_CLASS, account_id, wait_seconds=wait_seconds, sleep=sleep, busy=busy):
+    with _waiting_lock(database, _ACCOUNT, account_id, wait_seconds=wait_seconds, sleep=sleep, busy=busy):
         yield
 
 
 @contextmanager
 def webhook_lock(database: Database, account_id: int, *, sleep: Sleep = time.sleep) -> Iterator[None]:
-    """One look after an account's webhook at a time: two that find none would register two."""
-    busy = f"account {account_id}: another process is looking after the webhook"
-    with _waiting_lock(database, _WEBHOOK_CLASS, account_id, wait_seconds=_WEBHOOK_SECONDS, sleep=sleep, busy=busy):
+    """Hold the lock for checking and registering an account's webhook: two processes would register two.
+
+    Raises SyncInProgress when another process still holds it after a minute.
+    """
+    busy = f"account {account_id}: another process is registering the webhook"
+    with _waiting_lock(database, _WEBHOOK, account_id, wait_seconds=_WEBHOOK_SECONDS, sleep=sleep, busy=busy):
         yield
 
 
 @contextmanager
 def drainer_lock(database: Database) -> Iterator[bool]:
-    """One drainer of the inbox at a time: False for whoever comes second."""
-    with _try_lock(database, *_DRAINER) as is_taken:
+    """Try to become the one drainer of the inbox; yields False while another process is."""
+    with _try_lock(database, _DRAINER, 0) as is_taken:
         yield is_taken
 
 
 @contextmanager
 def run_lock(database: Database, run_id: str) -> Iterator[None]:
-    """What proves that a run's process lives: to be held from its first statement to its last.
+    """Prove that a Dagster run's process is alive: it holds this lock from its first statement to its last.
 
-    Whoever kills the process, or cuts its connection, ends the proof.
+    Postgres releases the lock when the process is killed or its connection is cut.
     """
-    with _try_lock(database, _RUN_CLASS, func.hashtext(run_id)):
+    with _try_lock(database, _RUN, func.hashtext(run_id)):
         yield
 
 
 def living_runs(database: Database, run_ids: Collection[str]) -> set[str]:
-    """Those of these runs whose lock is held. Two runs of one hash in a billion would vouch for each other."""
+    """Those of these runs whose lock is held. Two runs whose hashes collide, one pair in billions, count as one."""
     with database.transaction() as connection:
-        rows = driver(connection).cursor().execute(query("living_runs"), {"class": _RUN_CLASS, "ids": list(run_ids)})
+        rows = driver(connection).cursor().execute(query("living_runs"), {"class": _RUN, "ids": list(run_ids)})
         return {run_id for (run_id,) in rows}
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Wait until no other process migrates, and keep others waiting until this transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
+
+
+def try_token_lock(connection: Connection, account_id: int) -> bool:
+    """Take the lock for renewing the account's token until this transaction ends; False while another holds it."""
+    lock = select(func.pg_try_advisory_xact_lock(_TOKEN, func.hashint8(account_id)))
+    return bool(connection.execute(lock).scalar_one())
 
 
 @contextmanager
@@ -81,7 +103,7 @@ def _waiting_lock(
         try:
             yield
         finally:
-            # Closing the connection would release it too, but only once the server has noticed.
+            # Closing the connection releases the lock as well, but only once the server notices.
             with suppress(DBAPIError):
                 connection.execute(select(func.pg_advisory_unlock(*key)))
 

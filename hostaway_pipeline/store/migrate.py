@@ -1,4 +1,4 @@
-"""Bringing the schema up to date, and telling whether it is."""
+"""Upgrades the schema with Alembic, and checks whether it is up to date."""
 
 from importlib.resources import as_file, files
 
@@ -6,26 +6,25 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from hostaway_pipeline.errors import SchemaBehind
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.locks import lock_migrations
 from hostaway_pipeline.store.schema import SCHEMA
-
-_LOCK = 4_301_000
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Upgrade to a revision. Processes that start at the same time wait for each other."""
+    """Upgrade to a revision. Processes that migrate at the same time wait for each other."""
     with database.transaction() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        lock_migrations(connection)
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         with as_file(files(__package__) / "migrations") as folder:
             command.upgrade(_config(str(folder), connection), revision)
 
 
 def check_migrated(database: Database) -> None:
-    """Raises SchemaBehind when the schema is not what this version of the program expects."""
+    """Raises SchemaBehind when the schema is not at the revision that this version of the program needs."""
     with database.transaction() as connection, as_file(files(__package__) / "migrations") as folder:
         head = ScriptDirectory(str(folder)).get_current_head()
         current = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()

@@ -4,50 +4,51 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from hostaway_pipeline.domain.tokens import FetchToken, Token
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.accounts.accounts import secret_place
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.locks import try_token_lock
 from hostaway_pipeline.store.schema import accounts
 
-# A token that is about to expire is replaced before a long read could see it die.
+# A token with less life than this is renewed, so that it cannot expire during a long read.
 _LEAST_LIFE = timedelta(minutes=10)
-_LOCK_CLASS = 4_301_001  # the first half of the advisory lock's key
 _POLL_SECONDS = 0.1
 
 
 class Tokens:
+    """Loads and renews access tokens; each account has one, which all processes use."""
+
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
 
     def load(self, account_id: int) -> Token | None:
         with self._database.transaction() as connection:
-            return self._stored(account_id, _credentials(connection, account_id))
+            return self._decrypt(account_id, _credentials(connection, account_id))
 
     def refresh(
         self, account_id: int, stale: Token | None, fetch: FetchToken, sleep: Callable[[float], None] = time.sleep
     ) -> Token:
-        """Under the account's token lock, look again first: another process may have fetched one meanwhile.
+        """Replace `stale` by a fetched token, unless another process has stored a newer one meanwhile.
 
-        The lock is held while Hostaway answers and the new token ripens, so nobody sees a token that is not usable.
-        That can take minutes, so who comes second asks for the lock again and again: nothing ends a wait in Postgres.
+        `fetch` runs under the account's token lock, and returns once the token is usable: no other process sees it
+        earlier. That may take minutes, so this polls for the lock with `sleep`: a wait in Postgres cannot be aborted.
         """
-        while (token := self._refreshed(account_id, stale, fetch)) is None:
+        while (token := self._try_refresh(account_id, stale, fetch)) is None:
             sleep(_POLL_SECONDS)
         return token
 
-    def _refreshed(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token | None:
-        """None while another one holds the lock."""
+    def _try_refresh(self, account_id: int, stale: Token | None, fetch: FetchToken) -> Token | None:
+        """None while another process holds the lock."""
         with self._database.transaction() as connection:
-            lock = select(func.pg_try_advisory_xact_lock(_LOCK_CLASS, func.hashint8(account_id)))
-            if not connection.execute(lock).scalar_one():
+            if not try_token_lock(connection, account_id):
                 return None
             row = _credentials(connection, account_id)
-            current = self._stored(account_id, row)
+            current = self._decrypt(account_id, row)
             if current is not None and (stale is None or current.value != stale.value):
                 return current
             secret = self._keyring.decrypt(row.client_secret, secret_place("client_secret", account_id))
@@ -56,7 +57,7 @@ class Tokens:
             return token
 
     def save(self, account_id: int, token: Token) -> None:
-        """Keep a token that was fetched to check a new secret."""
+        """Store a token that was fetched to check a new secret."""
         with self._database.transaction() as connection:
             self._store(connection, account_id, token)
 
@@ -68,7 +69,8 @@ class Tokens:
             .values(access_token=sealed, token_expires_at=token.expires_at)
         )
 
-    def _stored(self, account_id: int, row: Row[str, str | None, datetime | None]) -> Token | None:
+    def _decrypt(self, account_id: int, row: Row[str, str | None, datetime | None]) -> Token | None:
+        """None when no token is stored, or when it expires soon."""
         sealed, expires_at = row.access_token, row.token_expires_at
         if sealed is None or expires_at is None or expires_at < datetime.now(UTC) + _LEAST_LIFE:
             return None

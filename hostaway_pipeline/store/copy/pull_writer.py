@@ -57,8 +57,7 @@ class PullWriter:
             return sweeps.alive_ids(connection, entity, self.account_id)
 
     def database_time(self) -> datetime:
-        with self._database.transaction() as connection:
-            return sweeps.database_time(connection)
+        return self._database.now()
 
     def finish_sweep(
         self,

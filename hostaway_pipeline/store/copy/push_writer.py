@@ -15,7 +15,6 @@ from hostaway_pipeline.domain.deletions import DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Entity, Row
 from hostaway_pipeline.domain.markers import conversation_of, moved_row
 from hostaway_pipeline.domain.verdicts import Known
-from hostaway_pipeline.store.copy import sweeps
 from hostaway_pipeline.store.copy.deletions import Deletions
 from hostaway_pipeline.store.copy.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.database import Database, driver, query
@@ -66,10 +65,6 @@ class PushWriter:
     @property
     def trust(self) -> timedelta:
         return self._owner.trust
-
-    def database_time(self) -> datetime:
-        with self._database.transaction() as connection:
-            return sweeps.database_time(connection)
 
     def known(self, entity: Entity, ids: Collection[int]) -> dict[int, Known]:
         """What is stored of these objects; only of those that are."""

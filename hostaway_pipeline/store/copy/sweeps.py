@@ -36,12 +36,6 @@ def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[in
     return set(found.scalars())
 
 
-def database_time(connection: Connection) -> datetime:
-    """The clock that all processes share."""
-    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    return now
-
-
 def mark_deleted(
     connection: Connection, entity: Entity, account_id: int, ids: Collection[int], asked_at: datetime
 ) -> int:

@@ -43,7 +43,7 @@ def recover_undelivered(services: Services, account: Account, client: HostawayCl
         services.webhooks.advance_log_id(account.account_id, newest_id)
         return {}
     tables = services.push_writer(account)
-    changes = ChangeSet(asked_at=tables.database_time())
+    changes = ChangeSet(asked_at=services.database.now())
     _read_all(services, client, changes, islice(_undelivered(logs), _MOST_READS))
     counts = tables.apply(changes)
     for reason in changes.held_back.values():  # the sweeps will find it missing, and show it for as long as it is

@@ -77,7 +77,7 @@ class _Batch:
         self._probing = threading.Lock()
         self._is_alive = False
         self._silence: ApiError | None = None  # what the probe came to, if it failed
-        self.asked_at = services.push_writer(account).database_time()
+        self.asked_at = services.database.now()
         self.missing: set[int] = set()  # conversations that are not here
         self.answers: dict[tuple[str, int], Answer] = {}
         self.error: ApiError | None = None

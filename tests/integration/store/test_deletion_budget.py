@@ -63,7 +63,7 @@ def a_day_passes(url: str) -> None:
 def applied(services: Services, ids: list[int]) -> int:
     """What a webhook's reads by id come to when Hostaway no longer has these reservations."""
     tables = services.push_writer(services.accounts.get(ACCOUNT))
-    changes = ChangeSet(asked_at=tables.database_time())
+    changes = ChangeSet(asked_at=services.database.now())
     changes.gone[RESERVATIONS.name] |= set(ids)
     counts = tables.apply(changes)
     return counts[RESERVATIONS.name].deleted if counts else 0
@@ -141,7 +141,7 @@ def test_what_is_not_here_or_deleted_already_asks_for_nothing(
     gone = delete(account, 12)
     applied(services, gone)
     tables = services.push_writer(services.accounts.get(ACCOUNT))
-    changes = ChangeSet(asked_at=tables.database_time())
+    changes = ChangeSet(asked_at=services.database.now())
     changes.gone[RESERVATIONS.name] |= {*gone, 999}
     assert tables.apply(changes) == {}
     assert deleted(database_url) == 12
