@@ -1,4 +1,4 @@
-"""The `hostaway` command. One module per group of commands; what they do is in `sync`, `store` and `wiring`."""
+"""The `hostaway` command. One module per group of commands; the work itself is in `sync`, `store` and `wiring`."""
 
 from hostaway_pipeline.cli.main import main
 

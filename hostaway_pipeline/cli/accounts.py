@@ -1,4 +1,4 @@
-"""`hostaway accounts`: which accounts are synced. Secrets come in on stdin, never as an argument, and never go out."""
+"""`hostaway accounts`: adds, lists and removes accounts. Secrets come from stdin or a prompt; none is printed."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,16 +8,16 @@ from uuid import UUID
 import typer
 
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
-from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.cli.session import configured_services
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import rotate_password
 
-app = typer.Typer(help="The accounts that are synced.", no_args_is_help=True)
+app = typer.Typer(help="Manage the accounts that are synced.", no_args_is_help=True)
 
 AccountId = Annotated[
-    int, typer.Argument(metavar="ID", help="Hostaway's account id, which is also the client id.", min=1)
+    int, typer.Argument(metavar="ID", help="Hostaway's account id, which is also the OAuth client id.", min=1)
 ]
 
 
@@ -25,50 +25,50 @@ AccountId = Annotated[
 def add(
     account_id: AccountId,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
-    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
-    customer: Annotated[UUID | None, typer.Option(help="Your own id of this customer. Default: a new one.")] = None,
+    name: Annotated[str | None, typer.Option(help="A display name.")] = None,
+    customer: Annotated[UUID | None, typer.Option(help="Your own id for this customer. Default: a new one.")] = None,
     no_sync: Annotated[
-        bool, typer.Option("--no-sync", help="Do not let Dagster start a first sync by itself.")
+        bool, typer.Option("--no-sync", help="Do not let Dagster start the first sync automatically.")
     ] = False,
 ) -> None:
     """Check the credentials with Hostaway, then store them encrypted."""
     secret = _read_secret(secret_stdin)
-    with services() as opened:
-        added = add_account(opened, account_id, secret, name=name, customer_id=customer, is_due=not no_sync)
+    with configured_services() as services:
+        added = add_account(services, account_id, secret, name=name, customer_id=customer, is_due=not no_sync)
     say(f"account {account_id} added")
     if added.webhook_problem:
         complain(f"no webhook is registered yet ({added.webhook_problem}); the next reconcile tries again")
     if not no_sync:
-        say(f"its first sync starts by itself under `hostaway up`; `hostaway sync {account_id}` runs it here and now")
+        say(f"`hostaway up` starts its first sync automatically; `hostaway sync {account_id}` runs it now")
 
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
-    """Accounts with their row counts and how their last sync ended."""
-    with services() as opened:
-        health = opened.accounts.overview()
+    """List accounts with their row counts and the result of their last sync."""
+    with configured_services() as services:
+        overviews = services.accounts.overview()
     if as_json:
-        say_json({"accounts": [_as_dict(entry) for entry in health]})
-    elif not health:
+        say_json({"accounts": [_as_dict(overview) for overview in overviews]})
+    elif not overviews:
         say("no accounts yet; add one with `hostaway accounts add ID --secret-stdin`")
     else:
-        entities = list(health[0].rows)
+        entities = list(overviews[0].rows)
         say_table(
-            None, ["account", "name", "state", *entities, "complete since", "last sync"], [_line(e) for e in health]
+            None, ["account", "name", "state", *entities, "complete since", "last sync"], [_line(e) for e in overviews]
         )
 
 
 @app.command()
 def remove(
     account_id: AccountId,
-    hard: Annotated[bool, typer.Option("--hard", help="Delete its rows everywhere, too.")] = False,
+    hard: Annotated[bool, typer.Option("--hard", help="Also delete all its rows.")] = False,
 ) -> None:
     """Stop syncing an account and forget its secrets."""
-    with services() as opened:
-        problem = remove_account(opened, account_id, hard=hard)
-    say(f"account {account_id} {'and all its rows deleted' if hard else 'removed; its rows stay until --hard'}")
+    with configured_services() as services:
+        problem = remove_account(services, account_id, hard=hard)
+    say(f"account {account_id} {'and all its rows deleted' if hard else 'removed; --hard also deletes its rows'}")
     if problem:
-        complain(f"its webhook is still at Hostaway, where you can delete it ({problem})")
+        complain(f"its webhook is still registered at Hostaway ({problem}); delete it there")
 
 
 @app.command("set-secret")
@@ -76,22 +76,22 @@ def set_secret(
     account_id: AccountId,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
 ) -> None:
-    """Check a new client secret with Hostaway, then store it in place of the present one."""
+    """Check a new client secret with Hostaway, then replace the stored one."""
     secret = _read_secret(secret_stdin)
-    with services() as opened:
-        change_secret(opened, account_id, secret)
+    with configured_services() as services:
+        change_secret(services, account_id, secret)
     say(f"account {account_id} has its new secret")
 
 
 @app.command("rotate-webhook")
 def rotate_webhook(account_id: AccountId) -> None:
-    """Give Hostaway a new webhook password; the present one is accepted for another day."""
-    with services() as opened:
-        opened.accounts.get(account_id)
-        if opened.settings.public_url is None:
+    """Give Hostaway a new webhook password. The current one stays valid for another day."""
+    with configured_services() as services:
+        services.accounts.get(account_id)
+        if services.settings.public_url is None:
             raise AccountError("HOSTAWAY_PUBLIC_URL is not set: no webhook is registered")
-        with opened.client(account_id) as client:
-            rotate_password(opened, client)
+        with services.client(account_id) as client:
+            rotate_password(services, client)
     say(f"account {account_id} has a new webhook password")
 
 
@@ -107,16 +107,16 @@ def _read_secret(from_stdin: bool) -> str:
     return secret
 
 
-def _line(entry: AccountOverview) -> list[object]:
-    account = entry.account
+def _line(overview: AccountOverview) -> list[object]:
+    account = overview.account
     since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
     state = account.state(datetime.now(UTC))
-    last = entry.last_status or "none"
-    return [str(account.account_id), account.name or "", state, *entry.rows.values(), since, last]
+    last = overview.last_status or "none"
+    return [str(account.account_id), account.name or "", state, *overview.rows.values(), since, last]
 
 
-def _as_dict(entry: AccountOverview) -> dict[str, Any]:
-    account = entry.account
+def _as_dict(overview: AccountOverview) -> dict[str, Any]:
+    account = overview.account
     return {
         "account_id": account.account_id,
         "customer_id": account.customer_id,
@@ -124,7 +124,7 @@ def _as_dict(entry: AccountOverview) -> dict[str, Any]:
         "is_active": account.is_active,
         "paused_until": account.paused_until,
         "last_sync_at": account.last_sync_at,
-        "rows": entry.rows,
-        "last_status": entry.last_status,
-        "last_error": entry.last_error,
+        "rows": overview.rows,
+        "last_status": overview.last_status,
+        "last_error": overview.last_error,
     }

@@ -1,4 +1,4 @@
-"""What the command asks Dagster's webserver: over GraphQL, since importing Dagster would double the start-up time."""
+"""Queries Dagster's webserver over GraphQL, because importing Dagster would double the start-up time of the command."""
 
 from urllib.request import Request, urlopen
 
@@ -12,7 +12,7 @@ _NEWEST_RUN = """
 
 
 def newest_run_status(base_url: str, job: str) -> str | None:
-    """QUEUED, STARTED, SUCCESS, FAILURE and the like; None before the job's first run."""
+    """Return the status of the job's newest run, such as QUEUED or SUCCESS; None before its first run."""
     body = orjson.dumps({"query": _NEWEST_RUN, "variables": {"job": job}})
     request = Request(f"{base_url}/graphql", data=body, headers={"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request, timeout=10) as response:  # noqa: S310 (a loopback URL of our own)

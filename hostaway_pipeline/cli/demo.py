@@ -1,4 +1,4 @@
-"""`hostaway demo`: the whole system with a Hostaway look-alike, a filled account and webhooks that keep coming."""
+"""`hostaway demo`: the whole system with a sandbox in place of Hostaway, one filled account and steady webhooks."""
 
 import secrets
 import sys
@@ -13,7 +13,7 @@ import typer
 
 from hostaway_pipeline.cli.dagster_api import newest_run_status
 from hostaway_pipeline.cli.output import say, say_table
-from hostaway_pipeline.cli.session import configured, services_for
+from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
 from hostaway_pipeline.cli.up import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.errors import AccountError
@@ -30,38 +30,39 @@ _FIRST_EVENTS_SECONDS = 90
 _CHANGES_PER_SECOND = 2.0
 _ENOUGH_EVENTS = 10
 
-# Only the sandbox of the same demo has to find it.
+# Any port will do: only the sandbox of the same demo calls it.
 ReceiverPort = Annotated[
-    int, typer.Option(help="Port of the webhook receiver and our API. 0: any.", min=0, max=65535, show_default=False)
+    int,
+    typer.Option(help="Port of the webhook receiver and our API. 0: any.", min=0, max=65535, show_default=False),
 ]
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End once the account and some webhooks have arrived.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop once the account and some webhooks have arrived.")] = False,
     port: Port = 3000,
     receiver_port: ReceiverPort = 0,
 ) -> None:
-    """Watch a filled account arrive and change: the same as `up`, with a Hostaway look-alike on this machine."""
+    """Watch an account arrive and change: like `up`, but with a Hostaway sandbox on this machine."""
     require_free(port, "--port")
     if receiver_port:
         require_free(receiver_port, "--receiver-port")
     receiver_port = receiver_port or free_port()
     sandbox_port, key = free_port(), secrets.token_urlsafe(24)
-    settings = _demo_settings(configured(), sandbox_port, receiver_port, key)
+    settings = _demo_settings(configure(), sandbox_port, receiver_port, key)
     with (
-        services_for(settings) as opened,
+        services_for(settings) as services,
         _sandbox(settings, sandbox_port) as sandbox,
-        whole_stack(settings, opened, port, receiver_port) as stack,
+        whole_stack(settings, services, port, receiver_port) as stack,
     ):
         began = time.monotonic()
-        _ask_for_sync(opened)
+        _request_sync(services)
         say(f"Dagster's UI: http://127.0.0.1:{port}/assets   sandbox: {settings.api_url}")
-        say(f"account {ACCOUNT_ID} is on its way: a sensor adds its partition and starts `sync_account` …")
-        health = _arrived(opened, stack, port)
-        _show(health, time.monotonic() - began)
+        say(f"account {ACCOUNT_ID} is due: a sensor adds its partition and starts `sync_account` …")
+        overview = _await_sync(services, stack, port)
+        _show(overview, time.monotonic() - began)
         _start_traffic(sandbox_port)
         say(f"webhooks: {_CHANGES_PER_SECOND:g} changes per second from now on …")
-        say(f"  {_live(opened, stack)}")
+        say(f"  {_await_events(services, stack)}")
         if not once:
             say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
             say(f"`HOSTAWAY_HOME={settings.home} hostaway db psql` opens the database. Ctrl-C stops.")
@@ -81,7 +82,7 @@ def _sandbox(settings: Settings, port: int) -> Iterator[Stack]:
 
 
 def _demo_settings(settings: Settings, sandbox_port: int, receiver_port: int, key: str) -> Settings:
-    """A home of its own, so that nothing of the demo meets real data."""
+    """A home of its own keeps the demo apart from real data."""
     return Settings(
         _env_file=None,
         home=settings.home / "demo",
@@ -94,41 +95,41 @@ def _demo_settings(settings: Settings, sandbox_port: int, receiver_port: int, ke
     )
 
 
-def _ask_for_sync(opened: Services) -> None:
+def _request_sync(services: Services) -> None:
     from hostaway_pipeline.sandbox.config import secret_for  # noqa: PLC0415 (only the demo needs the sandbox)
 
     try:
         secret = secret_for(ACCOUNT_ID)
-        add_account(opened, ACCOUNT_ID, secret, name="Demo account", customer_id=None, is_due=True)
-    except AccountError:  # of an earlier demo: its sandbox is gone, and with it the registration
-        with opened.client(ACCOUNT_ID) as client:
-            ensure_webhook(opened, client)
-        opened.accounts.ask_for_sync(ACCOUNT_ID)
+        add_account(services, ACCOUNT_ID, secret, name="Demo account", customer_id=None, is_due=True)
+    except AccountError:  # added by an earlier demo, whose sandbox has lost the registration of its webhook
+        with services.client(ACCOUNT_ID) as client:
+            ensure_webhook(services, client)
+        services.accounts.ask_for_sync(ACCOUNT_ID)
 
 
-def _arrived(opened: Services, stack: Stack, port: int) -> AccountOverview:
-    """Wait until the run that the sensor asked for has ended, asset checks included."""
+def _await_sync(services: Services, stack: Stack, port: int) -> AccountOverview:
+    """Wait until the run that the sensor requested has ended, asset checks included."""
     deadline, shown = time.monotonic() + _FIRST_SYNC_SECONDS, ""
     while time.monotonic() < deadline:
         stack.check()
-        health = opened.accounts.overview(ACCOUNT_ID)[0]
-        counts = ", ".join(f"{number:,} {entity}" for entity, number in health.rows.items() if number)
+        overview = services.accounts.overview(ACCOUNT_ID)[0]
+        counts = ", ".join(f"{number:,} {entity}" for entity, number in overview.rows.items() if number)
         if counts and counts != shown:
             say(f"  {counts}")
             shown = counts
-        is_begun = health.account.next_due_at is None
-        status = newest_run_status(f"http://127.0.0.1:{port}", "sync_account") if is_begun else None
+        has_begun = overview.account.next_due_at is None
+        status = newest_run_status(f"http://127.0.0.1:{port}", "sync_account") if has_begun else None
         if status == "SUCCESS":
-            return health
+            return overview
         if status in ("FAILURE", "CANCELED"):
-            raise ProcessEnded(f"the sync of account {ACCOUNT_ID} ended {health.last_status}: {health.last_error}")
+            raise ProcessEnded(f"the sync of account {ACCOUNT_ID} ended {overview.last_status}: {overview.last_error}")
         time.sleep(1)
-    raise ProcessEnded(f"account {ACCOUNT_ID} did not arrive within {_FIRST_SYNC_SECONDS} s; look at Dagster's UI")
+    raise ProcessEnded(f"account {ACCOUNT_ID} did not arrive within {_FIRST_SYNC_SECONDS} s; see Dagster's UI")
 
 
-def _show(health: AccountOverview, seconds: float) -> None:
-    rows = [[f"hostaway.{entity}", number] for entity, number in health.rows.items()]
-    say_table(f"Account {health.account.account_id} arrived in {seconds:.0f} s", ["table", "rows"], rows)
+def _show(overview: AccountOverview, seconds: float) -> None:
+    rows = [[f"hostaway.{entity}", number] for entity, number in overview.rows.items()]
+    say_table(f"Account {overview.account.account_id} arrived in {seconds:.0f} s", ["table", "rows"], rows)
 
 
 def _start_traffic(sandbox_port: int) -> None:
@@ -137,17 +138,15 @@ def _start_traffic(sandbox_port: int) -> None:
         pass
 
 
-def _live(opened: Services, stack: Stack) -> str:
-    """Wait until the first webhooks are in the tables; returns a line about them."""
+def _await_events(services: Services, stack: Stack) -> str:
+    """Wait until the first events are applied; return a line that describes them."""
     deadline = time.monotonic() + _FIRST_EVENTS_SECONDS
     while time.monotonic() < deadline:
         stack.check()
-        newest = opened.inbox.newest(status="applied", limit=200)
+        newest = services.inbox.newest(status="applied", limit=200)
         if len(newest) >= _ENOUGH_EVENTS:
             kinds = ", ".join(sorted({event["event"] for event in newest}))
-            waits = sorted((event["applied_at"] - event["received_at"]).total_seconds() for event in newest)
-            return f"{len(newest)} events are in the tables ({kinds}); the fastest was there in {waits[0]:.1f} s"
+            delays = sorted((event["applied_at"] - event["received_at"]).total_seconds() for event in newest)
+            return f"{len(newest)} events are in the tables ({kinds}); the fastest took {delays[0]:.1f} s"
         time.sleep(0.5)
-    raise ProcessEnded(
-        f"no webhook arrived within {_FIRST_EVENTS_SECONDS} s; look at `webhook_events_sensor` in Dagster"
-    )
+    raise ProcessEnded(f"no webhook arrived within {_FIRST_EVENTS_SECONDS} s; see `webhook_events_sensor` in Dagster")

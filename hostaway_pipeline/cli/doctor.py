@@ -1,4 +1,4 @@
-"""`hostaway doctor`: everything that must be right before a sync can work, each on a line of its own."""
+"""`hostaway doctor`: checks everything that a sync needs, one line per check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,60 +9,65 @@ from urllib.request import Request, urlopen
 import typer
 
 from hostaway_pipeline.cli.output import say, say_json
-from hostaway_pipeline.cli.session import configured
+from hostaway_pipeline.cli.session import configure
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.wiring import open_services
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    what: str
-    is_right: bool
+class CheckResult:
+    """`detail` describes what was found, or what to do about a failure."""
+
+    name: str
+    is_ok: bool
     detail: str
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
-    """Check settings, database, schema, keys and the way to Hostaway; say what to do about each that fails."""
-    findings = _examine()
+    """Check settings, database, schema, keys and the connection to Hostaway; say how to fix each failure."""
+    results = _run_checks()
     if as_json:
-        say_json({"checks": [{"what": f.what, "ok": f.is_right, "detail": f.detail} for f in findings]})
+        say_json({"checks": [{"what": r.name, "ok": r.is_ok, "detail": r.detail} for r in results]})
     else:
-        for finding in findings:
-            say(f"{'ok  ' if finding.is_right else 'FAIL'}  {finding.what:<10} {finding.detail}")
-    if not all(finding.is_right for finding in findings):
+        for result in results:
+            say(f"{'ok  ' if result.is_ok else 'FAIL'}  {result.name:<10} {result.detail}")
+    if not all(result.is_ok for result in results):
         raise typer.Exit(1)
 
 
-def _examine() -> list[Finding]:
-    settings = configured()
+def _run_checks() -> list[CheckResult]:
+    settings = configure()
     limits = f"{settings.rate_limit_ip} per IP ({settings.egress}), {settings.rate_limit_account} per account"
-    findings = [Finding("settings", True, f"API {settings.api_url}; limits {limits}")]
-    services: list[Services] = []
-
-    def database() -> str:
-        services.append(open_services(settings))
-        services[0].database.check_server()
-        return services[0].database.url()
-
-    findings.append(_tried("database", database))
-    if findings[-1].is_right:
-        opened = services[0]
-        findings.append(_tried("schema", lambda: _schema(opened)))
-        if findings[-1].is_right:
-            findings.append(_tried("keys", lambda: _keys(opened)))
-            findings.append(_tried("accounts", lambda: f"{len(opened.accounts.active())} active"))
-            findings.append(_tried("pace", lambda: _pace(opened)))
-            findings.append(_tried("webhooks", lambda: _webhooks(opened)))
-    findings.append(_tried("hostaway", lambda: _reach(settings.api_url)))
-    return findings
+    results = [CheckResult("settings", True, f"API {settings.api_url}; limits {limits}")]
+    services, connection = _connect(settings)
+    results.append(connection)
+    if services is not None:
+        results.append(_check("schema", lambda: _schema(services)))
+        if results[-1].is_ok:
+            results.append(_check("keys", lambda: _keys(services)))
+            results.append(_check("accounts", lambda: f"{len(services.accounts.active())} active"))
+            results.append(_check("pace", lambda: _pace(services)))
+            results.append(_check("webhooks", lambda: _webhooks(services)))
+    results.append(_check("hostaway", lambda: _reach(settings.api_url)))
+    return results
 
 
-def _tried(what: str, check: Callable[[], str]) -> Finding:
+def _connect(settings: Settings) -> tuple[Services | None, CheckResult]:
     try:
-        return Finding(what, True, check())
+        services = open_services(settings)
+        services.database.check_server()
     except PipelineError as error:
-        return Finding(what, False, str(error))
+        return None, CheckResult("database", False, str(error))
+    return services, CheckResult("database", True, services.database.url())
+
+
+def _check(name: str, check: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(name, True, check())
+    except PipelineError as error:
+        return CheckResult(name, False, str(error))
 
 
 def _schema(services: Services) -> str:
@@ -78,37 +83,37 @@ def _keys(services: Services) -> str:
 
 
 def _pace(services: Services) -> str:
-    """The learned pace and the budget in use; only scopes that were used lately or are slower than configured."""
-    told = [
+    """Describe each scope that has recent requests, or a learned limit below the configured one."""
+    scopes = [
         f"{state.scope} {state.used} of {state.allowed}/{state.configured.seconds:g} s"
         + (f" (learned; configured {state.configured})" if state.allowed < state.configured.requests else "")
         + (f", paused until {state.paused_until:%H:%M:%S} UTC" if state.paused_until else "")
         for state in services.slots.states()
         if state.used or state.allowed < state.configured.requests
     ]
-    return "; ".join(told) or "no request lately, no lower limit learned"
+    return "; ".join(scopes) or "no recent requests, no lower limit learned"
 
 
 def _webhooks(services: Services) -> str:
-    """Fails where webhooks are wanted and an account's do not come, or where events were set aside."""
+    """Raises PipelineError when events have failed, or when webhooks are wanted and an account receives none."""
     inbox = services.inbox.state()
     waiting = f"{inbox.pending} events pending"
     if inbox.failed:
         raise PipelineError(f"{waiting}, {inbox.failed} failed: see `hostaway events list --status failed`")
     if services.settings.public_url is None:
-        return f"{waiting}; HOSTAWAY_PUBLIC_URL is not set: none is registered"
-    wrong = [f"account {finding.account_id}: {finding.what}" for finding in services.checks.silent_webhooks()]
-    if wrong:
-        raise PipelineError(f"{waiting}; {'; '.join(wrong)}; a reconcile registers and enables")
-    return f"{waiting}; every account's is enabled"
+        return f"{waiting}; HOSTAWAY_PUBLIC_URL is not set, so no webhook is registered"
+    silent = [f"account {finding.account_id}: {finding.what}" for finding in services.checks.silent_webhooks()]
+    if silent:
+        raise PipelineError(f"{waiting}; {'; '.join(silent)}; a reconcile registers and enables webhooks")
+    return f"{waiting}; the webhook of every account is enabled"
 
 
 def _reach(url: str) -> str:
-    """Any answer will do, a refusal included: without a token there is nothing else to get."""
+    """Any answer proves the connection: without a token, Hostaway refuses the request."""
     try:
         with urlopen(Request(url + "/listings"), timeout=10) as response:  # noqa: S310 (the scheme is checked in settings)
             return f"{url} answers {response.status}"
     except HTTPError as error:
-        return f"{url} answers {error.code} without a token, as it should"
+        return f"{url} answers {error.code} without a token, as expected"
     except (URLError, OSError) as error:
         raise PipelineError(f"{url} cannot be reached ({error}); check the network and HOSTAWAY_API_URL") from None

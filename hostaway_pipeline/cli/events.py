@@ -1,31 +1,32 @@
-"""`hostaway events`: what came into the inbox, and what became of it."""
+"""`hostaway events`: lists the webhook events in the inbox with their status, and replays them."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from hostaway_pipeline.cli.output import say, say_json, say_table
-from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.cli.session import configured_services
+from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import ConfigurationError
 
-app = typer.Typer(help="The webhook events that came in.", no_args_is_help=True)
-STATUSES = ("pending", "applied", "stale", "ignored", "failed")
+app = typer.Typer(help="Inspect and replay received webhook events.", no_args_is_help=True)
+STATUSES: tuple[str, ...] = get_args(EventStatus)
 
 
 @app.command("list")
 def list_(
-    account: Annotated[int | None, typer.Option(help="Of this account only.")] = None,
-    status: Annotated[str | None, typer.Option(help=f"One of {', '.join(STATUSES)}.")] = None,
-    before: Annotated[int | None, typer.Option(help="Older than this id: the next page.")] = None,
-    limit: Annotated[int, typer.Option(help="So many.", min=1, max=1000)] = 50,
+    account: Annotated[int | None, typer.Option(help="Only events of this account.")] = None,
+    status: Annotated[str | None, typer.Option(help=f"Only events with this status: {', '.join(STATUSES)}.")] = None,
+    before: Annotated[int | None, typer.Option(help="Only events older than this id: the next page.")] = None,
+    limit: Annotated[int, typer.Option(help="Number of events to show.", min=1, max=1000)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """The newest events, without their payloads."""
+    """List the newest events, without their payloads."""
     if status is not None and status not in STATUSES:
-        raise ConfigurationError(f"--status {status!r} is none of {', '.join(STATUSES)}")
-    with services() as opened:
-        state = opened.inbox.state()
-        events = opened.inbox.newest(account_id=account, status=status, before=before, limit=limit)
+        raise ConfigurationError(f"--status {status!r} must be one of {', '.join(STATUSES)}")
+    with configured_services() as services:
+        state = services.inbox.state()
+        events = services.inbox.newest(account_id=account, status=status, before=before, limit=limit)
     if as_json:
         say_json({"pending": state.pending, "failed": state.failed, "events": events})
         return
@@ -50,15 +51,15 @@ def list_(
 
 @app.command()
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Ids of events.", min=1)] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
-    account: Annotated[int | None, typer.Option(help="Of this account only.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Ids of the events to replay.", min=1)] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Replay all failed events.")] = False,
+    account: Annotated[int | None, typer.Option(help="Only events of this account.")] = None,
 ) -> None:
-    """Apply events again: the running drainer, or the next one, takes them up."""
+    """Apply events again. The drainer that is running, or the next one, picks them up."""
     if bool(ids) == failed:
-        raise ConfigurationError("name the events to replay, or say --failed")
-    with services() as opened:
-        number = opened.inbox.replay(ids or (), failed=failed, account_id=account)
+        raise ConfigurationError("give either event ids or --failed")
+    with configured_services() as services:
+        number = services.inbox.replay(ids or (), failed=failed, account_id=account)
     if ids and number < len(set(ids)):
         raise ConfigurationError(
             f"{number} of {len(set(ids))} events are pending again; the others are unknown or ignored"

@@ -1,32 +1,32 @@
-"""`hostaway keys`: the keys of secrets at rest."""
+"""`hostaway keys`: the keys that encrypt stored secrets."""
 
 from typing import Annotated
 
 import typer
 
 from hostaway_pipeline.cli.output import complain, say, say_json, stderr
-from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.cli.session import configured_services
 from hostaway_pipeline.security.keyring import generate_key
 
-app = typer.Typer(help="Keys of secrets at rest.", no_args_is_help=True)
+app = typer.Typer(help="Manage the keys that encrypt stored secrets.", no_args_is_help=True)
 
 
 @app.command()
 def generate(
     key_id: Annotated[str, typer.Option("--id", help="A name for the key, such as the year and month.")],
 ) -> None:
-    """Print a new `id:key`. Put it first in HOSTAWAY_ENCRYPTION_KEYS, keep the old ones behind it, then rotate."""
+    """Print a new `id:key`. Put it first in HOSTAWAY_ENCRYPTION_KEYS, keep the old keys after it, then rotate."""
     say(f"{key_id}:{generate_key()}")
 
 
 @app.command()
 def rotate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Encrypt every stored secret with the active key, those in clear included. Running it again is harmless."""
-    with services() as opened:
-        for total in opened.secrets.rotate(dry_run=dry_run):
+    """Encrypt every stored secret with the active key, including any in plain text. Safe to repeat."""
+    with configured_services() as services:
+        for total in services.secrets.rotate(dry_run=dry_run):
             if stderr.is_terminal and not as_json:
                 stderr.print(f"{total.rotated} rotated, {total.skipped} skipped", end="\r")
     failures = total.failures or []
@@ -43,6 +43,6 @@ def rotate(
 
 @app.command()
 def check() -> None:
-    """Tell whether every key that stored secrets need is here and right."""
-    with services() as opened:
-        say(f"keys {', '.join(opened.keyring.ids)}: all right, {opened.keyring.active_id} is active")
+    """Check that every key that stored secrets need is configured and correct."""
+    with configured_services() as services:
+        say(f"keys {', '.join(services.keyring.ids)}: all correct, {services.keyring.active_id} is active")

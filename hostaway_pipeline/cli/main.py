@@ -1,4 +1,4 @@
-"""The command's root: groups, and the one place where an error becomes a line and an exit status."""
+"""Root of the `hostaway` command: its groups, and the one place that turns an error into a line and exit status 1."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ app.add_typer(database.app, name="db")
 
 
 def main() -> None:
-    """Exit status 0 only when what was asked has happened."""
+    """Run the command. Exit with status 0 only when it has done what was requested."""
     unwind_on_signals()
     try:
         app()

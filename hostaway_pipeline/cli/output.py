@@ -1,4 +1,4 @@
-"""How the command speaks: answers on stdout, errors and progress on stderr, one JSON object with --json."""
+"""Output of the command: results on stdout, errors and progress on stderr, one JSON object with --json."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-# Nobody looks at a pipe through a window of 80 columns.
+# Rich assumes 80 columns for a pipe, which would wrap long lines.
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 stderr = Console(stderr=True, highlight=False)
 

@@ -1,4 +1,4 @@
-"""A sync's progress on a terminal: pages, conversations, calls per second, time left."""
+"""Shows the progress of a sync on a terminal: rows, conversations, speed, time left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class _Speed(ProgressColumn):
 
 
 class TerminalProgress:
-    """One bar per entity; for messages a step is a conversation, and so about one call."""
+    """One bar per entity. For messages, a step is one conversation, which is about one call."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -45,7 +45,7 @@ class TerminalProgress:
 
 @contextmanager
 def watched(*, silent: bool) -> Iterator[Watcher]:
-    """Bars on a terminal; nothing when asked to be silent or when nobody can see them."""
+    """Show bars if stderr is a terminal and `silent` is false."""
     if silent or not stderr.is_terminal:
         yield Silent()
         return

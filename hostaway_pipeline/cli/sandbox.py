@@ -1,4 +1,4 @@
-"""`hostaway sandbox`: a Hostaway look-alike on this machine."""
+"""`hostaway sandbox`: serves an imitation of Hostaway's API on this machine."""
 
 from typing import Annotated
 
@@ -13,19 +13,19 @@ from hostaway_pipeline.errors import ConfigurationError
 def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     account: Annotated[
         list[str] | None,
-        typer.Option(help="ID:LISTINGS:RESERVATIONS, as often as you like.", show_default="59808:7:787"),
+        typer.Option(help="An account, as ID:LISTINGS:RESERVATIONS. Repeatable.", show_default="59808:7:787"),
     ] = None,
     port: Annotated[int, typer.Option(help="Port on the loopback interface.", min=1, max=65535)] = 8470,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
-    latency: Annotated[float, typer.Option(help="Seconds between a request and its answer.", min=0)] = 0.0,
-    limit_ip: Annotated[str, typer.Option(help="Requests per seconds and IP, or `none`.")] = "200/10",
-    limit_account: Annotated[str, typer.Option(help="Requests per seconds and account, or `none`.")] = "200/10",
-    traffic: Annotated[float, typer.Option(help="Changes per second, as guests and hosts make them.", min=0)] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the generated data: the same seed gives the same data.")] = 1,
+    latency: Annotated[float, typer.Option(help="Delay of every answer in seconds.", min=0)] = 0.0,
+    limit_ip: Annotated[str, typer.Option(help="Limit per IP as requests/seconds, or `none`.")] = "200/10",
+    limit_account: Annotated[str, typer.Option(help="Limit per account as requests/seconds, or `none`.")] = "200/10",
+    traffic: Annotated[float, typer.Option(help="Simulated changes by guests and hosts, per second.", min=0)] = 0.0,
     webhook_time_scale: Annotated[
-        float, typer.Option(help="Hostaway's seconds in one of ours: at 1200 an hour of retries takes 3 s.", min=0.001)
+        float, typer.Option(help="Speed of webhook retries: at 1200, an hour of retries takes 3 s.", min=0.001)
     ] = 1.0,
 ) -> None:
-    """Serve a Hostaway look-alike with made-up data; it enforces Hostaway's limits and token rules."""
+    """Serve an imitation of Hostaway's API with generated data. It enforces Hostaway's rate limits and token rules."""
     from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig  # noqa: PLC0415 (FastAPI is slow to load)
     from hostaway_pipeline.sandbox.server import serve  # noqa: PLC0415
 
@@ -50,7 +50,7 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     )
     for spec in accounts:
         say(f"account {spec.account_id}: {spec.listings} listings, {spec.reservations} reservations")
-    say("client secret of each: sandbox-secret-<its id>")
+    say("client secret of each account: sandbox-secret-<its id>")
     say(f"serving http://127.0.0.1:{port}/v1   (set HOSTAWAY_API_URL to this; Ctrl-C stops)")
     serve(config, "127.0.0.1", port)
 

@@ -1,4 +1,4 @@
-"""What every command needs: settings, logging, services."""
+"""Opens what every command needs: settings, logging, services."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,32 +9,33 @@ from hostaway_pipeline.settings import Settings, load_settings
 from hostaway_pipeline.wiring import open_services
 
 
-def configured() -> Settings:
+def configure() -> Settings:
+    """Load the settings and set up logging."""
     settings = load_settings()
     configure_logging(settings.log_level)
     return settings
 
 
 @contextmanager
-def services(*, migrated: bool = True, checked: bool = True) -> Iterator[Services]:
-    """Services on the configured database. The embedded one is brought up to date by itself, any other one on request.
+def configured_services(*, migrated: bool = True, checked: bool = True) -> Iterator[Services]:
+    """Open the services on the configured database. Only the embedded database is migrated here.
 
-    Raises ConfigurationError or DatabaseUnavailable before anything is done.
+    Raises ConfigurationError or DatabaseUnavailable before the command does anything.
     """
-    with services_for(configured(), migrated=migrated, checked=checked) as opened:
-        yield opened
+    with services_for(configure(), migrated=migrated, checked=checked) as services:
+        yield services
 
 
 @contextmanager
 def services_for(settings: Settings, *, migrated: bool = True, checked: bool = True) -> Iterator[Services]:
-    opened = open_services(settings)
+    services = open_services(settings)
     try:
         if migrated and settings.database_url is None:
-            opened.migrate()
+            services.migrate()
         if checked:
-            opened.check()
+            services.check()
         elif migrated:
-            opened.check_migrated()
-        yield opened
+            services.check_migrated()
+        yield services
     finally:
-        opened.close()
+        services.close()

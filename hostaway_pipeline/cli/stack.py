@@ -1,4 +1,4 @@
-"""The processes of `hostaway up`: started in order, watched, and ended together."""
+"""Runs the processes of `hostaway up`: starts them in order, watches them, and stops them together."""
 
 import os
 import secrets
@@ -20,24 +20,24 @@ import psutil
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 
 _HOST = "127.0.0.1"
-# A run in flight unwinds within seconds: its requests are aborted, and what it has read is recorded. Without one,
-# Dagster's servers have nothing to finish, but may take long to end.
+# A run in flight needs some seconds to abort its requests and record its result. Without one, Dagster's servers have
+# nothing to finish, but may take long to end.
 _STOP_SECONDS, _STOP_SECONDS_WITHOUT_RUNS = 8.0, 2.5
 # How Dagster's code servers start the process of a run.
 _RUN_COMMAND = "multiprocessing.spawn"
 _KILL_SECONDS = 2
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 _given_ports: set[int] = set()
-# Runs start fresh interpreters: without bytecode each of them compiles everything again.
+# Each run starts a new interpreter, which would compile every module again without cached bytecode.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
 
 
 class ProcessEnded(PipelineError):
-    """A process of the stack ended by itself."""
+    """A process of the stack ended unexpectedly, or did not become ready in time."""
 
 
 class Stack:
-    """Children in sessions of their own, so that a Ctrl-C reaches us first and we end them in order."""
+    """Child processes in sessions of their own, so that Ctrl-C reaches only this process, which stops them in order."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         logs.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Stack:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], *, folder: Path) -> None:
-        """Start a child whose output goes to `logs/<name>.log`. It runs in `folder`, where no `.env` is."""
+        """Start a child that logs to `logs/<name>.log` and runs in `folder`, which must not contain a `.env`."""
         with self.log(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
                 command,
@@ -74,9 +74,10 @@ class Stack:
         """Raises ProcessEnded when a child has ended."""
         for name, child in self._children.items():
             if (status := child.poll()) is not None:
-                raise ProcessEnded(f"{name} ended with status {status}; its last words are in {self.log(name)}")
+                raise ProcessEnded(f"{name} ended with status {status}; see the end of {self.log(name)}")
 
     def wait_for(self, url: str, *, seconds: float) -> None:
+        """Wait until the URL answers 200. Raises ProcessEnded when a child ends, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while not _answers(url):
             self.check()
@@ -90,7 +91,7 @@ class Stack:
             time.sleep(1)
 
     def stop(self) -> None:
-        """Ask all of their sessions to end, newest first, code servers and runs included; then end what is left."""
+        """Send SIGTERM to all sessions, newest child first; kill what is left, code servers and runs included."""
         children = list(reversed(self._children.values()))
         with _uninterrupted():
             for child in children:
@@ -100,7 +101,7 @@ class Stack:
                 _wait_for_end(children, _STOP_SECONDS - _STOP_SECONDS_WITHOUT_RUNS)
             for child in children:
                 _signal_session(child, signal.SIGKILL)
-            # What is still dying counts as a user of the embedded Postgres, which we would then leave running.
+            # A process that has not yet exited counts as a user of the embedded Postgres, which would stay running.
             _wait_for_end(children, _KILL_SECONDS)
             for child in children:
                 child.wait()
@@ -119,17 +120,17 @@ def _wait_for_end(children: Sequence[subprocess.Popen[bytes]], seconds: float) -
 
 
 def _is_alive(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether anything of the session that this child leads is left."""
+    """Whether a process of this child's session is left."""
     return leader.poll() is None or any(True for _ in _session(leader))
 
 
 def _has_run(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether a run of Dagster's is in flight below this child."""
+    """Whether a Dagster run is in flight in this child's session."""
     return any(_RUN_COMMAND in argument for command in _session(leader) for argument in command)
 
 
 def _session(leader: subprocess.Popen[bytes]) -> Iterator[list[str]]:
-    """The commands of the processes that live in this child's session; an orphan's zombie may wait for its init."""
+    """Yield the commands of this child's session. Zombies do not count: init may be late to reap them."""
     for process in psutil.process_iter():
         with suppress(OSError, psutil.Error):  # it has just ended
             if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
@@ -137,12 +138,12 @@ def _session(leader: subprocess.Popen[bytes]) -> Iterator[list[str]]:
 
 
 def script(name: str) -> str:
-    """A console script of this Python's environment, whether or not that is on the PATH."""
+    """The path of a console script in this Python's environment, which need not be on the PATH."""
     return str(Path(sys.executable).parent / name)
 
 
 def require_free(port: int, option: str) -> None:
-    """Raises ConfigurationError when somebody listens on this port of the loopback interface."""
+    """Raises ConfigurationError when this port of the loopback interface cannot be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -154,8 +155,8 @@ def require_free(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody has, from below those that systems give to outgoing connections: none of these takes it
-    before its server starts, or while it restarts. No caller gets what another one in this process was given."""
+    """Return a free port below the ephemeral range, so that no outgoing connection takes it before its server starts,
+    or while it restarts. No port is returned twice in one process."""
     while True:
         port = _LOWEST_PORT + secrets.randbelow(_PORTS)
         if port in _given_ports:
@@ -176,7 +177,7 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A second Ctrl-C must not leave half of the children behind."""
+    """Ignore signals, so that a second Ctrl-C cannot leave children behind."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     earlier = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:

@@ -1,4 +1,4 @@
-"""`hostaway sync`: accounts, here and now, without Dagster."""
+"""`hostaway sync`: syncs accounts in this process, without Dagster."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import typer
 
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
-from hostaway_pipeline.cli.session import services
+from hostaway_pipeline.cli.session import configured_services
 from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
@@ -15,14 +15,16 @@ from hostaway_pipeline.sync.pull.run import pull, pull_many
 
 
 def sync(  # noqa: PLR0917 (options, which typer passes by name)
-    account_ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Account ids.", min=1)] = None,
-    every: Annotated[bool, typer.Option("--all", help="All active accounts.")] = False,
+    account_ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Accounts to sync.", min=1)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Sync all active accounts.")] = False,
     mode: Annotated[
         Mode,
-        typer.Option(help="full: all messages · reconcile: those that moved · refresh: what changed, no deletions"),
+        typer.Option(
+            help="full: all lists and messages · reconcile: all lists, changed threads · refresh: recent changes"
+        ),
     ] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no progress.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write no row.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write no row.")] = False,
     allow_mass_delete: Annotated[
         bool, typer.Option("--allow-mass-delete", help="Mark any number of missing rows as deleted.")
     ] = False,
@@ -30,8 +32,8 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
 ) -> None:
     """Bring the copy of one or more accounts up to date: listings, reservations, conversations, messages."""
     if bool(account_ids) == every:
-        raise AccountError("name the accounts to sync, or say --all")
-    with services() as opened:
+        raise AccountError("give either account ids or --all")
+    with configured_services() as services:
         requests = [
             PullRequest(
                 account_id,
@@ -40,60 +42,59 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
                 dry_run=dry_run,
                 wait_seconds=wait,
             )
-            for account_id in account_ids or [account.account_id for account in opened.accounts.active()]
+            for account_id in account_ids or [account.account_id for account in services.accounts.active()]
         ]
         if len(requests) == 1 and not every:
-            _one(opened, requests[0], as_json=as_json)
+            _sync_one(services, requests[0], as_json=as_json)
         else:
-            _many(opened, requests, as_json=as_json)
+            _sync_many(services, requests, as_json=as_json)
 
 
-def _one(opened: Services, request: PullRequest, *, as_json: bool) -> None:
+def _sync_one(services: Services, request: PullRequest, *, as_json: bool) -> None:
     with watched(silent=as_json) as progress:
-        report = pull(opened, request, progress)
+        report = pull(services, request, progress)
     if as_json:
-        say_json(as_dict(report))
+        say_json(_as_dict(report))
     elif report.error is None:
-        show(report, dry_run=request.dry_run)
+        _show(report, dry_run=request.dry_run)
     _complain(report)
     if report.status != "succeeded":
         raise typer.Exit(1)
 
 
-def _many(opened: Services, requests: list[PullRequest], *, as_json: bool) -> None:
+def _sync_many(services: Services, requests: list[PullRequest], *, as_json: bool) -> None:
     reports = []
-    for report in pull_many(opened, requests):
+    for report in pull_many(services, requests):
         reports.append(report)
         if not as_json:
             say(f"account {report.account_id}: {report.status}, {report.api_calls} calls, {report.seconds:.1f} s")
         _complain(report)
     failed = [report for report in reports if report.status != "succeeded"]
     if as_json:
-        say_json({"accounts": [as_dict(report) for report in reports], "failed": len(failed)})
+        say_json({"accounts": [_as_dict(report) for report in reports], "failed": len(failed)})
     if failed:
         raise typer.Exit(1)
 
 
-def show(report: Report, *, dry_run: bool = False) -> None:
+def _show(report: Report, *, dry_run: bool = False) -> None:
     columns = ["", "fetched", "inserted", "updated", "unchanged", "deleted"]
     rows = [[entity, *counts.as_dict().values()] for entity, counts in report.entities.items()]
     say_table(f"Account {report.account_id}{': what would change' if dry_run else ''}", columns, rows)
     say(f"{report.api_calls} API calls, {report.http_429} answers 429, {report.seconds:.1f} s")
 
 
-def as_dict(report: Report) -> dict[str, Any]:
-    shown = report.as_dict()
+def _as_dict(report: Report) -> dict[str, Any]:
+    fields = report.as_dict()
     if report.problems:
-        shown["problems"] = report.problems
+        fields["problems"] = report.problems
     if report.error is not None:
-        shown["error"] = str(report.error)
-    return shown
+        fields["error"] = str(report.error)
+    return fields
 
 
 def _complain(report: Report) -> None:
     for entity, reason in report.problems.items():
         complain(f"account {report.account_id}, {entity}: {reason}")
     if report.error is not None:
-        text = str(report.error)
-        owner = f"account {report.account_id}"
-        complain(text if text.startswith(owner) else f"{owner}: {text}")
+        text, prefix = str(report.error), f"account {report.account_id}"
+        complain(text if text.startswith(prefix) else f"{prefix}: {text}")

@@ -1,4 +1,4 @@
-"""`hostaway up`: the whole system on this machine. The demo, on top of it, is demo.py's."""
+"""`hostaway up`: runs the whole system on this machine. demo.py builds on it."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from hostaway_pipeline.cli.output import say
-from hostaway_pipeline.cli.session import configured, services_for
+from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import Stack, require_free, script
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings, as_environment
@@ -24,30 +24,30 @@ ReceiverPort = Annotated[int, typer.Option(help="Port of the webhook receiver an
 
 
 def up(port: Port = 3000, receiver_port: ReceiverPort = 8080) -> None:
-    """Run everything on this machine: Postgres (unless you have one), the receiver, Dagster's UI and its daemon."""
+    """Run everything on this machine: Postgres (unless one is configured), the receiver, Dagster's UI and daemon."""
     require_free(port, "--port")
     require_free(receiver_port, "--receiver-port")
-    settings = configured()
-    with services_for(settings) as opened, whole_stack(settings, opened, port, receiver_port) as stack:
+    settings = configure()
+    with services_for(settings) as services, whole_stack(settings, services, port, receiver_port) as stack:
         say(f"Dagster's UI: http://127.0.0.1:{port}   receiver and API: http://127.0.0.1:{receiver_port}/docs")
         say(f"logs in {stack.logs}; Ctrl-C stops")
-        if not opened.accounts.active():
+        if not services.accounts.active():
             say("no accounts yet: `hostaway accounts add ID --secret-stdin`")
         if settings.public_url is None:
-            say("HOSTAWAY_PUBLIC_URL is not set: Hostaway is not asked to send webhooks")
+            say("HOSTAWAY_PUBLIC_URL is not set, so no webhook is registered")
         stack.run_forever()
 
 
 @contextmanager
-def whole_stack(settings: Settings, opened: Services, port: int, receiver_port: int) -> Iterator[Stack]:
-    """The receiver, Dagster's webserver and its daemon, answering."""
+def whole_stack(settings: Settings, services: Services, port: int, receiver_port: int) -> Iterator[Stack]:
+    """Start the receiver, Dagster's webserver and its daemon; yield once the first two answer."""
     home = settings.home.absolute()
     folder = _instance_folder(home)
-    # The children run in a folder without our `.env`.
+    # The children get all settings here, because they run in a folder without our `.env`.
     environment = as_environment(settings) | {
         "DAGSTER_HOME": str(folder),
         "HOSTAWAY_HOME": str(home),
-        "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_database_url(settings, opened),
+        "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_database_url(settings, services),
     }
     with Stack(home / "logs", environment) as stack:
         receiver = [sys.executable, "-m", "webhook_receiver", "--port", str(receiver_port)]
@@ -61,7 +61,7 @@ def whole_stack(settings: Settings, opened: Services, port: int, receiver_port: 
 
 
 def _instance_folder(home: Path) -> Path:
-    """DAGSTER_HOME, with the project's own instance and workspace files in it."""
+    """Create DAGSTER_HOME and copy the project's dagster.yaml and workspace.yaml into it."""
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("dagster.yaml", "workspace.yaml"):
@@ -70,7 +70,7 @@ def _instance_folder(home: Path) -> Path:
 
 
 def _shipped(name: str) -> Path:
-    """In a wheel the file lies inside the package, in a checkout beside it."""
+    """In a wheel the file is inside the package, in a checkout next to it."""
     package = Path(str(files("hostaway_pipeline")))
     inside = package / name
     return inside if inside.exists() else package.parent / name

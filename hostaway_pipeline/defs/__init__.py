@@ -1,1 +1,1 @@
-"""Dagster's view of the project, one concept per file. Thin: every asset, check and sensor calls one use case."""
+"""Dagster definitions, one concept per file. Each asset, check and sensor makes one call into `sync` or `store`."""

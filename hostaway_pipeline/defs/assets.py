@@ -1,10 +1,9 @@
-"""The four assets. Each is one call of `sync.pull` for the partition's account; HTTP and SQL are below it."""
+"""The four assets. Each calls `sync.pull` once for the account of its partition; no HTTP and no SQL here."""
 
 from typing import cast, get_args
 
 from dagster import (
     AssetExecutionContext,
-    AssetKey,
     AssetsDefinition,
     Backoff,
     Config,
@@ -17,6 +16,7 @@ from dagster import (
 )
 from pydantic import Field
 
+from hostaway_pipeline.defs.keys import GROUP, entity_key
 from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
@@ -26,13 +26,11 @@ from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInP
 from hostaway_pipeline.sync.pull.request import PullRequest
 from hostaway_pipeline.sync.pull.run import pull
 
-PREFIX = "hostaway"
-GROUP = "hostaway"
-# Messages are read per conversation; the other lists name each other, but none needs another to be read.
+# Messages are read per conversation. The other lists refer to each other, but each can be read without the others.
 DEPENDENCIES = {"messages": ["conversations"]}
 TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
-# Asked for by the asset: under a policy of the op's, Dagster would take an interrupt of the run for a failure to be
-# tried again, and go on with the next asset.
+# The asset requests its retries itself: with a retry policy on the op, Dagster retries an interrupted run as if it had
+# failed, and continues with the next asset.
 RETRIES = RetryPolicy(max_retries=3, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
 
@@ -41,18 +39,14 @@ class SyncConfig(Config):
 
     mode: str = Field(
         "reconcile",
-        description="full: the messages of every conversation; reconcile: of those that moved, plus a daily share; "
-        "refresh: what changed at the head, without looking for deletions.",
+        description="full: all lists and the messages of every conversation. reconcile: all lists, and the messages of "
+        "conversations that changed and of a daily share of the others. refresh: recent changes only, no deletions.",
         pattern=f"^({'|'.join(get_args(Mode))})$",
     )
     allow_mass_delete: bool = Field(
-        False, description="Mark any number of rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them back."
+        False, description="Mark any number of missing rows as deleted, even beyond HOSTAWAY_MAX_DELETE_SHARE."
     )
-    lock_wait_seconds: float = Field(600, description="How long to wait for another sync of the same account.")
-
-
-def entity_key(entity: str) -> AssetKey:
-    return AssetKey([PREFIX, entity])
+    lock_wait_seconds: float = Field(600, description="Seconds to wait for another sync of the same account.")
 
 
 def build_asset(entity: str) -> AssetsDefinition:
@@ -93,13 +87,13 @@ def build_asset(entity: str) -> AssetsDefinition:
 
 
 def failure(error: PipelineError, retries: int) -> Failure | RetryRequested:
-    """Only a transient failure is tried again; the description is the one line that says what to do."""
+    """Request a retry after a transient error, up to the maximum; otherwise fail, described by the error's text."""
     failed = Failure(description=str(error), allow_retries=False)
     if not isinstance(error, TRANSIENT) or retries >= RETRIES.max_retries:
         return failed
-    again = RetryRequested(RETRIES.max_retries, RETRIES.calculate_delay(retries + 1))
-    again.__cause__ = failed
-    return again
+    retry = RetryRequested(RETRIES.max_retries, RETRIES.calculate_delay(retries + 1))
+    retry.__cause__ = failed
+    return retry
 
 
 entity_assets = [build_asset(entity) for entity in ENTITIES]

@@ -1,4 +1,4 @@
-"""Asset checks. Each looks at all active accounts, so that one account's success cannot hide another's failure."""
+"""Asset checks. Each covers all active accounts, so that one account's success cannot hide another's failure."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,55 +12,57 @@ from dagster import (
     multi_asset_check,
 )
 
-from hostaway_pipeline.defs.assets import entity_key
+from hostaway_pipeline.defs.keys import entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.checks import Checks, Finding
 
+# Findings that a check's description lists.
 _SHOWN = 20
-Question = Callable[[Checks, str], list[Finding]]
+Query = Callable[[Checks, str], list[Finding]]
 
-CHECKS: dict[str, tuple[str, Question]] = {
+# By name: what must hold, and the query for the accounts where it does not.
+CHECKS: dict[str, tuple[str, Query]] = {
     "sweep_complete": (
-        "The newest sweep saw as many distinct rows as Hostaway counted, and held no deletions back.",
-        lambda health, entity: health.untrusted_sweeps(entity),
+        "The latest sweep read as many distinct rows as Hostaway counted, and held back no deletion.",
+        lambda checks, entity: checks.untrusted_sweeps(entity),
     ),
     "count_matches_api": (
-        "The table holds as many live rows as Hostaway counted.",
-        lambda health, entity: health.count_mismatches(entity),
+        "The table has as many live rows as Hostaway counted.",
+        lambda checks, entity: checks.count_mismatches(entity),
     ),
     "rows_settled": (
-        "No row is in doubt: no time of Hostaway's lies ahead of ours, and no clocks have disagreed for a day.",
-        lambda health, entity: health.unsettled_rows(entity),
+        "No row is in doubt: no Hostaway timestamp is in the future, and no conflict of clocks is older than a day.",
+        lambda checks, entity: checks.unsettled_rows(entity),
     ),
 }
-ACCOUNTS: dict[str, tuple[str, Question]] = {
+ACCOUNTS: dict[str, tuple[str, Query]] = {
     "accounts_current": (
-        "No account keeps failing, and each one's copy was proven complete within the last 28 hours.",
-        lambda health, _: health.stale_accounts(),
+        "No account fails repeatedly, and the copy of each was proven complete within the last 28 hours.",
+        lambda checks, _: checks.stale_accounts(),
     ),
     "webhook_alive": (
-        "Where webhooks are wanted: one is registered and enabled, and events came while reservations changed.",
-        lambda health, _: health.silent_webhooks(),
+        "If webhooks are wanted: one is registered and enabled, and events arrive when reservations change.",
+        lambda checks, _: checks.silent_webhooks(),
     ),
 }
-ORPHANS: dict[str, tuple[str, Question]] = {
+ORPHANS: dict[str, tuple[str, Query]] = {
     "no_orphan_messages": (
         "Every live message belongs to a live conversation.",
-        lambda health, _: health.orphan_messages(),
+        lambda checks, _: checks.orphan_messages(),
     )
 }
 
 
-def questions(entity: str) -> dict[str, tuple[str, Question]]:
+def checks_of(entity: str) -> dict[str, tuple[str, Query]]:
     return CHECKS | {"messages": ORPHANS, "reservations": ACCOUNTS}.get(entity, {})
 
 
 SPECS = [
     AssetCheckSpec(name, asset=entity_key(entity), description=text)
     for entity in ENTITIES
-    for name, (text, _) in questions(entity).items()
+    for name, (text, _) in checks_of(entity).items()
 ]
 
 
@@ -72,13 +74,13 @@ def entity_checks(context: AssetCheckExecutionContext, hostaway: HostawayResourc
 
 
 def log_evaluations(context: OpExecutionContext, services: Services, entities: Iterable[str]) -> None:
-    """The checks of these entities, in the run that has just materialized them.
+    """Evaluate the checks of these entities in the run that has just materialized them.
 
-    Dagster shows a check as not evaluated as soon as another run has materialized its asset: so whoever does that
-    has to check again.
+    Dagster shows a check as not evaluated once another run has materialized its asset, so each run that does has to
+    evaluate it again.
     """
     for entity in entities:
-        for name in questions(entity):
+        for name in checks_of(entity):
             result = check_result(services, entity, name)
             evaluation = AssetCheckEvaluation(
                 asset_key=entity_key(entity),
@@ -88,14 +90,14 @@ def log_evaluations(context: OpExecutionContext, services: Services, entities: I
                 description=result.description,
                 metadata=result.metadata,
             )
-            # Its annotation leaves out check evaluations, which it takes.
+            # log_event accepts check evaluations, although its annotation omits them.
             context.log_event(evaluation)  # type: ignore[arg-type]
 
 
 def check_result(services: Services, entity: str, name: str) -> AssetCheckResult:
-    """Ask one question about one entity of all active accounts."""
-    _, ask = questions(entity)[name]
-    findings = ask(services.checks, entity)
+    """Run one check of one entity over all active accounts."""
+    _, query = checks_of(entity)[name]
+    findings = query(services.checks, entity)
     lines = [f"account {finding.account_id}: {finding.what}" for finding in findings[:_SHOWN]]
     return AssetCheckResult(
         passed=not findings,

@@ -1,6 +1,6 @@
-"""The drainer run: one at a time, for as long as webhook events come, and a little longer. sensors.py starts it.
+"""The drainer job: one run at a time applies webhook events until none has come for a while. sensors.py starts it.
 
-A run per batch of events would cost four seconds and a row in the run list each. What it applied shows as
+One run per batch would cost four seconds and a row in the run list for each batch. The run logs what it applied as
 materializations of each account's own partition.
 """
 
@@ -10,55 +10,56 @@ from typing import Any
 from dagster import AssetMaterialization, Config, Failure, MetadataValue, OpExecutionContext, job, op
 from pydantic import Field
 
-from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.checks import log_evaluations
+from hostaway_pipeline.defs.keys import WEBHOOKS, entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.apply import Applied
 from hostaway_pipeline.sync.push.drain import drain
 
-LANE = "hostaway/lane"
-# Events of one batch that the metadata names; the inbox knows all of them.
+# Ids that a materialization lists; the inbox has all of them.
 _SHOWN = 200
-# The checks read all accounts: often enough for people, seldom enough for the database.
+# The checks read all accounts: a compromise between fresh results and load on the database.
 _CHECK_SECONDS = 120.0
 
 
 class DrainConfig(Config):
     """Run configuration of `drain_webhooks`."""
 
-    linger_seconds: float = Field(30, ge=0, description="End when no event came for so long.")
-    lifetime_seconds: float = Field(300, gt=0, description="End after so long in any case; the next run goes on.")
+    linger_seconds: float = Field(30, ge=0, description="End the run after this many seconds without an event.")
+    lifetime_seconds: float = Field(300, gt=0, description="End the run after this many seconds; the next continues.")
 
 
-@op(description="Applies webhook events to the tables; reads from Hostaway by id what their payloads cannot settle.")
+@op(
+    description="Applies webhook events to the tables. Where an event is ambiguous or incomplete, reads its object "
+    "again from Hostaway."
+)
 def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: HostawayResource) -> None:
     with hostaway.services() as services, services.run_lock(context.run_id):
-        told = Told(context, services)
+        log = MaterializationLog(context, services)
         try:
-            drained = drain(services, told, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
-            told.check()
+            drained = drain(services, log, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
+            log.evaluate_checks()
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None
         if drained.is_alone:
             context.log.info(f"{drained.events} events in {drained.batches} batches")
         else:
-            context.log.info("another drainer is at work")
+            context.log.info("another drainer is running")
 
 
 @job(
-    description="Webhook events into the tables. The sensor `webhook_events_sensor` keeps one run alive while there is "
-    "work.",
-    # An orphan of a killed stack must not block the webhooks: Dagster ends it after this many seconds.
-    tags={"dagster/max_runtime": "420", "dagster/priority": "10", LANE: "webhooks"},
+    description="Applies webhook events to the tables. `webhook_events_sensor` keeps one run alive while events wait.",
+    # A run orphaned by a killed stack must not block webhooks: Dagster ends it after max_runtime seconds.
+    tags={"dagster/max_runtime": "420", "dagster/priority": "10"} | WEBHOOKS,
 )
 def drain_webhooks() -> None:
     drain_inbox()
 
 
-class Told:
-    """Tells Dagster what was applied, and keeps the checks of what was materialized current."""
+class MaterializationLog:
+    """Logs what was applied as materializations, and keeps the checks of the materialized assets evaluated."""
 
     def __init__(self, context: OpExecutionContext, services: Services) -> None:
         self._context = context
@@ -71,17 +72,17 @@ class Told:
         is_new = not entities <= self._materialized
         self._materialized |= entities
         if is_new or time.monotonic() - self._checked_at > _CHECK_SECONDS:
-            self.check()
+            self.evaluate_checks()
 
-    def check(self) -> None:
+    def evaluate_checks(self) -> None:
         log_evaluations(self._context, self._services, sorted(self._materialized))
         self._checked_at = time.monotonic()
 
 
 def log_applied(context: OpExecutionContext, applied: Applied) -> set[str]:
-    """One materialization per asset of the account, with counts and event ids; a failure is a line of the log.
+    """Log one materialization per asset of the account, with counts and event ids; log an error as a warning.
 
-    Returns the entities that it named.
+    Returns the materialized entities.
     """
     if applied.error is not None:
         context.log.warning(f"account {applied.account_id}: {applied.error}")

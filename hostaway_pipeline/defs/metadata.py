@@ -1,4 +1,4 @@
-"""What Dagster's catalogue shows: texts and columns ahead of a run, and after it numbers that the UI plots."""
+"""Asset metadata for Dagster's UI: descriptions and columns of the assets, and the counts of each run."""
 
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
@@ -8,9 +8,9 @@ from hostaway_pipeline.sync.pull.request import Report
 DESCRIPTIONS = {
     "listings": "Properties of the account, archived ones included. Source: `GET /listings`.",
     "reservations": "Bookings and inquiries in all sixteen states. Source: `GET /reservations`, newest change first.",
-    "conversations": "Threads between host and guest, with the markers that tell when they moved. Source: "
+    "conversations": "Threads between host and guest, with the markers that show when a thread changed. Source: "
     "`GET /conversations`.",
-    "messages": "Messages of every conversation: what was sent, not what is scheduled. Source: "
+    "messages": "Messages of every conversation: sent ones, not scheduled ones. Source: "
     "`GET /conversations/{id}/messages`.",
 }
 
@@ -30,7 +30,7 @@ def column_schema(entity: str) -> TableSchema:
 
 
 def run_metadata(report: Report, entity: str) -> dict[str, int | float]:
-    """The counts of one entity, and what the step cost. Counts are zero where the step ended before it had any."""
+    """Return the row counts of one entity and the cost of the step: API calls, answers with status 429, seconds."""
     counts = report.entities[entity].as_dict()
     return {
         **{f"rows_{name}": number for name, number in counts.items()},

@@ -1,4 +1,4 @@
-"""One partition per active account; sensors.py keeps them equal."""
+"""One partition per active account, which sensors.py adds and removes."""
 
 from dagster import DynamicPartitionsDefinition
 

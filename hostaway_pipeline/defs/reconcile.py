@@ -1,17 +1,16 @@
-"""Many accounts in one run: all of it at night, the newest changes all day.
+"""Jobs that sync many accounts in one run: `reconcile` every night, `refresh` all day.
 
-Ops, since a run of an asset has one partition; they report on the assets all the same.
+These are ops, because an asset run has one partition; each op logs materializations for every account.
 
-Each account gets its materializations under its own partition. One that fails is recorded, and its ordinary
-one-partition run is asked for, so that its partition turns red with a readable error; the others go on.
+A failed account does not stop the others. Its own one-partition run is requested, so that its partition turns red
+with a readable error.
 """
 
 from dagster import AssetMaterialization, Config, MetadataValue, OpExecutionContext, Out, job, op
 from pydantic import Field
 
-from hostaway_pipeline.defs.assets import entity_key
 from hostaway_pipeline.defs.checks import log_evaluations
-from hostaway_pipeline.defs.drainer import LANE
+from hostaway_pipeline.defs.keys import BULK, entity_key
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
@@ -24,18 +23,18 @@ from hostaway_pipeline.sync.pull.run import pull_many
 class AccountsConfig(Config):
     """Run configuration of `reconcile` and `refresh`."""
 
-    accounts: list[int] = Field(default_factory=list, description="Account ids; none: all active accounts.")
+    accounts: list[int] = Field(default_factory=list, description="Account ids. Empty: all active accounts.")
 
 
 @op(
     out=Out(dict),
-    description="Complete sweeps of listings, reservations and conversations; messages of conversations that moved, "
-    "and of a daily share of the others.",
+    description="Sweeps listings, reservations and conversations completely; reads the messages of conversations that "
+    "changed, and of a daily share of the others.",
 )
 def reconcile_accounts(
     context: OpExecutionContext, config: AccountsConfig, hostaway: HostawayResource
 ) -> dict[str, str]:
-    """Returns the status of each account, by its id."""
+    """Return the status of each account, by id."""
     with hostaway.services() as services:
         statuses, _ = _sync(context, services, config.accounts, "reconcile")
         log_evaluations(context, services, ENTITIES)
@@ -44,25 +43,23 @@ def reconcile_accounts(
 
 @op(
     out=Out(dict),
-    description="The head of the reservations, the conversations and what moved in them: finds the host's own replies, "
-    "which no webhook tells of.",
+    description="Reads the latest changes of reservations, the conversations, and the messages of those that changed. "
+    "Finds the host's own replies, for which Hostaway sends no webhook.",
 )
 def refresh_accounts(context: OpExecutionContext, config: AccountsConfig, hostaway: HostawayResource) -> dict[str, str]:
-    """Returns the status of each account, by its id. What did not change leaves no event."""
+    """Return the status of each account, by id. An unchanged asset gets no materialization."""
     with hostaway.services() as services:
         statuses, changed = _sync(context, services, config.accounts, "refresh")
         log_evaluations(context, services, changed)
     return statuses
 
 
-@job(description="Find and repair drift in many accounts at a few calls each; then check all.", tags={LANE: "bulk"})
+@job(description="Finds and repairs drift in many accounts with a few calls each; then runs all checks.", tags=BULK)
 def reconcile() -> None:
     reconcile_accounts()
 
 
-@job(
-    description="The newest changes of many accounts, at about ten calls each. Sees no deletions.", tags={LANE: "bulk"}
-)
+@job(description="Reads the recent changes of many accounts with about ten calls each. Finds no deletions.", tags=BULK)
 def refresh() -> None:
     refresh_accounts()
 
@@ -70,7 +67,7 @@ def refresh() -> None:
 def _sync(
     context: OpExecutionContext, services: Services, accounts: list[int], mode: Mode
 ) -> tuple[dict[str, str], set[str]]:
-    """The status of each account, and the entities that were materialized."""
+    """Sync the accounts. Return the status of each by id, and the materialized entities."""
     statuses: dict[str, str] = {}
     materialized: set[str] = set()
     for report in pull_many(services, _requests(services, accounts, mode, context.run_id)):
@@ -98,14 +95,14 @@ def _requests(services: Services, accounts: list[int], mode: Mode, run_id: str) 
 
 
 def _log(context: OpExecutionContext, services: Services, report: Report, mode: Mode) -> set[str]:
-    """Returns the entities that were materialized."""
+    """Log the report's materializations, or its error. Return the materialized entities."""
     if report.error is not None:
         context.log.error(f"account {report.account_id}: {report.error}")
-        if report.api_calls:  # not for a paused account: it was not even tried
+        if report.api_calls:  # none: the account is paused, and was not tried
             services.accounts.ask_for_sync(report.account_id)
         return set()
-    shown = {name for name, counts in report.entities.items() if mode != "refresh" or counts.changed}
-    for entity in shown:
+    materialized = {name for name, counts in report.entities.items() if mode != "refresh" or counts.changed}
+    for entity in materialized:
         metadata = run_metadata(report, entity)
         context.log_event(AssetMaterialization(entity_key(entity), partition=str(report.account_id), metadata=metadata))
-    return shown
+    return materialized

@@ -1,4 +1,4 @@
-"""The bridge from Dagster to the core. It has no configuration: Dagster shows that to everybody."""
+"""The Dagster resource that opens the services. It has no configuration, because Dagster's UI shows configuration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Retention: old events leave the inbox, and old runs Dagster's storage, which keeps everything by itself."""
+"""Retention: a nightly job deletes old events from the inbox and old runs from Dagster, which deletes none itself."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,7 @@ from dagster import (
     op,
 )
 
-from hostaway_pipeline.defs.assets import entity_key
-from hostaway_pipeline.defs.drainer import LANE
+from hostaway_pipeline.defs.keys import BULK, entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 
@@ -25,7 +24,7 @@ _FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatu
 _BATCH = 500
 
 
-@op(description="Deletes old webhook events, and old runs except those that hold a partition's newest materialization.")
+@op(description="Deletes old webhook events, and old runs except those with the latest materialization of a partition.")
 def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
     with hostaway.services() as services:
         settings = services.settings
@@ -39,7 +38,8 @@ def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
 
 
 @job(
-    description="Deletes what is older than HOSTAWAY_EVENTS_KEPT_DAYS and HOSTAWAY_RUNS_KEPT_DAYS.", tags={LANE: "bulk"}
+    description="Deletes events older than HOSTAWAY_EVENTS_KEPT_DAYS, and runs older than HOSTAWAY_RUNS_KEPT_DAYS.",
+    tags=BULK,
 )
 def purge() -> None:
     purge_old()
@@ -55,8 +55,11 @@ nightly_purge = ScheduleDefinition(
 
 
 def old_runs(instance: DagsterInstance, before: datetime) -> Iterator[str]:
-    """Finished runs that may go. Each partition's newest materialization stays: its health is read from it."""
-    kept = newest_runs(instance)
+    """Yield the ids of finished runs to delete.
+
+    Runs with the latest materialization of a partition stay, because Dagster derives the partition's status from it.
+    """
+    kept = latest_runs(instance)
     cursor: str | None = None
     while True:
         chosen = RunsFilter(statuses=_FINISHED, created_before=before)
@@ -65,19 +68,19 @@ def old_runs(instance: DagsterInstance, before: datetime) -> Iterator[str]:
         kept_here = [record.dagster_run.run_id for record in records if record.dagster_run.run_id in kept]
         if len(records) < _BATCH:
             return
-        # Only runs that stayed can be a cursor; without any, the next look begins at the front again.
+        # Only a run that still exists can be the cursor. If this page kept none, the same cursor yields the next page.
         cursor = kept_here[-1] if kept_here else cursor
 
 
-def newest_runs(instance: DagsterInstance) -> set[str]:
-    """Runs that hold the newest materialization of any asset and partition."""
+def latest_runs(instance: DagsterInstance) -> set[str]:
+    """Return the ids of runs with the latest materialization of any asset and partition."""
     runs: set[str] = set()
     for entity in ENTITIES:
         key = entity_key(entity)
-        newest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        latest = instance.event_log_storage.get_latest_storage_id_by_partition(
             key, DagsterEventType.ASSET_MATERIALIZATION
         )
-        ids = sorted(newest.values())
+        ids = sorted(latest.values())
         for start in range(0, len(ids), _BATCH):
             chosen = AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + _BATCH])
             runs |= {record.run_id for record in instance.fetch_materializations(chosen, limit=_BATCH).records}

@@ -1,4 +1,4 @@
-"""Schedules: when what is asked for, never one per account."""
+"""When each job runs. No schedule is per account: each requests runs of up to ACCOUNTS_PER_RUN accounts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ ACCOUNTS_PER_RUN = 50
     cron_schedule="0 2 * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
-    description="Every night: prove that each account's copy is complete, and repair what is not.",
+    description="Every night: proves that each account's copy is complete, and repairs what is missing or outdated.",
 )
 def nightly_reconcile(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
     with hostaway.services() as services:
@@ -29,10 +29,10 @@ def nightly_reconcile(context: ScheduleEvaluationContext, hostaway: HostawayReso
     cron_schedule="*/15 * * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
-    description="Every quarter of an hour: what webhooks do not tell of, such as the host's own replies.",
+    description="Every 15 minutes: reads changes without a webhook, such as the host's own replies.",
 )
 def frequent_refresh(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
-    """Only accounts whose first sync is complete: without known ground a refresh would be one."""
+    """Request only accounts whose first sync is complete: for any other, a refresh would read everything."""
     with hostaway.services() as services:
         accounts = [account for account in services.accounts.active() if account.last_sync_at is not None]
     yield from _chunks(accounts, "refresh_accounts", f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")

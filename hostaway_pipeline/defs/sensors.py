@@ -1,4 +1,4 @@
-"""Sensors: a pure difference in a thin shell."""
+"""Sensors. Each reads the state, computes a plan in a pure function, and requests what the plan says."""
 
 import json
 import time
@@ -19,6 +19,7 @@ from dagster import (
 
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
+from hostaway_pipeline.defs.keys import op_name
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
@@ -31,8 +32,8 @@ _UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
-# A run takes its lock after it has started, and ends shortly after it has given it up: only one that is found without
-# it at two looks, so far apart, has no process any more.
+# A run takes its lock shortly after it has started, and ends shortly after it has released it. Only a run that is
+# without its lock in two ticks at least this far apart has lost its process.
 _ORPHAN_SECONDS = 15.0
 
 
@@ -43,7 +44,7 @@ class PartitionChange:
 
 
 def partition_change(accounts: Collection[str], partitions: Collection[str]) -> PartitionChange:
-    """What makes the partitions equal to the active accounts."""
+    """Return the partitions to add and to remove, so that there is one for each active account."""
     wanted, present = set(accounts), set(partitions)
     return PartitionChange(sorted(wanted - present), sorted(present - wanted))
 
@@ -52,16 +53,16 @@ def partition_change(accounts: Collection[str], partitions: Collection[str]) -> 
     job=sync_account,
     minimum_interval_seconds=10,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Keeps the partitions equal to the active accounts and starts a new account's first sync.",
+    description="Keeps one partition per active account, and starts syncs that are due, such as a new account's first.",
 )
 def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> SensorResult | SkipReason:
-    """A database that cannot be read fails the tick: an empty list would delete every partition."""
+    """An unreadable database must fail the tick: taken for an empty list, it would delete every partition."""
     with hostaway.services() as services:
         active = [str(account.account_id) for account in services.accounts.active()]
         due = services.accounts.due()
     change = partition_change(active, context.instance.get_dynamic_partitions("accounts"))
     requests = [
-        # The instant in the key: one start per request to sync, however many ticks pass until the run has begun.
+        # The due time is in the key: one run per requested sync, however many ticks pass before the run starts.
         RunRequest(
             run_key=f"{account.account_id}:{account.next_due_at}",
             partition_key=str(account.account_id),
@@ -70,7 +71,7 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
         for account in due
     ]
     if not (change.add or change.remove or requests):
-        return SkipReason("Partitions equal the active accounts, and no first sync is due.")
+        return SkipReason("Each active account has its partition, and no sync is due.")
     return SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[
@@ -82,7 +83,7 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
 
 @dataclass(frozen=True, slots=True)
 class DrainerPlan:
-    """Runs to be declared dead, whether a new one is needed, and since when runs were seen without their lock."""
+    """Runs to mark as failed, whether a new run is needed, and since when each run has been without its lock."""
 
     orphans: tuple[str, ...]
     is_needed: bool
@@ -92,30 +93,30 @@ class DrainerPlan:
 def drainer_plan(
     events: int, started: Collection[str], queued: int, alive: Collection[str], unlocked_since: Mapping[str, float]
 ) -> DrainerPlan:
-    """One run while there are events. One that has started, but whose process does not hold its lock, is none.
+    """Plan one live run while there are events. A started run whose process does not hold its lock is not alive.
 
-    `unlocked_since`: what the plan before this one said, in Unix seconds.
+    `unlocked_since`: of the previous plan, in Unix seconds by run id.
     """
     now = time.time()
     unlocked = {run_id: unlocked_since.get(run_id, now) for run_id in started if run_id not in alive}
     orphans = tuple(run_id for run_id, since in unlocked.items() if now - since >= _ORPHAN_SECONDS)
-    living = queued + len(started) - len(orphans)
-    return DrainerPlan(orphans, events > 0 and living == 0, {r: s for r, s in unlocked.items() if r not in orphans})
+    live = queued + len(started) - len(orphans)
+    return DrainerPlan(orphans, events > 0 and live == 0, {r: s for r, s in unlocked.items() if r not in orphans})
 
 
 @sensor(
     job=drain_webhooks,
     minimum_interval_seconds=5,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Peeks into the inbox and keeps exactly one drainer run alive while there are events to apply.",
+    description="Keeps exactly one drainer run alive while the inbox has events to apply.",
 )
 def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> RunRequest | SkipReason:
-    """No run key: it would silence the sensor for ever. The cursor tells which runs were seen without their lock."""
+    """Request a run without a run key, which would allow one run ever. The cursor keeps the runs without their lock."""
     records = context.instance.get_run_records(RunsFilter(job_name=drain_webhooks.name, statuses=_UNFINISHED))
     started = {record.dagster_run.run_id: record.dagster_run for record in records if record.start_time}
     with hostaway.services() as services:
         inbox, alive = services.inbox.state(), services.living_runs(started)
-    # What is claimed counts, too: without a living run nobody works on it.
+    # Claimed events count too: without a live run, nothing processes them.
     events = inbox.claimable + inbox.claimed
     unlocked = json.loads(context.cursor) if context.cursor else {}
     plan = drainer_plan(events, started.keys(), len(records) - len(started), alive, unlocked)
@@ -130,7 +131,7 @@ def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayRe
 
 
 def _run_config(account: Account) -> dict[str, Any]:
-    """The mode that was asked for, to all four assets."""
+    """Pass the account's requested mode to all four assets."""
     if account.next_mode is None:
         return {}
-    return {"ops": {f"hostaway__{entity}": {"config": {"mode": account.next_mode}} for entity in ENTITIES}}
+    return {"ops": {op_name(entity): {"config": {"mode": account.next_mode}} for entity in ENTITIES}}
