@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ def follow_journeys(made: Stand) -> dict[str, list[Visit]]:
             return _follow_journeys(made, load_settings())
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
 
 
 def _follow_journeys(made: Stand, settings: Settings) -> dict[str, list[Visit]]:
@@ -158,6 +159,7 @@ def _follow_journeys(made: Stand, settings: Settings) -> dict[str, list[Visit]]:
     try:
         for name, travel in journeys.items():
             travel(1)
+            time.sleep(0.3)  # until the receiver has seen the last connection end
             with RECORDER.recording() as found[name]:
                 travel(2)
     finally:
