@@ -39,7 +39,11 @@ class Account:
 
     def is_paused(self, now: datetime) -> bool:
         """Whether the circuit breaker is open."""
-        return self.paused_until is not None and now < self.paused_until
+        return self.pause_left(now) > timedelta(0)
+
+    def pause_left(self, now: datetime) -> timedelta:
+        """Time until the circuit breaker closes; zero when it is not open."""
+        return max(timedelta(0), (self.paused_until or now) - now)
 
     def require_unpaused(self, now: datetime) -> None:
         """Raises AccountError while the circuit breaker is open."""

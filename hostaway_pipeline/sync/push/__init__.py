@@ -1,1 +1,1 @@
-"""From the inbox to the tables: webhook events applied, and objects confirmed by id where an event is not enough."""
+"""The push journey: applies webhook events to the tables, and confirms objects by id where an event is not enough."""

@@ -1,4 +1,4 @@
-"""Drain: one worker that applies what is in the inbox, for as long as there is work and a little longer."""
+"""Drains the inbox: one worker applies pending events until none have arrived for a while."""
 
 import time
 from collections.abc import Callable
@@ -12,45 +12,45 @@ from hostaway_pipeline.sync.push.confirm import Confirmer
 
 _BATCH = 500
 _POLL_SECONDS = 0.1
-# What was applied is told at most so often per account: telling costs more than applying.
-_TELL_SECONDS = 1.0
+# Minimum between two reports of one account: reporting costs more than applying.
+_REPORT_SECONDS = 1.0
 _FLUSH_SECONDS = 5.0
-# What is being read when the time is over may end so soon; the rest is given back for the next drainer.
+# At the end of its lifetime, reads under way may take this long; the rest is released for the next drainer.
 _LAST_READS_SECONDS = 2.0
 
-Tell = Callable[[Applied], None]
+ReportApplied = Callable[[Applied], None]
 
 
 @dataclass(slots=True)
 class Drained:
-    """`is_alone` False: another drainer was at work, and nothing was done."""
+    """What a drainer did. `is_alone` is False when another one was at work: then nothing was done."""
 
     batches: int = 0
     events: int = 0
     is_alone: bool = True
 
 
-def drain(services: Services, tell: Tell, *, linger: float = 30.0, lifetime: float = 300.0) -> Drained:
-    """Apply pending events until none came for `linger` seconds, or `lifetime` is over; `tell` hears of each account.
+def drain(services: Services, report: ReportApplied, *, linger: float = 30.0, lifetime: float = 300.0) -> Drained:
+    """Apply pending events until none arrived for `linger` seconds or `lifetime` is over; `report` each account's.
 
-    Raises DatabaseUnavailable. What it still holds at its end it gives back, within seconds; what it had claimed when
-    it was killed, the next one takes up.
+    Raises DatabaseUnavailable. Events still claimed at the end are released within seconds; those of a drainer that was
+    killed, the next one releases.
     """
     with services.drainer_lock() as is_alone:
         if not is_alone:
             return Drained(is_alone=False)
         services.inbox.release(has_died=True)
-        return _Drainer(services, tell).run(linger, lifetime)
+        return _Drainer(services, report).run(linger, lifetime)
 
 
 class _Drainer:
-    def __init__(self, services: Services, tell: Tell) -> None:
+    def __init__(self, services: Services, report: ReportApplied) -> None:
         self._services = services
-        self._tell = tell
+        self._report = report
         self._confirmer = Confirmer(services)
         self._drained = Drained()
-        self._untold: dict[int, Applied] = {}
-        self._told_at = self._flushed_at = time.monotonic()
+        self._unreported: dict[int, Applied] = {}
+        self._reported_at = self._flushed_at = time.monotonic()
 
     def run(self, linger: float, lifetime: float) -> Drained:
         began = busy_at = now = time.monotonic()
@@ -64,18 +64,18 @@ class _Drainer:
                     time.sleep(_POLL_SECONDS)
                 now = time.monotonic()
         finally:
-            self._leave()
+            self._finish()
         return self._drained
 
     def _step(self) -> bool:
-        """Whether there was anything to do. An event that has failed before is worked on alone."""
+        """Do one round; returns whether there was work. An event that has failed before is applied alone."""
         number = self._apply(_BATCH, has_failed=False) + self._apply(1, has_failed=True)
         ended = self._confirmer.collect(0 if number else _POLL_SECONDS)
         for applied in ended:
             self._note(applied)
         now = time.monotonic()
-        if now - self._told_at > _TELL_SECONDS:
-            self._tell_all()
+        if now - self._reported_at > _REPORT_SECONDS:
+            self._report_all()
         if now - self._flushed_at > _FLUSH_SECONDS:
             self._services.telemetry.flush()
             self._flushed_at = now
@@ -91,24 +91,24 @@ class _Drainer:
             self._drained.events += len(events)
         return len(events)
 
-    def _leave(self) -> None:
-        """Whatever ended the work: what is read ends or is given back, and what was applied is told."""
+    def _finish(self) -> None:
+        """Whatever ended the work, let reads end, release what is still claimed, and report what was applied."""
         try:
             for applied in self._confirmer.stop(_LAST_READS_SECONDS):
                 self._note(applied)
-            with suppress(DatabaseUnavailable):  # then the next drainer gives it back
+            with suppress(DatabaseUnavailable):  # then the next drainer releases it
                 self._services.inbox.release(has_died=False)
         finally:
-            self._tell_all()
+            self._report_all()
 
     def _note(self, applied: Applied) -> None:
         for entity, counts in applied.counts.items():
             self._services.telemetry.record_counts("push", entity, counts)
-        earlier = self._untold.get(applied.account_id)
-        self._untold[applied.account_id] = applied if earlier is None else earlier.joined(applied)
+        earlier = self._unreported.get(applied.account_id)
+        self._unreported[applied.account_id] = applied if earlier is None else earlier.joined(applied)
 
-    def _tell_all(self) -> None:
-        untold, self._untold = self._untold, {}
-        for applied in untold.values():
-            self._tell(applied)
-        self._told_at = time.monotonic()
+    def _report_all(self) -> None:
+        unreported, self._unreported = self._unreported, {}
+        for applied in unreported.values():
+            self._report(applied)
+        self._reported_at = time.monotonic()

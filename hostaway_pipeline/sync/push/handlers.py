@@ -1,7 +1,7 @@
-"""From an event to what it means: a table, and one small function each.
+"""Maps each kind of event to the row it carries and the parent objects it needs.
 
-What events come to, given what is stored, is decided in domain/verdicts.py. A new kind of event is a line in
-`HANDLERS` here and one in `HANDLED` of domain/events.py.
+domain/verdicts.py decides what to do with them, given what is stored. A new kind of event is a line in `HANDLERS` here
+and one in `HANDLED` of domain/events.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from hostaway_pipeline.store.inbox import ClaimedEvent
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What one event wants. `ignored`: nothing, and why. The parents are objects that should be here, too."""
+    """What one event asks for. `ignored`: why it asks for nothing. The parents, where set, should be stored, too."""
 
     event: ClaimedEvent
     entity: Entity
@@ -31,18 +31,18 @@ def listing_changed(event: ClaimedEvent) -> Intent:
 
 
 def listing_deleted(event: ClaimedEvent) -> Intent:
-    """Only Hostaway itself can tell whether it is gone by now: the event may be old."""
+    """Needs a read by id: the event may be old, and the listing exist again."""
     return Intent(event, LISTINGS, Arrival(event.id, row=None))
 
 
 def reservation_changed(event: ClaimedEvent) -> Intent:
-    """Created, updated and cancelled: the status is a field like any other."""
+    """Created, updated or cancelled: the status is an ordinary field."""
     listing_id = as_int(event.payload.get("listingMapId"))
     return Intent(event, RESERVATIONS, _arrival(event, RESERVATIONS), listing_id=listing_id)
 
 
 def message_arrived(event: ClaimedEvent) -> Intent:
-    """A scheduled message is none yet: Hostaway's own lists hide it until it is sent."""
+    """A scheduled message does not count: Hostaway's own lists hide it until it is sent."""
     status = event.payload.get("status")
     conversation_id = as_int(event.payload.get("conversationId"))
     ignored = "it names no conversation" if conversation_id is None else None
@@ -66,7 +66,7 @@ HANDLERS: Mapping[str, Callable[[ClaimedEvent], Intent]] = MappingProxyType(
 
 
 def _arrival(event: ClaimedEvent, entity: Entity) -> Arrival:
-    """A payload is complete when it has every key that a column is read from: null is a value, a missing key is not."""
+    """A payload is complete when it has every key that a column is read from. Null counts as present."""
     keys = frozenset(event.payload)
     needed = {key for key, _ in entity.columns.values()}
     return Arrival(event.id, entity.row(event.payload, event.received_at), keys, is_incomplete=not needed <= keys)
