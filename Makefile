@@ -1,5 +1,5 @@
-# Every target does its own set-up; nothing else has to be installed or started by hand.
-# PYTHONDONTWRITEBYTECODE would make every Dagster run compile all of its imports again.
+# Every target does its own set-up; there is nothing else to install or start.
+# With PYTHONDONTWRITEBYTECODE every Dagster run would compile all of its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
@@ -9,38 +9,38 @@ READY := $(VENV)/.ready
 
 .PHONY: demo test lint lock bench mutants clean help
 
-help:  ## show the targets
+help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
 
-demo: $(READY)  ## watch a filled account arrive in Postgres through Dagster (ONCE=1: end by itself)
+demo: $(READY)  ## run everything with a sandbox account: watch it reach Postgres through Dagster (ONCE=1: then stop)
 	$(BIN)/hostaway demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
-test: $(READY)  ## run every test, on real Postgres and against the sandbox
+test: $(READY)  ## run all tests on real Postgres and against the sandbox (ARGS="-k merge": some of them)
 	$(BIN)/pytest $(ARGS)
 
-lint: $(READY)  ## format, lint, types, import rules, Dagster definitions
+lint: $(READY)  ## check format, lint, types, import rules, Dagster definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	DAGSTER_HOME=$$(mktemp -d) $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
-bench: $(READY)  ## measure against floors of the same run and rewrite bench/RESULTS.md
+bench: $(READY)  ## measure against floors of the same run; rewrite bench/RESULTS.md
 	$(BIN)/python -m bench
 
-mutants: $(READY)  ## see how many small faults in domain/ the unit tests notice
+mutants: $(READY)  ## count how many small faults in domain/ the unit tests detect
 	$(BIN)/python -m bench.mutants
 
-lock:  ## choose the newest versions that pyproject.toml allows and rewrite requirements.lock
+lock:  ## rewrite requirements.lock with the newest versions that pyproject.toml allows
 	test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet uv; }
 	$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
-clean:  ## remove everything that the targets made, the embedded databases included
+clean:  ## remove everything that the targets created, including the embedded databases
 	rm -rf $(VENV) .hostaway mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The lock carries hashes; plain pip refuses it because of an extra in dagster-graphql, uv does not.
+# requirements.lock has hashes: pip refuses it because of an extra in dagster-graphql, uv accepts it.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
