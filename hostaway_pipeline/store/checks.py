@@ -1,24 +1,24 @@
-"""What the asset checks ask: is every active account's copy complete? Reads records of syncs, not Hostaway."""
+"""Answers the asset checks: is every active account's copy complete? Reads what syncs recorded, not Hostaway."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg import sql
 from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
 from hostaway_pipeline.domain.entities import MESSAGES
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, accounts, reservations, sweeps, webhook_heads
+from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
-# Hostaway gives up on a delivery after about an hour.
+# Hostaway retries a delivery for about an hour.
 _SILENT_AFTER = timedelta(hours=2)
-# Conversations that a finding names.
+# How many conversations a finding names.
 _MOST_NAMED = 3
-# A night's reconcile, and some hours for a long one.
+# A day between two nightly reconciles, and some hours for a long one.
 _STALE_AFTER = timedelta(hours=28)
 
 
@@ -32,6 +32,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDescription:
+    """One column of an entity's table, as Dagster's catalogue shows it."""
+
     name: str
     type: str
     description: str | None
@@ -39,6 +41,11 @@ class ColumnDescription:
 
 
 class Checks:
+    """Each method returns what is wrong with active accounts; an empty list means that the check passes.
+
+    `are_webhooks_wanted`: whether the receiver has a public URL at which Hostaway can deliver.
+    """
+
     def __init__(self, database: Database, *, are_webhooks_wanted: bool = False) -> None:
         self._database = database
         self._are_webhooks_wanted = are_webhooks_wanted
@@ -51,7 +58,7 @@ class Checks:
             return [Finding(*row) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
 
     def count_mismatches(self, entity: str) -> list[Finding]:
-        """Accounts where the table held another number of live rows than Hostaway counted, or showed, uncounted."""
+        """Accounts whose table held another number of live rows than Hostaway counted or, without a count, showed."""
         counted = func.coalesce(sweeps.c.server_count, sweeps.c.seen_count)
         columns = (sweeps.c.account_id, sweeps.c.table_count, counted)
         differs = sweeps.c.table_count != counted
@@ -60,60 +67,37 @@ class Checks:
             findings = [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
             if entity != MESSAGES.name:
                 return findings
-            where = {one.account_id: _counted_otherwise(connection, one.account_id) for one in findings}
-        return [replace(one, what=f"{one.what}{where[one.account_id]}") for one in findings]
+            return [replace(f, what=f"{f.what}{_miscounted(connection, f.account_id)}") for f in findings]
 
     def unsettled_rows(self, entity: str) -> list[Finding]:
-        """Accounts with rows whose time lies ahead of ours, or that no read has settled for a day."""
-        table = sql.Identifier(SCHEMA, ENTITY_TABLES[entity].name)
-        with self._database.transaction() as connection:
-            cursor = driver(connection).cursor()
-            found = cursor.execute(sql.SQL(query("unsettled_rows")).format(table=table).as_string(cursor)).fetchall()
-        return [Finding(account_id, _how_unsettled(*rest)) for account_id, *rest in found]
+        """Accounts with rows in doubt: their time lies ahead of ours, or no read has settled them for a day."""
+        rows = self._fetch("unsettled_rows", {}, entity)
+        return [Finding(account_id, _how_unsettled(*rest)) for account_id, *rest in rows]
 
     def silent_webhooks(self) -> list[Finding]:
-        """Accounts whose webhook is off, or that heard nothing although reservations have been changing since."""
+        """Accounts whose webhook is missing or disabled, or brought nothing although reservations have changed."""
         if not self._are_webhooks_wanted:
             return []
-        c = accounts.c
-        heard = (
-            select(func.max(webhook_heads.c.received_at))
-            .where(webhook_heads.c.account_id == c.account_id)
-            .correlate(accounts)
-            .scalar_subquery()
-        )
-        since = func.coalesce(heard, c.created_at)
-        changed = (
-            select(func.max(reservations.c.updated_at))
-            .where(reservations.c.account_id == c.account_id)
-            .correlate(accounts)
-            .scalar_subquery()
-        )
-        statement = (
-            select(c.account_id, c.webhook_id, c.webhook_enabled, since, changed - since > _SILENT_AFTER)
-            .where(c.is_active)
-            .order_by(c.account_id)
-        )
-        with self._database.transaction() as connection:
-            rows = connection.execute(statement).all()
-        return [Finding(row[0], text) for row in rows if (text := _what_is_wrong(*row[1:])) is not None]
+        rows = self._fetch("silent_webhooks", {"silent_after": _SILENT_AFTER})
+        return [Finding(row[0], text) for row in rows if (text := _webhook_problem(*row[1:])) is not None]
 
     def stale_accounts(self) -> list[Finding]:
-        """Accounts that are paused after failures, or whose copy was not proven complete since the night before."""
-        with self._database.transaction() as connection:
-            rows = (
-                driver(connection).cursor().execute(query("stale_accounts"), {"stale_after": _STALE_AFTER}).fetchall()
-            )
+        """Accounts that are paused after failures, or whose copy was last proven complete before the last night."""
+        rows = self._fetch("stale_accounts", {"stale_after": _STALE_AFTER})
         return [Finding(account_id, _how_stale(*rest)) for account_id, *rest in rows]
 
     def orphan_messages(self) -> list[Finding]:
+        """Accounts with live messages whose conversation is missing or deleted."""
+        rows = self._fetch("orphan_messages", {})
+        return [Finding(account_id, f"{count} messages without a conversation") for account_id, count in rows]
+
+    def _fetch(self, name: str, values: Mapping[str, Any], entity: str | None = None) -> list[tuple[Any, ...]]:
         with self._database.transaction() as connection:
-            found = driver(connection).cursor().execute(query("orphan_messages"))
-            return [Finding(account_id, f"{count} messages without a conversation") for account_id, count in found]
+            return driver(connection).cursor().execute(query(name, entity), values).fetchall()
 
 
 def describe_columns(entity: str) -> list[ColumnDescription]:
-    """The columns of an entity's table, as the catalogue of the operator shows them."""
+    """The columns of an entity's table, in their order."""
     return [
         ColumnDescription(column.name, column.type.compile(_DIALECT).lower(), column.comment, bool(column.nullable))
         for column in ENTITY_TABLES[entity].columns
@@ -128,8 +112,8 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _counted_otherwise(connection: Connection, account_id: int) -> str:
-    """The conversations that Hostaway counts otherwise than we do, a few of them by name."""
+def _miscounted(connection: Connection, account_id: int) -> str:
+    """A few conversations in which Hostaway counted more or fewer messages than are here."""
     values = {"account_id": account_id, "most": _MOST_NAMED}
     found = driver(connection).cursor().execute(query("counted_otherwise"), values).fetchall()
     return "".join(f"; conversation {row[0]}: {row[2]} here, {row[1]} counted" for row in found)
@@ -147,13 +131,13 @@ def _how_unsettled(is_ahead: bool, number: int, first_ids: list[int]) -> str:
     return f"{number} rows in doubt (ids {ids}): {why}"
 
 
-def _what_is_wrong(
-    webhook_id: int | None, is_enabled: bool | None, since: datetime | None, is_silent: bool | None
+def _webhook_problem(
+    webhook_id: int | None, is_enabled: bool | None, heard_at: datetime, is_silent: bool | None
 ) -> str | None:
     if webhook_id is None:
         return "no webhook is registered at Hostaway"
     if is_enabled is False:
         return "Hostaway has disabled the webhook"
     if is_silent:
-        return f"no event since {since:%Y-%m-%d %H:%M} UTC, although reservations have changed"
+        return f"no event since {heard_at:%Y-%m-%d %H:%M} UTC, although reservations have changed"
     return None

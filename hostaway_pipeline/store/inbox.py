@@ -120,28 +120,11 @@ class Inbox:
         self._database.run(lambda connection: record_outcomes(connection, outcomes))
 
     def state(self) -> InboxState:
-        """For the sensor and for /metrics."""
-        events = webhook_events.c
-        is_pending = events.status == "pending"
-        now = func.clock_timestamp()
-        is_claimable = is_pending & events.claimed_at.is_(None) & (events.retry_at.is_(None) | (events.retry_at <= now))
-        counted = select(
-            func.count().filter(is_pending),
-            func.count().filter(events.status == "failed"),
-            func.count().filter(is_claimable),
-            func.count().filter(is_pending & events.claimed_at.is_not(None)),
-        ).where(events.status.in_(("pending", "failed")))
-        oldest = (
-            select(func.extract("epoch", func.clock_timestamp() - events.received_at), events.request_id)
-            .where(is_pending)
-            .order_by(events.id)
-            .limit(1)
-        )
+        """Counts for the sensor and for /metrics."""
         with self._database.transaction() as connection:
-            counts = connection.execute(counted).one()
-            first = connection.execute(oldest).one_or_none()
-        age, request_id = (float(first[0]), first[1]) if first else (None, None)
-        return InboxState(*counts, age, request_id)
+            row = driver(connection).cursor().execute(query("inbox_state")).fetchone()
+        assert row is not None  # noqa: S101 (an aggregate always returns one row)
+        return InboxState(*row)
 
     def newest(
         self, *, account_id: int | None = None, status: str | None = None, before: int | None = None, limit: int = 50

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.database import Database, query
 from hostaway_pipeline.store.schema import metrics
 
 # Upper bounds in seconds; what is slower falls into +Inf.
@@ -62,7 +62,7 @@ class Telemetry:
     def totals(self) -> dict[Key, float]:
         """Everything that all processes have flushed."""
         with self._database.unsynced() as cursor:
-            rows = cursor.execute("SELECT name, labels, value FROM hostaway.metrics").fetchall()
+            rows = cursor.execute(query("metric_totals")).fetchall()
         return {(name, tuple(labels)): value for name, labels, value in rows}
 
     def _store(self, counts: Iterable[tuple[Key, float]]) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from psycopg import sql
 from sqlalchemy import Connection, update
 
 from hostaway_pipeline.domain.deletions import Budget
 from hostaway_pipeline.domain.entities import Entity
 from hostaway_pipeline.store.copy.sweeps import mark_deleted
 from hostaway_pipeline.store.database import driver, query
-from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, deletion_budgets
+from hostaway_pipeline.store.schema import deletion_budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,11 @@ class Deletions:
         return Budget(live, marked, max_share)
 
     def _locked(self) -> tuple[int, int]:
-        table = sql.Identifier(SCHEMA, ENTITY_TABLES[self._entity.name].name)
+        values = {"account_id": self._account_id, "entity": self._entity.name}
         cursor = driver(self._connection).cursor()
-        statement = sql.SQL(query("open_deletion_budget")).format(table=table).as_string(cursor)
-        found = cursor.execute(statement, {"account_id": self._account_id, "entity": self._entity.name}).fetchone()
-        assert found is not None  # noqa: S101 (an upsert always returns its row)
-        return int(found[0]), int(found[1])
+        row = cursor.execute(query("open_deletion_budget", self._entity.name), values).fetchone()
+        assert row is not None  # noqa: S101 (an upsert always returns its row)
+        return int(row[0]), int(row[1])
 
     def _spend(self, deleted: int) -> None:
         if not deleted or self._budget.max_share >= 1:

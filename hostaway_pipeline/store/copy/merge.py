@@ -1,9 +1,11 @@
-"""The merge: rows of one entity and account into their table. The same for pull and push.
+"""Merges rows of one entity and account into their table; pull and push use the same merge.
 
-Which content is newer is decided in domain/clocks.py; queries/merge.sql states it again for the moment of writing.
+domain/clocks.py decides which content is newer. queries/merge.sql states `is_newer` and `_Merging.would_write` again,
+because a row may change between the look-up and the write; tests/integration/store/test_merge_agrees_with_clocks.py
+holds them together.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,17 +17,19 @@ from sqlalchemy import Connection
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import Entity, Row
+from hostaway_pipeline.domain.entities import MESSAGES, Entity, Row
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
-from hostaway_pipeline.store.copy.stage import merge_staged, stage
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA
 from hostaway_pipeline.store.sync_runs import require_run
 
+_STAGED = ("id", "raw_payload", "content_hash", "source_updated_at", "read_at", "unsettled_at")
+_ASSIGNED = ("customer_id", "content_hash", "source_updated_at", "read_at")
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose rows are merged, how far Hostaway's clock is trusted with them, and the run that must be running."""
+    """The account whose rows are merged, how far Hostaway's clock is trusted, and the sync run that must be running."""
 
     account_id: int
     customer_id: UUID
@@ -50,22 +54,21 @@ def merge(
     confirms: bool = False,
     dry_run: bool = False,
 ) -> Counts:
-    """Merge rows in the caller's transaction; with `dry_run`, only say what would happen.
+    """Merge rows in the caller's transaction; with `dry_run`, only count what would change.
 
-    `is_read`: they were asked for, and are not events, which may come late. `confirms`: what is found unchanged is
-    remembered as known at that moment; a sweep remembers it for all rows at once. Rows that are stored already are told
-    by their hash and never sent: an unchanged page costs one look-up.
+    `is_read`: the rows were requested; events are not, and may come late. `confirms`: also record when unchanged rows
+    were read; a sweep records that once for all its rows. Unchanged rows are recognised by their hash and not sent to
+    Postgres: an unchanged page costs one look-up.
     """
-    cursor = driver(connection).cursor()
-    merging = _Merging(cursor, entity, owner, is_read=is_read)
+    merging = _Merging(driver(connection).cursor(), entity, owner, is_read=is_read)
     unique = merging.newest_by_id(rows)
     stored = merging.look_up(unique)
     fresh = [row for row in unique.values() if row.id not in stored or merging.is_newer(row, stored[row.id])]
-    pending = merging.completed([row for row in fresh if merging.would_write(row, stored.get(row.id))], stored)
+    pending = merging.complete([row for row in fresh if merging.would_write(row, stored.get(row.id))], stored)
     pending = [row for row in pending if merging.would_write(row, stored.get(row.id))]
     if dry_run:
         inserted = sum(row.id not in stored for row in pending)
-        updated = sum(row.id in stored and _would_move(row, stored[row.id]) for row in pending)
+        updated = sum(row.id in stored and _is_change(row, stored[row.id]) for row in pending)
     else:
         inserted, updated = merging.write(pending)
         merging.mark_unsettled(unique.values(), stored)
@@ -78,11 +81,11 @@ def merge(
 def mark_unsettled(
     cursor: psycopg.Cursor[Any], entity: Entity, account_id: int, heard_at: Mapping[int, datetime]
 ) -> None:
-    """Other content of these rows, heard of at that moment, was discarded as older."""
+    """Mark rows as in doubt: at `heard_at`, by id, other content came that was discarded as older."""
     if heard_at:
         ids = sorted(heard_at)
-        values = {"account_id": account_id, "ids": ids, "heard_at": [heard_at[one] for one in ids]}
-        _execute(cursor, "mark_unsettled", entity, values)
+        values = {"account_id": account_id, "ids": ids, "heard_at": [heard_at[row_id] for row_id in ids]}
+        cursor.execute(query("mark_unsettled", entity.name), values)
 
 
 class _Merging:
@@ -95,7 +98,7 @@ class _Merging:
         self._is_read = is_read
 
     def newest_by_id(self, rows: Iterable[Row]) -> dict[int, Row]:
-        """Pages overlap while rows move: of two copies of one id the newer counts, and of equals the later one."""
+        """One row per id, since pages overlap while rows move: the newer of two copies, the later one of equals."""
         unique: dict[int, Row] = {}
         for row in rows:
             earlier = unique.get(row.id)
@@ -108,52 +111,51 @@ class _Merging:
     def look_up(self, ids: Collection[int]) -> dict[int, _Stored]:
         cursor = self._cursor.connection.cursor(binary=True)
         values = {"account_id": self._owner.account_id, "entity": self._entity.name, "ids": list(ids)}
-        found = _execute(cursor, "stored_versions", self._entity, values)
+        found = cursor.execute(query("stored_versions", self._entity.name), values)
         return {row[0]: _Stored(row[1], Version(row[2], row[3], row[4]), row[5]) for row in found}
 
     def is_newer(self, row: Row, stored: _Stored) -> bool:
         return is_newer(row.version, stored.version, is_read=self._is_read, trust=self._owner.trust)
 
     def would_write(self, row: Row, stored: _Stored | None) -> bool:
+        """Whether a row that is newer changes anything. queries/merge.sql repeats this for what is stored by then."""
         return (
             stored is None
-            or _would_move(row, stored)
+            or _is_change(row, stored)
             or row.source_updated_at != stored.version.source_updated_at
             or self._settles(row, stored)
         )
 
-    def completed(self, rows: list[Row], stored: Mapping[int, _Stored]) -> list[Row]:
-        """Answers that lack keys which are stored keep them: an absent key is no change. Events carry every key."""
-        known = [
+    def _settles(self, row: Row, stored: _Stored) -> bool:
+        """Whether a read ends the stored row's doubt. A time that lies ahead of ours never does."""
+        is_in_doubt = stored.unsettled_at is not None and not is_later(stored.unsettled_at, row.read_at)
+        return self._is_read and is_in_doubt and not row.is_ahead
+
+    def complete(self, rows: list[Row], stored: Mapping[int, _Stored]) -> list[Row]:
+        """Add stored keys that an answer lacks: an absent key is no change. Events carry every key."""
+        partial = [
             row
             for row in rows
             if self._is_read and row.id in stored and lacks_keys(row.content_hash, stored[row.id].content_hash)
         ]
-        if not known:
+        if not partial:
             return rows
         values = {
             "account_id": self._owner.account_id,
-            "ids": [row.id for row in known],
-            "keys": list(frozenset.intersection(*(row.keys for row in known))),
+            "ids": [row.id for row in partial],
+            "keys": list(frozenset.intersection(*(row.keys for row in partial))),
         }
-        absent = dict(_execute(self._cursor, "absent_keys", self._entity, values).fetchall())
+        absent = dict(self._cursor.execute(query("absent_keys", self._entity.name), values).fetchall())
         return [self._entity.completed(row, absent[row.id]) if row.id in absent else row for row in rows]
 
     def write(self, rows: list[Row]) -> tuple[int, int]:
-        """How many were inserted, and of how many the content moved."""
+        """Stage and merge rows; returns how many were inserted, and how many others changed their content."""
         if not rows:
             return 0, 0
         if self._owner.run_id is not None:
             require_run(self._cursor, self._owner.run_id)
         stage(self._cursor, self._entity, rows, is_read=self._is_read)
-        values = {
-            "account_id": self._owner.account_id,
-            "customer_id": self._owner.customer_id,
-            "entity": self._entity.name,
-            "is_read": self._is_read,
-            "trust": self._owner.trust,
-        }
-        return merge_staged(self._cursor, self._entity, values)
+        return merge_staged(self._cursor, self._entity, self._owner, is_read=self._is_read)
 
     def mark_unsettled(self, rows: Iterable[Row], stored: Mapping[int, _Stored]) -> None:
         doubtful = {
@@ -171,18 +173,55 @@ class _Merging:
         read = {row.id: row.read_at for row in rows if row.read_at is not None}
         if read:
             values = {"account_id": self._owner.account_id, "ids": list(read), "read_at": list(read.values())}
-            _execute(self._cursor, "confirm_rows", self._entity, values)
-
-    def _settles(self, row: Row, stored: _Stored) -> bool:
-        """A time ahead of ours leaves the row in doubt, however often it is read."""
-        is_in_doubt = stored.unsettled_at is not None and not is_later(stored.unsettled_at, row.read_at)
-        return self._is_read and is_in_doubt and not row.is_ahead
+            self._cursor.execute(query("confirm_rows", self._entity.name), values)
 
 
-def _would_move(row: Row, stored: _Stored) -> bool:
+def stage(cursor: psycopg.Cursor[Any], entity: Entity, rows: Sequence[Row], *, is_read: bool) -> None:
+    """COPY rows into a temporary table that lives as long as the connection and is emptied at commit."""
+    columns = _identifiers(entity)
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA").format(
+            _stage_table(entity), columns, _table(entity)
+        )
+    )
+    cursor.execute(sql.SQL("DELETE FROM {}").format(_stage_table(entity)))  # of an earlier merge in this transaction
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(_stage_table(entity), columns)) as copy:
+        for row in rows:
+            # A row whose time lies ahead of ours is in doubt; so is a message from an event, which no list confirms.
+            is_in_doubt = row.is_ahead or (entity is MESSAGES and not is_read)
+            staged = (row.id, row.payload, row.content_hash, row.source_updated_at, row.read_at)
+            copy.write_row((*staged, row.read_at if is_in_doubt else None, *row.values))
+
+
+def merge_staged(cursor: psycopg.Cursor[Any], entity: Entity, owner: Owner, *, is_read: bool) -> tuple[int, int]:
+    """Run queries/merge.sql over the stage; returns how many rows are new, and how many others changed content."""
+    assignment = sql.SQL("{0} = excluded.{0}")
+    statement = sql.SQL(query("merge")).format(
+        table=_table(entity),
+        stage=_stage_table(entity),
+        columns=_identifiers(entity),
+        assignments=sql.SQL(",\n").join(
+            assignment.format(sql.Identifier(name)) for name in (*_ASSIGNED, *entity.columns)
+        ),
+    )
+    values = {"account_id": owner.account_id, "customer_id": owner.customer_id, "trust": owner.trust}
+    values |= {"entity": entity.name, "is_read": is_read}
+    counts = cursor.execute(statement.as_string(cursor), values).fetchone()
+    assert counts is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(counts[0]), int(counts[1])
+
+
+def _is_change(row: Row, stored: _Stored) -> bool:
     return stored.version.is_deleted or not is_same_content(row.content_hash, stored.content_hash)
 
 
-def _execute(cursor: psycopg.Cursor[Any], name: str, entity: Entity, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-    table = sql.Identifier(SCHEMA, ENTITY_TABLES[entity.name].name)
-    return cursor.execute(sql.SQL(query(name)).format(table=table).as_string(cursor), values)
+def _identifiers(entity: Entity) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, (*_STAGED, *entity.columns)))
+
+
+def _table(entity: Entity) -> sql.Identifier:
+    return sql.Identifier(SCHEMA, ENTITY_TABLES[entity.name].name)
+
+
+def _stage_table(entity: Entity) -> sql.Identifier:
+    return sql.Identifier(f"stage_{entity.name}")

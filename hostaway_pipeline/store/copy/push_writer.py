@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import sql
 from sqlalchemy import Connection, select
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version
@@ -19,7 +18,7 @@ from hostaway_pipeline.store.copy.deletions import Deletions
 from hostaway_pipeline.store.copy.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.inbox import EventOutcome, hold_events, record_outcomes
-from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, conversations
+from hostaway_pipeline.store.schema import ENTITY_TABLES, conversations
 
 # Seconds until an event is looked at again whose object may not be marked as deleted today.
 _HELD_BACK = 3600.0
@@ -68,12 +67,9 @@ class PushWriter:
 
     def known(self, entity: Entity, ids: Collection[int]) -> dict[int, Known]:
         """What is stored of these objects; only of those that are."""
-        table = sql.Identifier(SCHEMA, ENTITY_TABLES[entity.name].name)
         values = {"account_id": self.account_id, "entity": entity.name, "ids": list(ids)}
         with self._database.transaction() as connection:
-            cursor = driver(connection).cursor()
-            statement = sql.SQL(query("known_objects")).format(table=table).as_string(cursor)
-            rows = cursor.execute(statement, values).fetchall()
+            rows = driver(connection).cursor().execute(query("known_objects", entity.name), values).fetchall()
         return {row[0]: Known(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:

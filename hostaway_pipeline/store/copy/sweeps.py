@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import sql
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.entities import Entity
 from hostaway_pipeline.store.database import driver, query
-from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA, conversations, messages, sweeps
+from hostaway_pipeline.store.schema import ENTITY_TABLES, conversations, messages, sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +90,10 @@ def advance_known_until(connection: Connection, entity: Entity, account_id: int,
 
 def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen: AbstractSet[int]) -> int:
     """How many rows of the table the sweep's count is to be compared with."""
-    table = sql.Identifier(SCHEMA, ENTITY_TABLES[record.entity].name)
     values = {"account_id": account_id, "seen": list(seen), "started_at": record.started_at}
-    cursor = driver(connection).cursor()
-    found = cursor.execute(sql.SQL(query("live_rows")).format(table=table).as_string(cursor), values).fetchone()
-    assert found is not None  # noqa: S101 (an aggregate always returns one row)
-    return int(found[0])
+    row = driver(connection).cursor().execute(query("live_rows", record.entity), values).fetchone()
+    assert row is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(row[0])
 
 
 def record_sweep(connection: Connection, account_id: int, record: SweepRecord, table_count: int) -> None:
