@@ -15,7 +15,7 @@ from alembic.config import Config
 
 from bench.figures import Figure, at_most, table
 from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
-from hostaway_pipeline.domain.payloads import content_hash, storable
+from hostaway_pipeline.domain.payloads import content_hash, sanitize
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.world.world import World
@@ -55,7 +55,7 @@ def samples() -> dict[str, list[Any]]:
 
 def cost(name: str, payloads: list[Any]) -> Figure:
     size = sum(len(orjson.dumps(one)) for one in payloads) // len(payloads)
-    rounds = [(seconds(storable, payloads), seconds(by_one_spelling, payloads)) for _ in range(15)]
+    rounds = [(seconds(sanitize, payloads), seconds(by_one_spelling, payloads)) for _ in range(15)]
     ours, peer = (min(times) for times in zip(*rounds, strict=True))
     each = f"a copy that knows one spelling of each name: {peer / len(payloads) * 1e6:.1f} µs"
     return at_most(f"{name} of {size:,} bytes kept clean", ours / peer, 1.15, "×", each)

@@ -66,10 +66,10 @@ class UnexpectedError(PipelineError):
 
     @classmethod
     def of(cls, error: BaseException) -> "UnexpectedError":
-        return cls(f"unexpected error: {kind_of(error)}; this is a mistake in the program")
+        return cls(f"unexpected error: {class_and_place(error)}; this is a mistake in the program")
 
 
-def kind_of(error: BaseException) -> str:
+def class_and_place(error: BaseException) -> str:
     """What and where: an error's class and the innermost place that it came from."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

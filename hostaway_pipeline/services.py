@@ -33,10 +33,10 @@ from hostaway_pipeline.store.telemetry import Telemetry
 # Requests need none while they are under way; sweeps, merges and locks of a few accounts do.
 _CONNECTIONS = 16
 # Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
-_IMPATIENT = RetryPolicy(attempts=2, attempts_when_limited=3, cap=2.0)
+_IMPATIENT = RetryPolicy(max_attempts=2, max_attempts_on_429=3, max_seconds=2.0)
 _IMPATIENT_SECONDS = 10.0
 # Who probes wants one answer, and who sends decides itself what may be sent again.
-_ONCE = RetryPolicy(attempts=1, attempts_when_limited=1)
+_ONCE = RetryPolicy(max_attempts=1, max_attempts_on_429=1)
 
 
 class Services:

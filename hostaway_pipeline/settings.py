@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
-from hostaway_pipeline.domain.deletions import DELETE_SHARE
+from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         "may it be sent again, and only when the caller asks for it.",
     )
     max_delete_share: float = Field(
-        DELETE_SHARE,
+        DEFAULT_DELETE_SHARE,
         ge=0,
         le=1,
         description="Largest share of an account's rows of one kind that may be marked as deleted in a day without "

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import select
 
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, storable
+from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, sanitize
 from hostaway_pipeline.domain.tokens import Token
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
@@ -104,7 +104,7 @@ def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
 def expected(sandbox: SandboxServer, account_id: int, entity: str) -> dict[int, Any]:
     """What must be stored of the sandbox's own data: content without secrets, and the newest change it tells of."""
     truths = list(sandbox.world.account(account_id).truth(entity))
-    return {t["id"]: (content(storable(t)), ENTITIES[entity].source_updated(t)) for t in truths}
+    return {t["id"]: (content(sanitize(t)), ENTITIES[entity].source_updated(t)) for t in truths}
 
 
 def stored(url: str, account_id: int, entity: str) -> dict[int, Any]:

@@ -22,7 +22,7 @@ UNUSABLE_SECONDS = 1.05
 _MOST_REFRESHES = 5
 
 
-def ask_for_token(transport: Transport, account_id: int, secret: str) -> Token:
+def request_token(transport: Transport, account_id: int, secret: str) -> Token:
     """A new token, not usable for UNUSABLE_SECONDS. Raises InvalidCredentials, or a TransientApiError."""
     form = {
         "grant_type": "client_credentials",
@@ -55,7 +55,7 @@ class Authenticator:
         probe: Callable[[Token], None],
         sleep: Sleep,
     ) -> None:
-        """`probe` asks for something that every token may see, and tells `worked`; raises AccessDenied as any call."""
+        """`probe` reads something that every valid token may read; it raises AccessDenied or calls `record_success`."""
         self._account_id = account_id
         self._probe = probe
         self._worked: tuple[str, float] | None = None
@@ -72,7 +72,7 @@ class Authenticator:
                 self._token = self._store.load(self._account_id) or self._refreshed(None)
             return self._token
 
-    def worked(self, token: Token, sent_at: float) -> None:
+    def record_success(self, token: Token, sent_at: float) -> None:
         """A request that was sent with this token at this monotonic moment has succeeded."""
         self._worked = (token.value, sent_at)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from hostaway_pipeline.client import endpoints, paging
 from hostaway_pipeline.client.answers import ApiObject, Page
-from hostaway_pipeline.client.auth import UNUSABLE_SECONDS, Authenticator, ask_for_token
+from hostaway_pipeline.client.auth import UNUSABLE_SECONDS, Authenticator, request_token
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.client.transport import Answer, Params, Transport
@@ -31,11 +31,11 @@ class CallStats:
         self.api_calls = 0
         self.http_429 = 0
 
-    def sent(self) -> None:
+    def count_call(self) -> None:
         with self._lock:
             self.api_calls += 1
 
-    def limited(self) -> None:
+    def count_429(self) -> None:
         with self._lock:
             self.http_429 += 1
 
@@ -81,7 +81,7 @@ class HostawayClient:
         self._transport.abort()
 
     @contextmanager
-    def aborted_by_errors(self) -> Iterator[None]:
+    def abort_on_error(self) -> Iterator[None]:
         """To be entered inside a pool's block: what unwinds it aborts first, so that the pool's threads end at once."""
         try:
             yield
@@ -116,7 +116,7 @@ class HostawayClient:
         """Raises an ApiError when Hostaway does not even show this account one listing."""
         self._page_at(endpoints.ONE_LISTING, 0)
 
-    def one(self, path: str) -> ApiObject:
+    def get_object(self, path: str) -> ApiObject:
         """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
         answer, read_at = self._call("GET", path, shape=dict)
         return ApiObject(answer.result, read_at)
@@ -157,7 +157,7 @@ class HostawayClient:
         def send() -> Answer:
             sent_at = time.monotonic()
             answer = self._transport.call(method, path, token.value, **parts)
-            self._auth.worked(token, sent_at)
+            self._auth.record_success(token, sent_at)
             return answer
 
         return self._with_retries(method, path, send, before_sending)
@@ -172,7 +172,7 @@ class HostawayClient:
     def _fetch_token(self, secret: str) -> Token:
         # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
         token, _ = self._with_retries(
-            "GET", endpoints.ACCESS_TOKENS, lambda: ask_for_token(self._transport, self.account_id, secret)
+            "GET", endpoints.ACCESS_TOKENS, lambda: request_token(self._transport, self.account_id, secret)
         )
         self._observer.record_token_refresh()
         self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it
@@ -182,23 +182,23 @@ class HostawayClient:
         self, method: str, path: str, send: Callable[[], T], before_sending: Callable[[], None] = lambda: None
     ) -> tuple[T, datetime]:
         """What was answered, and the moment of the request by the limiter's clock."""
-        waits, limited = self._policy.waits(), 0
+        delays, limited = self._policy.delays(), 0
         while True:
             self._sleep(0)
             slot = self._limiter.acquire(self.account_id, self._sleep)
             before_sending()
-            self.stats.sent()
+            self.stats.count_call()
             try:
                 with self._observed(path):
                     return send(), slot
             except RateLimited as error:
-                self.stats.limited()
+                self.stats.count_429()
                 self._limiter.record_refusal(self.account_id, slot, error.retry_at)
                 limited += 1
-                if limited >= self._policy.attempts_when_limited:
+                if limited >= self._policy.max_attempts_on_429:
                     raise
             except TransientApiError:
-                wait = next(waits, None)
+                wait = next(delays, None)
                 if wait is None or method == "POST":
                     raise
                 self._sleep(wait)

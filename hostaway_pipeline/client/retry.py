@@ -13,19 +13,20 @@ _LONGEST_WAIT = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` requests in all; waits grow from `base` seconds, doubling, with full jitter, up to `cap` seconds.
+    """Exponential backoff with jitter: delays double from `base_seconds` up to `max_seconds`.
 
-    Answers 429 are counted apart: the wait is the server's to name, so that they end later, but they do end.
+    A 429 has a limit of its own, `max_attempts_on_429`: the server names the wait, so more attempts make sense.
     """
 
-    attempts: int = 5
-    attempts_when_limited: int = 20
-    base: float = 0.5
-    cap: float = 20.0
+    max_attempts: int = 5
+    max_attempts_on_429: int = 20
+    base_seconds: float = 0.5
+    max_seconds: float = 20.0
 
-    def waits(self) -> Iterator[float]:
-        for attempt in range(self.attempts - 1):
-            ceiling = min(self.cap, self.base * 2**attempt)
+    def delays(self) -> Iterator[float]:
+        """Yield the seconds to wait before each retry: between half of the current ceiling and all of it."""
+        for attempt in range(self.max_attempts - 1):
+            ceiling = min(self.max_seconds, self.base_seconds * 2**attempt)
             yield random.uniform(ceiling / 2, ceiling)  # noqa: S311 (jitter is no secret)
 
 

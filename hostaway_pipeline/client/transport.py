@@ -10,9 +10,8 @@ from requests.adapters import HTTPAdapter
 
 from hostaway_pipeline.client.exchange import POOLS, Exchanges
 from hostaway_pipeline.client.retry import retry_at
-from hostaway_pipeline.domain.parsing import parse_json
 from hostaway_pipeline.domain.redaction import scrub
-from hostaway_pipeline.domain.values import as_int
+from hostaway_pipeline.domain.values import as_int, parse_json
 from hostaway_pipeline.errors import (
     Aborted,
     AccessDenied,

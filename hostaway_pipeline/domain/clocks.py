@@ -25,7 +25,7 @@ class Version:
     is_deleted: bool = False
 
 
-def believed(said_at: datetime | None, read_at: datetime | None) -> datetime | None:
+def plausible_time(said_at: datetime | None, read_at: datetime | None) -> datetime | None:
     """Hostaway's time, unless it lies ahead of the moment at which the content was asked for or received."""
     if said_at is not None and read_at is not None and said_at > read_at + SKEW:
         return None

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Of the rows of one entity of an account, unless HOSTAWAY_MAX_DELETE_SHARE says otherwise.
-DELETE_SHARE = 0.2
+DEFAULT_DELETE_SHARE = 0.2
 # So many may always go: a fifth of three listings is less than one.
-LEAST_DELETIONS = 5
+MIN_DELETIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Budget:
     @property
     def allowed(self) -> int:
         """Rounded up, but not by the noise of binary fractions."""
-        return max(LEAST_DELETIONS, math.ceil(round(self.live * self.max_share, 6))) if self.max_share > 0 else 0
+        return max(MIN_DELETIONS, math.ceil(round(self.live * self.max_share, 6))) if self.max_share > 0 else 0
 
     def fitting(self, groups: Iterable[frozenset[int]]) -> list[frozenset[int]]:
         """The groups that may go, in their order, each as a whole: an answer that is wrong is wrong as a whole."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from hostaway_pipeline.domain.clocks import Version, believed
-from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, Payload, content_hash, storable
+from hostaway_pipeline.domain.clocks import Version, plausible_time
+from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, Payload, content_hash, sanitize
 from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text, newest
 
 Reader = Callable[[Any], Any]
@@ -58,8 +58,8 @@ class Entity:
         except (orjson.JSONEncodeError, RecursionError):
             return None
 
-    def completed(self, row: Row, stored: Payload) -> Row:
-        """The row with the stored keys that its answer does not carry; its times are its own."""
+    def complete(self, row: Row, stored: Payload) -> Row:
+        """Add the stored keys that the row's payload lacks. The row keeps its own times."""
         missing = {key: value for key, value in stored.items() if key not in row.keys and key not in VOLATILE_KEYS}
         if not missing:
             return row
@@ -67,9 +67,9 @@ class Entity:
         return replace(whole, source_updated_at=row.source_updated_at, read_at=row.read_at, is_ahead=row.is_ahead)
 
     def _row(self, object_id: int, payload: Payload, read_at: datetime | None) -> Row:
-        kept = storable({key: value for key, value in payload.items() if key not in self.embedded})
+        kept = sanitize({key: value for key, value in payload.items() if key not in self.embedded})
         said_at = self.source_updated(kept)
-        source_updated_at = believed(said_at, read_at)
+        source_updated_at = plausible_time(said_at, read_at)
         return Row(
             id=object_id,
             payload=orjson.dumps(kept).decode(),

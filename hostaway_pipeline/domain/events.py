@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 
 from hostaway_pipeline.domain.entities import LISTINGS, MESSAGES, RESERVATIONS, Entity
-from hostaway_pipeline.domain.payloads import storable
+from hostaway_pipeline.domain.payloads import sanitize
 from hostaway_pipeline.domain.values import as_int
 
-# What an event is about. A cancellation comes as reservation.updated today; the others may come any day.
-HANDLED: Mapping[str, Entity] = MappingProxyType(
+# The kinds of events that are applied, and the entity of each. Hostaway announces a cancellation as reservation.updated
+# today; the others are documented and may come any day.
+ENTITY_OF_EVENT: Mapping[str, Entity] = MappingProxyType(
     {
         "listing.created": LISTINGS,
         "listing.updated": LISTINGS,
@@ -69,7 +70,7 @@ def parse_delivery(body: Any) -> Delivery:
     event, kind = _event(parts), _name(parts, "object")
     payload = parts.get("data")
     object_id = as_int(payload.get("id")) if isinstance(payload, dict) else None
-    if event in HANDLED and object_id is None:
+    if event in ENTITY_OF_EVENT and object_id is None:
         raise BadDelivery("data is not an object with an integer id")
     text = _json({} if payload is None else payload)
     return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignored(event))
@@ -80,7 +81,7 @@ def _event(parts: Mapping[str, Any]) -> str:
     name = parts.get("event")
     if isinstance(name, str) and "." not in name and len(name) <= _LONGEST_NAME:
         known = ".".join(filter(None, _BETWEEN_WORDS.split(name))).lower()
-        if known in HANDLED or known.startswith(_TASK):
+        if known in ENTITY_OF_EVENT or known.startswith(_TASK):
             return known
     return _name(parts, "event")
 
@@ -95,7 +96,7 @@ def _name(parts: Mapping[str, Any], key: str) -> str:
 def _json(payload: Any) -> bytes:
     """In one form, so that equal payloads are equal texts."""
     try:
-        return orjson.dumps(storable(payload), option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(sanitize(payload), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
         raise BadDelivery("data is nested too deep, or holds a number that cannot be stored") from None
 
@@ -106,6 +107,6 @@ def _fingerprint(event: str, text: bytes) -> bytes:
 
 
 def _ignored(event: str) -> str | None:
-    if event in HANDLED:
+    if event in ENTITY_OF_EVENT:
         return None
     return "tasks are not copied" if event.startswith(_TASK) else "this kind of event is not known"

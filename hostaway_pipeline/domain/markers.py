@@ -17,7 +17,7 @@ def conversation_of(message: Row) -> int | None:
     return found
 
 
-def moved(conversation: Payload, messages: Iterable[Row]) -> Mapping[str, Any] | None:
+def advance_markers(conversation: Payload, messages: Iterable[Row]) -> Mapping[str, Any] | None:
     """The conversation with its markers at the newest of its messages, or None when none of them is newer."""
     changes: dict[str, str] = {}
     for message in messages:
@@ -28,7 +28,7 @@ def moved(conversation: Payload, messages: Iterable[Row]) -> Mapping[str, Any] |
     return {**conversation, **changes} if changes else None
 
 
-def moved_row(payload: Payload, messages: Iterable[Row]) -> Row | None:
+def advanced_row(payload: Payload, messages: Iterable[Row]) -> Row | None:
     """That conversation, ready to be merged; None where nothing moves."""
-    changed = moved(payload, messages)
+    changed = advance_markers(payload, messages)
     return None if changed is None else CONVERSATIONS.row(changed)

@@ -110,7 +110,7 @@ def is_secret(name: str) -> bool:
     return kind_of_name(name) >= Kind.SECRET
 
 
-def tells_a_code(text: str) -> bool:
+def reveals_code(text: str) -> bool:
     """Whether a short text says what opens a door, such as `Gate: code 4711`."""
     if _CODE_HINT.search(text) is None or _CODE_ITSELF.search(text) is None:
         return False

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from hostaway_pipeline.domain.cards import REDACTED, digits_of, mask_cards, may_hold_card
-from hostaway_pipeline.domain.names import Kind, kind_of_name, tells_a_code
+from hostaway_pipeline.domain.names import Kind, kind_of_name, reveals_code
 from hostaway_pipeline.domain.values import as_bool
 
 Payload = Mapping[str, Any]
@@ -49,7 +49,7 @@ _TEXT, _IDENTIFIER, _PHONE = int(Kind.TEXT), int(Kind.IDENTIFIER), int(Kind.PHON
 _NAME, _VALUE, _SECRET, _LINK_HASH = int(Kind.NAME), int(Kind.VALUE), int(Kind.SECRET), int(Kind.LINK_HASH)
 
 
-def storable(value: Any) -> Any:
+def sanitize(value: Any) -> Any:
     """A copy without secrets at any depth, and without characters that Postgres cannot store."""
     hashes: list[str] = []
     cleaned = _cleaned(value, _TEXT, hashes)
@@ -151,7 +151,7 @@ def _mask_codes(kept: dict[str, Any], codes: list[str], names: list[Any]) -> Non
         value = kept[key]
         if value is None or value == "" or isinstance(value, bool):
             continue
-        if is_code or (not _CUSTOM_FIELD.isdisjoint(kept) and tells_a_code(f"{' '.join(texts)} {value}")):
+        if is_code or (not _CUSTOM_FIELD.isdisjoint(kept) and reveals_code(f"{' '.join(texts)} {value}")):
             kept[key] = REDACTED
 
 

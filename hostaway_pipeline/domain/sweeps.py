@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 # Rows may move while a list is read; a list that never stands still for one pass is read again next time.
-MOST_PASSES = 3
+MAX_PASSES = 3
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Reading:
 
     @property
     def is_done(self) -> bool:
-        return self.last.is_complete or self.is_stable or len(self.passes) >= MOST_PASSES
+        return self.last.is_complete or self.is_stable or len(self.passes) >= MAX_PASSES
 
     @property
     def is_stable(self) -> bool:
@@ -74,7 +74,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Tombstones:
+class TombstonePlan:
     """`ids` may be marked as deleted; or none may, and `held_back` says why in a sentence."""
 
     ids: frozenset[int] = frozenset()
@@ -82,7 +82,7 @@ class Tombstones:
     held_back: str | None = None
 
 
-def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_share: float) -> Tombstones:
+def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_share: float) -> TombstonePlan:
     """Rows that were alive before a complete sweep and were not in it.
 
     An answer that shows none of them looks like a wrong key or a broken filter rather than like deletions: then nothing
@@ -91,18 +91,18 @@ def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_shar
     missing = frozenset(alive - seen)
     if missing and len(missing) == len(alive) and max_share < 1:
         reason = f"{len(missing)} of {len(alive)} rows are missing from the answer: all that there were"
-        return Tombstones(missing=len(missing), held_back=reason)
-    return Tombstones(missing, len(missing))
+        return TombstonePlan(missing=len(missing), held_back=reason)
+    return TombstonePlan(missing, len(missing))
 
 
-def plan_confirmed(
+def plan_after_second_read(
     alive: AbstractSet[int], first: AbstractSet[int], second: Reading, *, max_share: float
-) -> Tombstones:
+) -> TombstonePlan:
     """What a second read of the list leaves of the plan: a row has gone when both miss it.
 
     An update and a deletion in one pass can hide each other, and one wrong answer is no proof.
     """
     if not second.is_complete:
         held_back = "rows are missing, and the list changed while it was read again"
-        return Tombstones(missing=len(alive - first), held_back=held_back)
+        return TombstonePlan(missing=len(alive - first), held_back=held_back)
     return plan_tombstones(alive, first | second.last.seen, max_share=max_share)

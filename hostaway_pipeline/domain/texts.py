@@ -16,7 +16,7 @@ _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 _MOST_ESCAPES = 3
 
 
-def reads_alike(stored: str, sent: str) -> bool:
+def is_same_text(stored: str, sent: str) -> bool:
     """Whether a message as Hostaway stores it can be the one that was sent: HTML entities, line ends, spaces, the form
     of accents, and a signature below it are Hostaway's own."""
     wanted = _as_read(sent)

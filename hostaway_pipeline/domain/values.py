@@ -1,13 +1,31 @@
-"""Hostaway's loosely typed values turned into typed ones. What cannot be read becomes None."""
+"""Reads Hostaway's JSON and its loosely typed values. What cannot be read becomes None, never an exception."""
 
+import json
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import orjson
+
 BIGINT = 2**63
+_MAX_INTEGER_LENGTH = 20  # characters of -2**63 and of 2**64 - 1
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
 _EXACT = 2.0**53  # beyond it a float may stand for another integer
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON text; None where it is not JSON.
+
+    orjson refuses a text with half of a surrogate pair, which the standard library and Hostaway's PHP accept.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(content, parse_int=_parse_integer, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError, OverflowError):
+            return None
 
 
 def as_int(value: Any) -> int | None:
@@ -62,3 +80,15 @@ def as_date(value: Any) -> date | None:
 
 def newest(*instants: datetime | None) -> datetime | None:
     return max((i for i in instants if i is not None), default=None)
+
+
+def _parse_integer(digits: str) -> int | float:
+    """Parse as orjson does: beyond 64 bits a float, since orjson and Postgres could not write a longer integer."""
+    if len(digits) <= _MAX_INTEGER_LENGTH and -BIGINT <= (number := int(digits)) < 2**64:
+        return number
+    return float(digits)  # from the text: beyond a float's range that is infinite, where float(int) would raise
+
+
+def _refuse_constant(constant: str) -> None:
+    """Refuse NaN and Infinity, which are not JSON."""
+    raise ValueError(constant)

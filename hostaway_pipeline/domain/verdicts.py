@@ -1,6 +1,6 @@
 """What the events of one object come to, given what is stored of it: merge one of them, read the object, or nothing.
 
-Pure: sync/apply.py acts on it. Order of arrival means nothing, for deliveries come late, twice and out of order.
+Pure: sync/apply.py acts on it. Order of candidate means nothing, for deliveries come late, twice and out of order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from hostaway_pipeline.domain.payloads import is_same_content
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredObject:
     """What is stored of an object. `keys` are those of its payload."""
 
     content_hash: bytes
@@ -22,7 +22,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Candidate:
     """What one event says of the object. `row` None, or `is_incomplete`: only Hostaway itself can tell."""
 
     event_id: int
@@ -52,37 +52,37 @@ class Verdict:
     doubted_at: datetime | None = None
 
 
-def decide(arrivals: Sequence[Arrival], known: Known | None, trust: timedelta = CLOCK_TRUST) -> Verdict:
+def decide(candidates: Sequence[Candidate], known: StoredObject | None, trust: timedelta = CLOCK_TRUST) -> Verdict:
     """Newest by Hostaway's own clock wins. What that clock cannot settle is read by id: no time, a tie, missing keys,
     an object that is marked as deleted, or an older event that came later than the trust span after what is stored."""
-    current = [arrival for arrival in arrivals if not _is_behind(arrival, known)]
-    behind = [arrival for arrival in arrivals if _is_behind(arrival, known)]
+    current = [candidate for candidate in candidates if not _is_behind(candidate, known)]
+    behind = [candidate for candidate in candidates if _is_behind(candidate, known)]
     if not current:
-        late = [arrival for arrival in behind if _is_late(arrival, known, trust)]
-        stale = _ids(arrival for arrival in behind if arrival not in late)
+        late = [candidate for candidate in behind if _is_late(candidate, known, trust)]
+        stale = _ids(candidate for candidate in behind if candidate not in late)
         return Verdict(None, bool(late), (), stale, _ids(late), None if late else _doubted_at(behind, known))
-    winner = max(current, key=lambda arrival: (arrival.said_at is not None, arrival.said_at, arrival.event_id))
+    winner = max(current, key=lambda candidate: (candidate.said_at is not None, candidate.said_at, candidate.event_id))
     if winner.row is None or _is_unsettled(current, winner, known):
         return Verdict(None, True, _ids(current), _ids(behind))
-    passed_over = [arrival for arrival in current if arrival.said_at != winner.said_at]
-    same = [arrival for arrival in current if arrival.said_at == winner.said_at]
-    merged = Known(winner.row.content_hash, winner.row.version, winner.keys)
+    passed_over = [candidate for candidate in current if candidate.said_at != winner.said_at]
+    same = [candidate for candidate in current if candidate.said_at == winner.said_at]
+    merged = StoredObject(winner.row.content_hash, winner.row.version, winner.keys)
     return Verdict(
         winner.row, False, _ids(same), _ids(behind) + _ids(passed_over), (), _doubted_at(behind + passed_over, merged)
     )
 
 
-def _is_behind(arrival: Arrival, known: Known | None) -> bool:
-    return known is not None and is_later(known.version.source_updated_at, arrival.said_at)
+def _is_behind(candidate: Candidate, known: StoredObject | None) -> bool:
+    return known is not None and is_later(known.version.source_updated_at, candidate.said_at)
 
 
-def _is_late(arrival: Arrival, known: Known | None, trust: timedelta) -> bool:
-    if known is None or arrival.row is None or not _differs(arrival, known):
+def _is_late(candidate: Candidate, known: StoredObject | None, trust: timedelta) -> bool:
+    if known is None or candidate.row is None or not _differs(candidate, known):
         return False
-    return is_later(arrival.row.read_at, known.version.read_at, by=trust)
+    return is_later(candidate.row.read_at, known.version.read_at, by=trust)
 
 
-def _doubted_at(stale: Iterable[Arrival], kept: Known | None) -> datetime | None:
+def _doubted_at(stale: Iterable[Candidate], kept: StoredObject | None) -> datetime | None:
     if kept is None:
         return None
     doubtful = (
@@ -91,17 +91,17 @@ def _doubted_at(stale: Iterable[Arrival], kept: Known | None) -> datetime | None
     return max((row.read_at for row in doubtful if row.read_at is not None), default=None)
 
 
-def _differs(arrival: Arrival, known: Known) -> bool:
-    return arrival.row is not None and not is_same_content(arrival.row.content_hash, known.content_hash)
+def _differs(candidate: Candidate, known: StoredObject) -> bool:
+    return candidate.row is not None and not is_same_content(candidate.row.content_hash, known.content_hash)
 
 
-def _is_unsettled(current: Sequence[Arrival], winner: Arrival, known: Known | None) -> bool:
-    if any(arrival.row is None or arrival.said_at is None for arrival in current):
+def _is_unsettled(current: Sequence[Candidate], winner: Candidate, known: StoredObject | None) -> bool:
+    if any(candidate.row is None or candidate.said_at is None for candidate in current):
         return True
-    newest = [arrival for arrival in current if arrival.said_at == winner.said_at]
-    if any(arrival.is_incomplete for arrival in newest):
+    newest = [candidate for candidate in current if candidate.said_at == winner.said_at]
+    if any(candidate.is_incomplete for candidate in newest):
         return True
-    contents = {arrival.row.content_hash for arrival in newest if arrival.row}
+    contents = {candidate.row.content_hash for candidate in newest if candidate.row}
     if known is None:
         return len(contents) > 1
     if known.version.is_deleted or known.version.source_updated_at is None or known.keys - winner.keys:
@@ -111,10 +111,10 @@ def _is_unsettled(current: Sequence[Arrival], winner: Arrival, known: Known | No
     return len(contents) > 1
 
 
-def _is_part_of(known: Known, winner: Arrival) -> bool:
+def _is_part_of(known: StoredObject, winner: Candidate) -> bool:
     """Stored from a list that lacks the optional keys which the event brings."""
     return winner.row is not None and is_same_content(known.content_hash, winner.row.content_hash)
 
 
-def _ids(arrivals: Iterable[Arrival]) -> tuple[int, ...]:
-    return tuple(arrival.event_id for arrival in arrivals)
+def _ids(candidates: Iterable[Candidate]) -> tuple[int, ...]:
+    return tuple(candidate.event_id for candidate in candidates)

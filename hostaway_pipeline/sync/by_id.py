@@ -17,6 +17,6 @@ def read_by_id(client: HostawayClient, path: str) -> ApiObject | ObjectRefused:
 def ask(client: HostawayClient, path: str) -> ApiObject | ObjectRefused:
     """One read. NotFound is one word only: no proof."""
     try:
-        return client.one(path)
+        return client.get_object(path)
     except ObjectRefused as error:
         return error

@@ -9,7 +9,7 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.sync.registration import remove_webhook, try_webhook
 
-_IMPATIENT = RetryPolicy(attempts=3, attempts_when_limited=3)
+_IMPATIENT = RetryPolicy(max_attempts=3, max_attempts_on_429=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _ensure(services: Services, client: HostawayClient, url: str, *, credential_
         _delete(client, _id(other))
     enabled = True
     if registration.was != "unchanged":
-        enabled = bool(as_bool(client.one(webhook_path(registration.webhook_id)).payload.get("isEnabled")))
+        enabled = bool(as_bool(client.get_object(webhook_path(registration.webhook_id)).payload.get("isEnabled")))
     services.webhooks.record_registration(client.account_id, registration.webhook_id, is_enabled=enabled)
     return registration
 

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from hostaway_pipeline.domain.events import HANDLED
+from hostaway_pipeline.domain.events import ENTITY_OF_EVENT
 from tests.factories import reservation
 from tests.receiver.steps import ACCOUNT, KEY, PING, Receiver, basic, delivery, events
 
@@ -171,7 +171,7 @@ def test_no_body_breaks_the_webhook(receiver: Receiver, database_url: str) -> No
         assert event["account_id"] == ACCOUNT
         assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}", event["event"])
         assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}", event["object"])
-        assert (event["status"] == "pending") == (event["event"] in HANDLED)
+        assert (event["status"] == "pending") == (event["event"] in ENTITY_OF_EVENT)
         assert event["object_id"] is not None or event["status"] == "ignored"
         assert "ccNumber" not in repr(event["payload"])
     assert receiver.deliver(delivery(reservation(99))).status_code == 200

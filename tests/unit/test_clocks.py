@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hostaway_pipeline.domain.clocks import SKEW, Version, believed, is_newer
+from hostaway_pipeline.domain.clocks import SKEW, Version, is_newer, plausible_time
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, RESERVATIONS
 
 START = datetime(2026, 6, 5, 12, tzinfo=UTC)
@@ -63,15 +63,15 @@ def test_a_deleted_row_comes_back_by_a_later_question(incoming, is_read, expecte
     assert is_newer(version(*incoming), stored, is_read=is_read, trust=TRUST) is expected
 
 
-def test_a_time_ahead_of_ours_is_not_believed():
+def test_a_time_ahead_of_ours_is_not_plausible():
     heard_at = START
-    assert believed(heard_at + SKEW, heard_at) == heard_at + SKEW
-    assert believed(heard_at + SKEW + timedelta(seconds=1), heard_at) is None
-    assert believed(None, heard_at) is None
+    assert plausible_time(heard_at + SKEW, heard_at) == heard_at + SKEW
+    assert plausible_time(heard_at + SKEW + timedelta(seconds=1), heard_at) is None
+    assert plausible_time(None, heard_at) is None
 
 
 def test_without_a_moment_nobody_can_tell():
-    assert believed(START, None) == START
+    assert plausible_time(START, None) == START
 
 
 @pytest.mark.parametrize(

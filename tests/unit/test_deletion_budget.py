@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.domain.deletions import LEAST_DELETIONS, Budget
+from hostaway_pipeline.domain.deletions import MIN_DELETIONS, Budget
 
 GROUPS = st.lists(st.frozensets(st.integers(1, 60), max_size=9), max_size=8)
 
@@ -50,5 +50,5 @@ def test_a_refusal_tells_the_numbers():
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0, 1, exclude_max=True), GROUPS)
 def test_never_more_in_a_day_than_the_share_or_the_least(live, marked, share, groups):
     chosen = Budget(live, marked, share).fitting(groups)
-    most = max(LEAST_DELETIONS, math.ceil(live * share))
+    most = max(MIN_DELETIONS, math.ceil(live * share))
     assert sum(map(len, chosen)) <= max(0, most - marked)

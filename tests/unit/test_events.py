@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.domain.events import HANDLED, PING, BadDelivery, Delivery, parse_delivery
-from hostaway_pipeline.domain.parsing import parse_json
+from hostaway_pipeline.domain.events import ENTITY_OF_EVENT, PING, BadDelivery, Delivery, parse_delivery
+from hostaway_pipeline.domain.values import parse_json
 from tests.factories import reservation
 
 
@@ -95,7 +95,7 @@ def test_names_of_the_future_pass(name):
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 1, {}, {"id": None}, {"id": "x"}, {"id": 2**63}, {"id": True}])
-@pytest.mark.parametrize("event", sorted(HANDLED))
+@pytest.mark.parametrize("event", sorted(ENTITY_OF_EVENT))
 def test_an_event_that_is_worked_on_needs_an_object_with_an_id(event, data):
     with pytest.raises(BadDelivery, match="integer id"):
         parse_delivery(delivery(event) | {"data": data})
@@ -121,7 +121,7 @@ def test_the_ping_of_a_registration_is_no_delivery():
 # Kinds of events
 
 
-@pytest.mark.parametrize("event", sorted(HANDLED))
+@pytest.mark.parametrize("event", sorted(ENTITY_OF_EVENT))
 def test_known_events_are_worked_on(event):
     assert parsed(event=event).ignored is None
 
@@ -250,7 +250,7 @@ ANYTHING = st.recursive(
     max_leaves=15,
 )
 NEARLY = st.fixed_dictionaries(
-    {"object": st.just("reservation") | ANYTHING, "event": st.sampled_from([*HANDLED, "task.new"]) | ANYTHING},
+    {"object": st.just("reservation") | ANYTHING, "event": st.sampled_from([*ENTITY_OF_EVENT, "task.new"]) | ANYTHING},
     optional={
         "accountId": st.integers(1, 9) | ANYTHING,
         "data": st.fixed_dictionaries({"id": st.integers(1, 9) | ANYTHING, "more": ANYTHING}) | ANYTHING,

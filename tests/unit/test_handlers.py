@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.domain.entities import LISTINGS, MESSAGES, RESERVATIONS
-from hostaway_pipeline.domain.events import HANDLED
+from hostaway_pipeline.domain.events import ENTITY_OF_EVENT
 from hostaway_pipeline.store.inbox import ClaimedEvent
+from hostaway_pipeline.sync.push import handlers
 from hostaway_pipeline.sync.push.handlers import HANDLERS, Intent
 from tests.factories import reservation
 
@@ -31,15 +32,19 @@ def intent(event: str, payload: dict[str, Any]) -> Intent:
     return HANDLERS[event](claimed)
 
 
-def test_every_event_that_is_accepted_as_known_has_a_handler():
-    assert HANDLERS.keys() == HANDLED.keys()
+def test_every_known_event_has_a_handler():
+    assert HANDLERS.keys() == ENTITY_OF_EVENT.keys()
 
 
-@pytest.mark.parametrize("event", sorted(HANDLED))
+def test_every_handler_of_a_single_event_is_in_use():
+    assert handlers._OF_EVENT.keys() <= ENTITY_OF_EVENT.keys()
+
+
+@pytest.mark.parametrize("event", sorted(ENTITY_OF_EVENT))
 def test_a_handler_is_about_the_entity_that_the_event_is_about(event):
     wanted = intent(event, {"id": 4})
-    assert wanted.entity is HANDLED[event]
-    assert wanted.arrival.event_id == wanted.event.id == 3
+    assert wanted.entity is ENTITY_OF_EVENT[event]
+    assert wanted.candidate.event_id == wanted.event.id == 3
 
 
 @pytest.mark.parametrize("event", ["reservation.created", "reservation.updated", "reservation.cancelled"])
@@ -47,14 +52,14 @@ def test_a_reservation_is_a_row_that_names_its_listing(event):
     wanted = intent(
         event, reservation(status="cancelled", numberOfGuests=2, confirmationCode=None, reservationDate=None)
     )
-    assert wanted.arrival.row is not None
-    assert (wanted.arrival.row.id, wanted.listing_id, wanted.ignored) == (1, 40, None)
-    assert not wanted.arrival.is_incomplete
+    assert wanted.candidate.row is not None
+    assert (wanted.candidate.row.id, wanted.listing_id, wanted.ignored) == (1, 40, None)
+    assert not wanted.candidate.is_incomplete
 
 
 def test_a_row_was_read_when_its_event_was_received():
     """Of equal source times the content that was asked for, or received, later wins."""
-    row = intent("reservation.updated", reservation()).arrival.row
+    row = intent("reservation.updated", reservation()).candidate.row
     assert row is not None
     assert row.read_at == RECEIVED
 
@@ -62,22 +67,22 @@ def test_a_row_was_read_when_its_event_was_received():
 def test_a_payload_that_lacks_what_a_column_needs_is_incomplete():
     """Fields that are filled in later: a null is a value, a missing key is not."""
     payload = reservation(numberOfGuests=None, confirmationCode=None, reservationDate=None)
-    assert not intent("reservation.updated", payload).arrival.is_incomplete
+    assert not intent("reservation.updated", payload).candidate.is_incomplete
     del payload["guestName"]
-    assert intent("reservation.updated", payload).arrival.is_incomplete
+    assert intent("reservation.updated", payload).candidate.is_incomplete
 
 
 @pytest.mark.parametrize(("entity", "event"), [(LISTINGS, "listing.updated"), (RESERVATIONS, "reservation.updated"),
                                                (MESSAGES, "message.received")])  # fmt: skip
 def test_whoever_has_the_keys_of_all_columns_is_complete(entity, event):
     payload = {key: None for key, _ in entity.columns.values()} | {"id": 1}
-    assert not intent(event, payload).arrival.is_incomplete
+    assert not intent(event, payload).candidate.is_incomplete
 
 
 def test_a_deleted_listing_is_asked_for_rather_than_believed():
     """The event may be old, and the listing back."""
     wanted = intent("listing.deleted", {"id": 40})
-    assert (wanted.arrival.row, wanted.ignored) == (None, None)
+    assert (wanted.candidate.row, wanted.ignored) == (None, None)
 
 
 @pytest.mark.parametrize("event", ["message.received", "message.created"])

@@ -6,7 +6,7 @@ import pytest
 
 from hostaway_pipeline.domain.clocks import Version
 from hostaway_pipeline.domain.entities import Row
-from hostaway_pipeline.domain.verdicts import Arrival, Known, Verdict, decide
+from hostaway_pipeline.domain.verdicts import Candidate, StoredObject, Verdict, decide
 
 KEYS = frozenset({"id", "status"})
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -17,16 +17,16 @@ def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def came(event_id: int, said: float, received: float, content: str) -> Arrival:
-    return Arrival(event_id, Row(1, "{}", content.encode(), at(said), (), at(received)), KEYS)
+def came(event_id: int, said: float, received: float, content: str) -> Candidate:
+    return Candidate(event_id, Row(1, "{}", content.encode(), at(said), (), at(received)), KEYS)
 
 
-def stored(said: float, received: float | None, content: str) -> Known:
-    return Known(content.encode(), Version(at(said), None if received is None else at(received)), KEYS)
+def stored(said: float, received: float | None, content: str) -> StoredObject:
+    return StoredObject(content.encode(), Version(at(said), None if received is None else at(received)), KEYS)
 
 
-def verdict(*arrivals: Arrival, known: Known | None) -> Verdict:
-    return decide(arrivals, known, TRUST)
+def verdict(*candidates: Candidate, known: StoredObject | None) -> Verdict:
+    return decide(candidates, known, TRUST)
 
 
 def test_an_older_event_within_the_span_is_stale_and_leaves_a_doubt() -> None:
@@ -79,7 +79,7 @@ def test_a_newer_event_is_merged_beside_a_late_one_without_a_read() -> None:
 
 
 def test_where_the_object_is_read_in_any_case_nobody_waits_longer() -> None:
-    unreadable = Arrival(1, row=None)
+    unreadable = Candidate(1, row=None)
     found = verdict(unreadable, came(2, 1, 400, "c"), known=stored(5, 10, "a"))
     assert found == Verdict(None, True, (1,), (2,), (), None)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Row
-from hostaway_pipeline.domain.markers import conversation_of, moved, moved_row
+from hostaway_pipeline.domain.markers import advance_markers, advanced_row, conversation_of
 
 CONVERSATION = {"id": 5, "reservationId": 7, "messageSentOn": "2026-06-01 10:00:00", "messageReceivedOn": None}
 
@@ -19,7 +19,7 @@ def message(date: str | None = "2026-06-02 10:00:00", **changes: Any) -> Row:
 
 
 def markers(*messages: Row) -> tuple[Any, Any] | None:
-    changed = moved(CONVERSATION, messages)
+    changed = advance_markers(CONVERSATION, messages)
     return None if changed is None else (changed["messageSentOn"], changed["messageReceivedOn"])
 
 
@@ -44,7 +44,7 @@ def test_a_message_that_is_not_newer_moves_nothing(date):
 
 def test_no_message_moves_nothing():
     assert markers() is None
-    assert moved_row(CONVERSATION, []) is None
+    assert advanced_row(CONVERSATION, []) is None
 
 
 def test_both_markers_may_move_at_once():
@@ -54,7 +54,7 @@ def test_both_markers_may_move_at_once():
 
 def test_everything_else_stays_and_the_original_is_left_alone():
     before = dict(CONVERSATION)
-    changed = moved(CONVERSATION, [message()])
+    changed = advance_markers(CONVERSATION, [message()])
     assert changed == {**before, "messageReceivedOn": "2026-06-02 10:00:00"}
     assert before == CONVERSATION
 
@@ -64,7 +64,7 @@ def test_a_fraction_of_a_second_is_cut_as_hostaway_writes_it():
 
 
 def test_the_row_is_the_moved_conversation():
-    row = moved_row(CONVERSATION, [message()])
+    row = advanced_row(CONVERSATION, [message()])
     assert row == CONVERSATIONS.row({**CONVERSATION, "messageReceivedOn": "2026-06-02 10:00:00"})
 
 

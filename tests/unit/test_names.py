@@ -2,7 +2,7 @@
 
 import pytest
 
-from hostaway_pipeline.domain.names import Kind, is_secret, kind_of_name, tells_a_code
+from hostaway_pipeline.domain.names import Kind, is_secret, kind_of_name, reveals_code
 
 CARD_NAMES = [
     "ccNumber", "CCNumber", "ccnumber", "CCNUMBER", "CCnumber", "cc_number", "CC-Number", "ccName",
@@ -87,12 +87,12 @@ def test_anything_else_is_text(name):
     "text", ["Door code: 4711", "Gate: code 4711", "WiFi: home, password: hunter2", "PIN for the lockbox is 4711"]
 )
 def test_a_text_may_tell_a_code(text):
-    assert tells_a_code(text)
+    assert reveals_code(text)
 
 
 @pytest.mark.parametrize("text", ["Custom field value one", "Door: the blue one", "Promo code: SUMMER26", "3 keys", ""])
 def test_other_texts_tell_none(text):
-    assert not tells_a_code(text)
+    assert not reveals_code(text)
 
 
 def test_a_name_of_any_length_is_read_quickly():

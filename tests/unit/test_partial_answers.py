@@ -70,13 +70,13 @@ def a_row(**payload: Any) -> Row:
 
 def test_a_row_that_lacks_nothing_stays_as_it_is() -> None:
     row = a_row(status="new", updatedOn="2026-06-02 10:00:00")
-    assert RESERVATIONS.completed(row, {"id": 1, "status": "old"}) is row
-    assert RESERVATIONS.completed(row, {}) is row
+    assert RESERVATIONS.complete(row, {"id": 1, "status": "old"}) is row
+    assert RESERVATIONS.complete(row, {}) is row
 
 
 def test_keys_that_it_lacks_are_those_that_are_stored() -> None:
     row = a_row(status="new", updatedOn="2026-06-02 10:00:00")
-    whole = RESERVATIONS.completed(row, {"status": "old", "totalPrice": 90.5, "financeField": [1]})
+    whole = RESERVATIONS.complete(row, {"status": "old", "totalPrice": 90.5, "financeField": [1]})
     assert orjson.loads(whole.payload) == {
         "id": 1, "status": "new", "updatedOn": "2026-06-02 10:00:00", "totalPrice": 90.5, "financeField": [1],
     }  # fmt: skip
@@ -91,7 +91,7 @@ def test_keys_that_it_lacks_are_those_that_are_stored() -> None:
 def test_its_times_are_its_own(said: str | None) -> None:
     """A stored time must not vouch for an answer that has none."""
     row = a_row(status="new", **({} if said is None else {"updatedOn": said}))
-    whole = RESERVATIONS.completed(row, {"totalPrice": 1, "updatedOn": "2026-06-04 00:00:00", "latestActivityOn": "x"})
+    whole = RESERVATIONS.complete(row, {"totalPrice": 1, "updatedOn": "2026-06-04 00:00:00", "latestActivityOn": "x"})
     assert (whole.source_updated_at, whole.read_at, whole.is_ahead) == (row.source_updated_at, READ_AT, row.is_ahead)
     assert whole.is_ahead is (said == "2099-01-01 00:00:00")
     assert "latestActivityOn" not in orjson.loads(whole.payload)

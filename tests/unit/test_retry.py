@@ -122,37 +122,39 @@ def test_whatever_it_says_the_wait_is_bounded(text):
 
 
 def test_five_attempts_have_four_waits():
-    assert len(list(RetryPolicy(attempts=5).waits())) == 4
+    assert len(list(RetryPolicy(max_attempts=5).delays())) == 4
 
 
 @given(st.integers(1, 40))
 def test_n_attempts_have_one_wait_less(attempts):
-    assert len(list(RetryPolicy(attempts=attempts).waits())) == attempts - 1
+    assert len(list(RetryPolicy(max_attempts=attempts).delays())) == attempts - 1
 
 
 @given(st.integers(1, 40), st.floats(0.001, 10), st.floats(0.001, 60))
 def test_no_wait_is_longer_than_the_cap(attempts, base, cap):
-    assert all(0 < wait <= cap for wait in RetryPolicy(attempts=attempts, base=base, cap=cap).waits())
+    assert all(
+        0 < wait <= cap for wait in RetryPolicy(max_attempts=attempts, base_seconds=base, max_seconds=cap).delays()
+    )
 
 
 def test_waits_double_until_the_cap():
     """Half of each wait is fixed, half is jitter."""
     ceilings = [0.5, 1.0, 2.0, 4.0, 4.0]
     for _ in range(50):
-        waits = list(RetryPolicy(attempts=6, base=0.5, cap=4.0).waits())
+        waits = list(RetryPolicy(max_attempts=6, base_seconds=0.5, max_seconds=4.0).delays())
         assert all(ceiling / 2 <= wait <= ceiling for wait, ceiling in zip(waits, ceilings, strict=True))
 
 
 def test_waits_are_jittered():
     """Processes that failed together must not come back together."""
-    assert len({next(RetryPolicy().waits()) for _ in range(20)}) > 10
+    assert len({next(RetryPolicy().delays()) for _ in range(20)}) > 10
 
 
 def test_the_default_gives_up_within_a_minute():
     policy = RetryPolicy()
-    assert sum(policy.cap if wait > policy.cap else wait for wait in policy.waits()) < 60
+    assert sum(policy.max_seconds if wait > policy.max_seconds else wait for wait in policy.delays()) < 60
 
 
 def test_answers_429_are_tried_more_often_but_not_for_ever():
     """The server names the wait, so patience is cheap; but a sync has to end."""
-    assert RetryPolicy().attempts < RetryPolicy().attempts_when_limited < 100
+    assert RetryPolicy().max_attempts < RetryPolicy().max_attempts_on_429 < 100

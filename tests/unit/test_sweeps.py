@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.domain.sweeps import Reading, Tally, plan_confirmed, plan_tombstones
+from hostaway_pipeline.domain.sweeps import Reading, Tally, plan_after_second_read, plan_tombstones
 
 IDS = st.sets(st.integers(1, 60), max_size=40)
 SHARES = st.floats(0, 1)
@@ -133,12 +133,12 @@ def test_three_passes_without_a_count_that_never_agree_are_not_complete():
 
 
 def test_only_what_both_reads_miss_has_gone():
-    plan = plan_confirmed({1, 2, 3, 4}, {1, 2}, Reading([tally(({1, 3}, 2))]), max_share=0.2)
+    plan = plan_after_second_read({1, 2, 3, 4}, {1, 2}, Reading([tally(({1, 3}, 2))]), max_share=0.2)
     assert plan.ids == {4}
 
 
 def test_a_second_read_that_is_not_complete_proves_nothing():
-    plan = plan_confirmed({1, 2, 3}, {1, 2}, Reading([ended({1, 2}, 3), ended({1, 2}, 3)]), max_share=0.2)
+    plan = plan_after_second_read({1, 2, 3}, {1, 2}, Reading([ended({1, 2}, 3), ended({1, 2}, 3)]), max_share=0.2)
     assert (plan.ids, plan.missing) == (frozenset(), 1)
     assert plan.held_back == "rows are missing, and the list changed while it was read again"
 

@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from hostaway_pipeline.domain.texts import is_blank, reads_alike
+from hostaway_pipeline.domain.texts import is_blank, is_same_text
 
 SENT = "Dear Zoë,\n\nB&B is at <12>.\nSee you & yours"
 
@@ -29,7 +29,7 @@ SENT = "Dear Zoë,\n\nB&B is at <12>.\nSee you & yours"
     ],
 )
 def test_what_hostaway_makes_of_a_text_reads_alike(stored: str) -> None:
-    assert reads_alike(stored, SENT)
+    assert is_same_text(stored, SENT)
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def test_what_hostaway_makes_of_a_text_reads_alike(stored: str) -> None:
     ],
 )
 def test_another_text_does_not(stored: str) -> None:
-    assert not reads_alike(stored, SENT)
+    assert not is_same_text(stored, SENT)
 
 
 @pytest.mark.parametrize("text", ["AT&T&copy", "&amp;amp; as it is written", "a &lt; b", "-- \nonly this", "x\n--\ny"])
 def test_entities_and_dashes_that_were_meant_are_recognised_too(text: str) -> None:
-    assert reads_alike(text, text)
-    assert reads_alike(html.escape(text), text)
+    assert is_same_text(text, text)
+    assert is_same_text(html.escape(text), text)
 
 
 def test_a_message_that_is_more_than_its_signature_is_not_taken_for_the_part_above_it() -> None:
-    assert not reads_alike("a", "a\n--\nb")
+    assert not is_same_text("a", "a\n--\nb")
 
 
 @pytest.mark.parametrize(

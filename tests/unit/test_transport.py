@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.client.transport import Answer, Transport
-from hostaway_pipeline.domain.payloads import content_hash, storable
+from hostaway_pipeline.domain.payloads import content_hash, sanitize
 from hostaway_pipeline.errors import (
     AccessDenied,
     ApiError,
@@ -438,4 +438,4 @@ def test_an_integer_beyond_64_bits_beside_half_a_surrogate_pair_can_be_written_a
     body = b'{"status": "success", "result": [{"id": 1, "body": "\\ud83d", "hash": 123456789012345678901}], "count": 1}'
     server.says(200, body)
     result = transport.call("GET", "/listings", "token").result
-    content_hash(storable(result[0]))
+    content_hash(sanitize(result[0]))

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
 from hostaway_pipeline.domain.events import PING, BadDelivery, parse_delivery
-from hostaway_pipeline.domain.parsing import parse_json
+from hostaway_pipeline.domain.values import parse_json
 from hostaway_pipeline.errors import DatabaseUnavailable, EventRejected, KeyringError
 from webhook_receiver.answers import Responses, problems
 from webhook_receiver.auth import parse_basic

@@ -146,7 +146,7 @@ class _Merging:
             "keys": list(frozenset.intersection(*(row.keys for row in partial))),
         }
         absent = dict(self._cursor.execute(query("absent_keys", self._entity.name), values).fetchall())
-        return [self._entity.completed(row, absent[row.id]) if row.id in absent else row for row in rows]
+        return [self._entity.complete(row, absent[row.id]) if row.id in absent else row for row in rows]
 
     def write(self, rows: list[Row]) -> tuple[int, int]:
         """Stage and merge rows; returns how many were inserted, and how many others changed their content."""

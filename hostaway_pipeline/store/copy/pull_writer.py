@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.deletions import DELETE_SHARE
+from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
 from hostaway_pipeline.store.copy import sweeps, threads
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
@@ -67,7 +67,7 @@ class PullWriter:
         seen: AbstractSet[int],
         deleted: Collection[int],
         asked_at: datetime,
-        max_share: float = DELETE_SHARE,
+        max_share: float = DEFAULT_DELETE_SHARE,
     ) -> tuple[int, SweepRecord]:
         """Set a sweep's tombstones, all or none, and its record in one transaction; returns how many were set.
 
@@ -133,7 +133,7 @@ class PullWriter:
         *,
         asked_at: datetime,
         synced_at: datetime,
-        max_share: float = DELETE_SHARE,
+        max_share: float = DEFAULT_DELETE_SHARE,
     ) -> tuple[Counts, Marked]:
         """Messages, their tombstones and "this conversation is read" become visible together or not at all.
 

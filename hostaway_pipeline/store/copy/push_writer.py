@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.deletions import DELETE_SHARE
+from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Entity, Row
-from hostaway_pipeline.domain.markers import conversation_of, moved_row
-from hostaway_pipeline.domain.verdicts import Known
+from hostaway_pipeline.domain.markers import advanced_row, conversation_of
+from hostaway_pipeline.domain.verdicts import StoredObject
 from hostaway_pipeline.store.copy.deletions import Deletions
 from hostaway_pipeline.store.copy.merge import Owner, mark_unsettled, merge
 from hostaway_pipeline.store.database import Database, driver, query
@@ -54,7 +54,7 @@ class PushWriter:
         customer_id: UUID,
         *,
         trust: timedelta = CLOCK_TRUST,
-        max_delete_share: float = DELETE_SHARE,
+        max_delete_share: float = DEFAULT_DELETE_SHARE,
     ) -> None:
         self.account_id = account_id
         self._max_delete_share = max_delete_share
@@ -65,12 +65,12 @@ class PushWriter:
     def trust(self) -> timedelta:
         return self._owner.trust
 
-    def known(self, entity: Entity, ids: Collection[int]) -> dict[int, Known]:
+    def known(self, entity: Entity, ids: Collection[int]) -> dict[int, StoredObject]:
         """What is stored of these objects; only of those that are."""
         values = {"account_id": self.account_id, "entity": entity.name, "ids": list(ids)}
         with self._database.transaction() as connection:
             rows = driver(connection).cursor().execute(query("known_objects", entity.name), values).fetchall()
-        return {row[0]: Known(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
+        return {row[0]: StoredObject(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:
         """Those of these objects that are here and not deleted."""
@@ -138,7 +138,7 @@ class PushWriter:
         moved = []
         for conversation_id, payload, said_at in self._payloads(connection, by_conversation):
             own = by_conversation[conversation_id]
-            if (row := moved_row(payload, own)) is not None:
+            if (row := advanced_row(payload, own)) is not None:
                 read_at = max((message.read_at for message in own if message.read_at), default=None)
                 moved.append(replace(row, source_updated_at=said_at, read_at=read_at))
         return moved

@@ -32,7 +32,7 @@ class Reads:
 
     def read_into(self, report: Report) -> None:
         """What was read before a failure is in the report all the same."""
-        with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.aborted_by_errors():
+        with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.abort_on_error():
             for outcome in self._side_by_side(self._list_reads(pool)):
                 report.add(outcome)
             if MESSAGES.name in self.request.entities:
@@ -72,7 +72,7 @@ class Reads:
         """Each in a thread of its own; the first failure is raised once all have ended."""
         if len(calls) <= 1:
             return [call() for call in calls]
-        with ThreadPoolExecutor(len(calls), "sweep") as executor, self.client.aborted_by_errors():
+        with ThreadPoolExecutor(len(calls), "sweep") as executor, self.client.abort_on_error():
             futures = [executor.submit(call) for call in calls]
             wait(futures)  # here, not at the pool's end: an interrupt has to reach the client before that
         return [future.result() for future in futures]

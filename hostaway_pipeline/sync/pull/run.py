@@ -30,7 +30,7 @@ from hostaway_pipeline.sync.pull.undelivered import recover_undelivered
 from hostaway_pipeline.sync.registration import ensure_webhook, receiver_url
 
 log = structlog.get_logger(__name__)
-_PROBE = RetryPolicy(attempts=1, attempts_when_limited=1)
+_PROBE = RetryPolicy(max_attempts=1, max_attempts_on_429=1)
 
 
 # Beyond a few accounts the outgoing IP's limit is what all of them wait for.

@@ -10,7 +10,7 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import whole_list
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS, Entity
-from hostaway_pipeline.domain.sweeps import Reading, Tally, Tombstones, plan_confirmed, plan_tombstones
+from hostaway_pipeline.domain.sweeps import Reading, Tally, TombstonePlan, plan_after_second_read, plan_tombstones
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -54,11 +54,11 @@ class Sweep:
         reading = self._read()
         plan = plan_tombstones(alive, reading.last.seen, max_share=max_delete_share)
         if not reading.is_complete:
-            plan = Tombstones()
+            plan = TombstonePlan()
         elif plan.missing and not reading.is_confirmed:
             first = reading.last.seen
             reading = self._read(to_the_end=True)
-            plan = plan_confirmed(alive, first, reading, max_share=max_delete_share)
+            plan = plan_after_second_read(alive, first, reading, max_share=max_delete_share)
         record = SweepRecord(
             entity=self._entity.name,
             started_at=started_at,

@@ -12,7 +12,7 @@ from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.domain.verdicts import Verdict, decide
-from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError, kind_of
+from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError, class_and_place
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.inbox import ClaimedEvent, EventOutcome
@@ -114,7 +114,11 @@ def _apply_account(services: Services, account_id: int, events: list[ClaimedEven
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {scrub(str(error))[:300]}" if isinstance(error, PipelineError) else kind_of(error)
+    return (
+        f"{type(error).__name__}: {scrub(str(error))[:300]}"
+        if isinstance(error, PipelineError)
+        else class_and_place(error)
+    )
 
 
 def _apply(writer: PushWriter, events: list[ClaimedEvent]) -> Applied:
@@ -145,7 +149,7 @@ def _decide_entity(
     known = writer.known(entity, by_object)
     orphaned = _without_conversation(writer, intents)
     for object_id, own in by_object.items():
-        verdict = decide([intent.arrival for intent in own], known.get(object_id), writer.trust)
+        verdict = decide([intent.candidate for intent in own], known.get(object_id), writer.trust)
         conversation_id = own[-1].conversation_id
         changes.outcomes += [EventOutcome(event_id, "stale") for event_id in verdict.stale]
         if verdict.doubted_at is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import object_path
-from hostaway_pipeline.domain.breaker import FAILURES_THAT_OPEN, pause_after
+from hostaway_pipeline.domain.breaker import FAILURE_THRESHOLD, pause_after
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS
 from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import (
@@ -25,7 +25,7 @@ from hostaway_pipeline.errors import (
     NotFound,
     PermanentApiError,
     RateLimited,
-    kind_of,
+    class_and_place,
 )
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account, Accounts
@@ -183,7 +183,7 @@ def _apply_answers(inbox: Inbox, writer: PushWriter, batch: list[Confirmation], 
     except Exception as error:  # noqa: BLE001 (whatever one object can break must not stop the others)
         applied = Applied(writer.account_id)
         if len(batch) == 1:
-            _record(inbox, batch, "pending", kind_of(error), is_attempt=True)
+            _record(inbox, batch, "pending", class_and_place(error), is_attempt=True)
             return applied
         for confirmation in batch:
             applied = applied.joined(_apply_answers(inbox, writer, [confirmation], reader))
@@ -238,7 +238,7 @@ def _record_failure(accounts: Accounts, account: Account, error: ApiError) -> No
         return
     pause = pause_after(account.failures + 1, is_permanent=isinstance(error, PermanentApiError))
     accounts.mark_failed(account.account_id, pause=pause)
-    if pause is not None and account.failures + 1 <= FAILURES_THAT_OPEN:
+    if pause is not None and account.failures + 1 <= FAILURE_THRESHOLD:
         accounts.ask_for_sync(account.account_id)
 
 

@@ -115,7 +115,7 @@ def _ask(
     has_it: bool | None = None
     try:
         with open_client(account_id) as client:
-            client.one(object_path(RESERVATIONS, reservation_id))
+            client.get_object(object_path(RESERVATIONS, reservation_id))
         has_it = True
     except NotFound:
         has_it = False

@@ -8,7 +8,7 @@ from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import ListRead, messages_of, messages_path
 from hostaway_pipeline.domain.sweeps import Reading, Tally
-from hostaway_pipeline.domain.texts import reads_alike
+from hostaway_pipeline.domain.texts import is_same_text
 from hostaway_pipeline.domain.values import as_bool, as_instant, as_int
 from hostaway_pipeline.errors import GarbledBody, TransientApiError
 from hostaway_pipeline.store.outbox import OutboundMessage
@@ -56,7 +56,7 @@ def matching_message(
     ours = {key: found for key, found in held.items() if key not in taken and _has_text_of(message, found.payload)}
     if not ours and message.ids_before and held.keys().isdisjoint(message.ids_before):
         raise GarbledBody(f"{messages_path(message.conversation_id)}: nothing of what was there before")
-    if ours and any(_is_under_way(other) and reads_alike(other.body, message.body) for other in others):
+    if ours and any(_is_under_way(other) and is_same_text(other.body, message.body) for other in others):
         raise TransientApiError("what stands in its conversation may be another key's message, which is being sent")
     return min(ours.items(), key=lambda entry: (_written_at(entry[1].payload), entry[0]), default=None)
 
@@ -66,7 +66,7 @@ def _is_under_way(other: OutboundMessage) -> bool:
 
 
 def _has_text_of(message: OutboundMessage, payload: Mapping[str, Any]) -> bool:
-    return not as_bool(payload.get("isIncoming")) and reads_alike(str(payload.get("body") or ""), message.body)
+    return not as_bool(payload.get("isIncoming")) and is_same_text(str(payload.get("body") or ""), message.body)
 
 
 def _written_at(payload: Mapping[str, Any]) -> datetime:

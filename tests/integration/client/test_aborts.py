@@ -77,7 +77,7 @@ def test_an_abort_ends_the_wait_between_two_tries(open_sandbox: OpenSandbox, ope
     services = open_services(sandbox)
     add_account(services, 59808)
     sandbox.faults.update(down=True)
-    with services.client(59808, RetryPolicy(base=120, cap=120)) as client:
+    with services.client(59808, RetryPolicy(base_seconds=120, max_seconds=120)) as client:
         assert_abort_ends(client)
 
 
@@ -134,7 +134,7 @@ def test_a_sync_ends_although_every_answer_has_one_more_byte(
     add_account(services, 59808)
     sandbox.faults.update(dribble=part)
     began = time.monotonic()
-    with services.client(59808, RetryPolicy(attempts=2, base=0.1)) as client, pytest.raises(NetworkError):
+    with services.client(59808, RetryPolicy(max_attempts=2, base_seconds=0.1)) as client, pytest.raises(NetworkError):
         client.page("/listings", {})
     assert time.monotonic() - began < 10
     sandbox.faults.clear()

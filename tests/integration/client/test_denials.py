@@ -25,7 +25,7 @@ def test_endless_denials_of_objects_cost_no_token(
     with services.client(59808) as client:
         for reservation_id in list(account.reservations)[:12]:
             with pytest.raises(AccessDenied):
-                client.one(f"/reservations/{reservation_id}")
+                client.get_object(f"/reservations/{reservation_id}")
     assert sandbox.counters.calls()[TOKEN_CALLS] == 0
 
 

@@ -77,7 +77,7 @@ def test_denials_at_once_share_a_look_at_the_token(open_sandbox: OpenSandbox, op
 
     def denied(reservation_id: int) -> bool:
         with pytest.raises(AccessDenied):
-            client.one(f"/reservations/{reservation_id}")
+            client.get_object(f"/reservations/{reservation_id}")
         return True
 
     with services.client(59808) as client, ThreadPoolExecutor(16) as pool:
@@ -98,7 +98,7 @@ def test_a_token_that_is_revoked_right_after_it_worked_is_replaced(
         for _ in range(3):
             client.page("/listings", {})
             sandbox.tokens.revoke_all(59808)
-            assert len(list(pool.map(lambda one: client.one(f"/reservations/{one}"), wanted))) == len(wanted)
+            assert len(list(pool.map(lambda one: client.get_object(f"/reservations/{one}"), wanted))) == len(wanted)
     assert sandbox.counters.calls()[TOKEN_CALLS] == 3
 
 
@@ -119,9 +119,9 @@ def test_a_denial_that_nobody_can_look_into_is_transient(
         def record_token_refresh(self) -> None: ...
 
     parts = {"tokens": services.tokens, "limiter": services.slots, "observer": GoesAway(), "concurrency": 1}
-    client = HostawayClient(59808, base_url=sandbox.url, policy=RetryPolicy(attempts=1), **parts)  # type: ignore[arg-type]
+    client = HostawayClient(59808, base_url=sandbox.url, policy=RetryPolicy(max_attempts=1), **parts)  # type: ignore[arg-type]
     with client, pytest.raises(ServerError):
-        client.one(f"/reservations/{locked}")
+        client.get_object(f"/reservations/{locked}")
     assert sandbox.counters.calls()[TOKEN_CALLS] == 0
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.domain.payloads import storable
+from hostaway_pipeline.domain.payloads import sanitize
 
 revision = "0010"
 down_revision = "0009"
@@ -136,7 +136,7 @@ def _keys(rows: Sequence[_Cleaned]) -> dict[str, list[Any]]:
 
 def _clean_events(connection: sa.Connection) -> None:
     for batch in _batches(connection, _READ_EVENTS, lambda row: (0, row.id)):
-        payloads = {row.id: (payload := orjson.loads(row.payload), storable(payload)) for row in batch}
+        payloads = {row.id: (payload := orjson.loads(row.payload), sanitize(payload)) for row in batch}
         dirty = {key: orjson.dumps(clean).decode() for key, (payload, clean) in payloads.items() if clean != payload}
         if dirty:
             connection.execute(sa.text(_WRITE_EVENTS), {"ids": [*dirty], "payloads": [*dirty.values()]})
