@@ -1,4 +1,4 @@
-"""A Hostaway look-alike over HTTP, for tests, the demo and benchmarks. It imports nothing else of this project."""
+"""A fake Hostaway API over HTTP, for tests, the demo and benchmarks. Imports nothing else from this project."""
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
 from hostaway_pipeline.sandbox.server import SandboxServer, serve

@@ -1,6 +1,6 @@
-"""What a sandbox can be told: its accounts, limits, page caps and latency.
+"""The sandbox's configuration: accounts, limits, page caps and latency.
 
-Plain values only: the environment and the command line are read elsewhere.
+Plain values only; cli/sandbox.py reads the command line.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ HALF_A_YEAR = 184 * 24 * 3600
 
 
 def secret_for(account_id: int) -> str:
-    """The client secret of an account that was not given one."""
+    """The client secret of an account whose spec gives none."""
     return f"sandbox-secret-{account_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccount:
-    """One Hostaway customer, by size; `account_id` is the OAuth client id too."""
+    """One Hostaway customer and how much it holds; `account_id` is also the OAuth client id."""
 
     account_id: int
     listings: int = 7
@@ -42,16 +42,16 @@ class SandboxAccount:
 
 @dataclass(slots=True)
 class SandboxConfig:
-    """Seconds and counts; a limit of None is switched off. Raises ValueError for a time scale that is not positive.
+    """Times are in seconds; a limit of None is off. Raises ValueError for a time scale that is not positive.
 
-    Hostaway publishes 200 requests per sliding 10 s for an IP and for an account, and 30 sends a minute.
+    Hostaway publishes 200 requests per sliding 10 s, per IP and per account, and 30 sends a minute.
     """
 
     accounts: Sequence[SandboxAccount] = (SandboxAccount(59808, 7, 787),)
     seed: int = 1
     today: str = "2026-09-01"
     id_offset: int = 0
-    """Added to every id; with the same offset, accounts share ids."""
+    """Added to every id. Accounts with the same offset share ids."""
 
     ip_limit: int | None = 200
     account_limit: int | None = 200
@@ -72,11 +72,11 @@ class SandboxConfig:
     latency: float = 0.0
 
     require_public_urls: bool = False
-    """Webhooks must be https, with a domain name and without a port, as Hostaway wants them."""
+    """Accept webhooks only at https URLs with a domain name and no port, as Hostaway does."""
     webhook_time_scale: float = 1.0
-    """Hostaway's seconds in one of ours: at 1200, the hour of a delivery's retries takes 3 s."""
+    """How many of Hostaway's seconds pass in one of ours: at 1200, an hour of retries takes 3 s."""
     traffic: float = 0.0
-    """Changes per second, in all accounts together, while the server runs."""
+    """Changes per second across all accounts while the server runs."""
 
     def __post_init__(self) -> None:
         if self.webhook_time_scale <= 0:

@@ -1,4 +1,4 @@
-"""What a request names and does not exist. Only this becomes a 404: any other KeyError is a mistake of ours, a 500."""
+"""Looks up what a request names. Only NotFound becomes a 404; any other KeyError is a bug of the sandbox, a 500."""
 
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
@@ -8,14 +8,14 @@ V = TypeVar("V")
 
 
 class NotFound(Exception):
-    """Nothing has this id or name."""
+    """Raised for an id or name that does not exist."""
 
     def __init__(self, name: object) -> None:
         super().__init__(f"not found: {name}")
 
 
-def found(objects: Mapping[K, V], name: K) -> V:
-    """The object of that id or name; raises NotFound. For what came from outside, not for our own keys."""
+def find(objects: Mapping[K, V], name: K) -> V:
+    """Return the object with that id or name, which came from a request. Raises NotFound."""
     if name not in objects:
         raise NotFound(name)
     return objects[name]

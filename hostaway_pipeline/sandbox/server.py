@@ -1,4 +1,4 @@
-"""Runs the look-alike: in a thread beside a test, or in the foreground. What it answers is in api.py."""
+"""Runs the sandbox, in a thread beside a test or in the foreground. What it answers is in api/."""
 
 import gc
 import socket
@@ -19,7 +19,7 @@ START_TIMEOUT = 10.0
 
 
 class SandboxServer:
-    """`with SandboxServer(config) as sandbox:` serves on a free loopback port until the block ends."""
+    """Serves on a free loopback port for the length of a block: `with SandboxServer(config) as sandbox:`."""
 
     def __init__(self, config: SandboxConfig | None = None, *, host: str = LOOPBACK, port: int = 0) -> None:
         self.sandbox = Sandbox(config or SandboxConfig())
@@ -38,12 +38,12 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The base URL that takes the place of https://api.hostaway.com/v1."""
+        """The base URL, in place of https://api.hostaway.com/v1."""
         return f"{self.root_url}/v1"
 
     @property
     def root_url(self) -> str:
-        """Where /_sandbox lives."""
+        """The URL below which /_sandbox is served."""
         return f"http://{self._host}:{self._port}"
 
     def start(self) -> Self:
@@ -82,14 +82,14 @@ def serve(
     *,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OSError for a taken port, before anything is generated."""
+    """Serve until SIGINT or SIGTERM. Raises OSError when the port is taken, before any account is generated."""
     listener = listening_socket(host, port)
     sandbox = Sandbox(config)
-    # The objects live as long as the process: the collector need not walk them again and again.
+    # The objects live as long as the process: keep the garbage collector from walking them repeatedly.
     gc.freeze()
     if on_ready:
         on_ready(f"http://{host}:{listener.getsockname()[1]}/v1")
-    # uvicorn stops cleanly and then raises the signal again; Ctrl-C is the ordinary way out.
+    # uvicorn shuts down cleanly and then raises the signal again; Ctrl-C is the normal way to stop.
     with suppress(KeyboardInterrupt):
         sandbox.traffic.start()
         http_server(sandbox).run([listener])
@@ -108,7 +108,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def http_server(sandbox: Sandbox) -> uvicorn.Server:
-    """Quiet and lean: no access log, no lifespan, the client's address as the socket tells it."""
+    """A server without access log and lifespan; the client's address is the socket's, not a proxy header's."""
     return uvicorn.Server(
         uvicorn.Config(
             create_app(sandbox),

@@ -1,4 +1,4 @@
-"""The keys of Hostaway's objects with the value most rows have. What differs from row to row is in the generators."""
+"""The keys of Hostaway's objects with the value that most rows have. The generators add what varies between rows."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ UNSENT_STATUSES = ("awaiting", "paused", "cancelled_by_user", "cancelled_by_syst
 
 
 def nulls(names: str) -> Payload:
-    """The keys that nearly every row carries without a value."""
+    """Keys that are null in nearly every row."""
     return dict.fromkeys(names.split())
 
 
@@ -70,7 +70,7 @@ RESERVATION: Payload = {
     "ccExpirationYear": "2031",
 }
 
-# What a new reservation carries without a value, where older ones have one.
+# Keys that are null in a new reservation but set in older ones.
 NEW_RESERVATION: Payload = nulls(
     "phone guestEmail guestCountry channelReservationId channelCommissionAmount isPaid adults cleaningFee taxAmount "
     "paymentStatus ccNumber cvc guestAuthHash doorCodeInstruction"

@@ -1,1 +1,1 @@
-"""The look-alike's HTTP: routes, pages, envelopes, and the gate that every request passes."""
+"""The sandbox's HTTP API: routes, response bodies, and the gate that every request passes."""

@@ -1,4 +1,4 @@
-"""The `/_sandbox` routes: look behind the look-alike and change it. No token, no limits, not counted."""
+"""The `/_sandbox` routes, which inspect and change the sandbox. They need no token, and are not limited or counted."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hostaway_pipeline.sandbox.api.envelope import json_response
-from hostaway_pipeline.sandbox.lookup import NotFound, found
+from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.rules.counters import WINDOW
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.world import Sandbox
@@ -29,11 +29,11 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("conversations", "delete"): lambda account, key, body: account.delete_conversation(key),
     ("conversations", "message"): lambda account, key, body: account.add_message(key, **body),
 }
-"""What POST /_sandbox/accounts/{id}/{entity}/{object_id}/{change} can do; the JSON body gives the arguments."""
+"""The changes that POST /_sandbox/accounts/{id}/{entity}/{object_id}/{change} can make; the body is the arguments."""
 
 
 class CustomEvent(BaseModel):
-    """What POST /_sandbox/accounts/{id}/events takes."""
+    """The body of POST /_sandbox/accounts/{id}/events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +65,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
 
 
 def control(path: str, answer: Control, method: str = "GET") -> Route:
-    """404 for what does not exist, 400 for what makes no sense."""
+    """A route that answers 404 for an unknown object and 400 for invalid arguments."""
 
     async def endpoint(request: Request) -> Response:
         body = await request.body()
@@ -73,29 +73,30 @@ def control(path: str, answer: Control, method: str = "GET") -> Route:
             return json_response(answer(request, orjson.loads(body) if body else {}))
         except NotFound as missing:
             return json_response({"error": str(missing)}, 404)
-        except (ValueError, TypeError) as nonsense:
-            return json_response({"error": str(nonsense)}, 400)
+        except (ValueError, TypeError) as invalid:
+            return json_response({"error": str(invalid)}, 400)
 
     chosen: Callable[[Request], Awaitable[Response]] = endpoint
     return Route(path, chosen, methods=[method])
 
 
 class Controls:
-    """One method per control route; each returns what becomes JSON."""
+    """One method per control route; each returns what is answered as JSON."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
     def counters(self, request: Request, body: Any) -> Any:
-        """`?seconds=2`: the window of `peak`."""
+        """`?seconds=2` sets the window of `peak`."""
         return self.sandbox.counters.snapshot(float(request.query_params.get("seconds", WINDOW)))
 
     def arrivals(self, request: Request, body: Any) -> Any:
-        """Every finished request: monotonic seconds, account, path template, status."""
-        return [[one.at, one.account_id, one.path, one.status] for one in self.sandbox.counters.arrivals()]
+        """Every finished request as [monotonic seconds, account, path template, status]."""
+        arrivals = self.sandbox.counters.arrivals()
+        return [[arrival.at, arrival.account_id, arrival.path, arrival.status] for arrival in arrivals]
 
     def reset(self, request: Request, body: Any) -> Any:
-        """Counters to zero, those of deliveries too; the rate limits forget what they saw."""
+        """Set all counters to zero, those of deliveries too, and empty the rate limits' windows."""
         self.sandbox.counters.reset()
         self.sandbox.deliveries.reset()
         self.sandbox.limits.clear()
@@ -112,12 +113,12 @@ class Controls:
         return self.sandbox.limits.settings()
 
     def set_limits(self, request: Request, body: dict[str, Any]) -> Any:
-        """Hostaway lowers them without telling anyone."""
+        """Change the limits while the sandbox runs: Hostaway lowers its own without notice."""
         self.sandbox.limits.update(**body)
         return self.sandbox.limits.settings()
 
     def deliveries(self, request: Request, body: Any) -> Any:
-        """What became of the events; all have arrived or failed when `pending` is 0."""
+        """How the deliveries ended; all have arrived or failed once `pending` is 0."""
         return self.sandbox.deliveries.counts()
 
     def traffic(self, request: Request, body: Any) -> Any:
@@ -128,7 +129,7 @@ class Controls:
         return self.traffic(request, body)
 
     def accounts(self, request: Request, body: Any) -> Any:
-        """How much each holds, and how often it changed by itself."""
+        """The size of each account, and how many drift changes it has had."""
         changes_of = self.sandbox.drift.changes_of
         return [
             sizes(account) | {"drift_changes": changes_of(account.id)}
@@ -136,32 +137,32 @@ class Controls:
         ]
 
     def truth(self, request: Request, body: Any) -> Any:
-        """All objects of a kind; `?fields=id,updatedOn` keeps a large answer small."""
+        """All objects of an entity; `?fields=id,updatedOn` selects keys to keep a large answer small."""
         account = self.sandbox.world.account(request.path_params["id"])
         fields = [name for name in request.query_params.get("fields", "").split(",") if name]
         with account.lock:
             objects = account.truth(request.path_params["entity"])
             if fields:
-                return [{name: one.get(name) for name in fields} for one in objects]
+                return [{name: payload.get(name) for name in fields} for payload in objects]
             return list(objects)
 
     def add_reservation(self, request: Request, body: dict[str, Any]) -> Any:
         return self.sandbox.world.account(request.path_params["id"]).add_reservation(**body)
 
     def emit(self, request: Request, body: dict[str, Any]) -> Any:
-        """An event of any kind, whether or not an object of the account changed."""
-        wish = CustomEvent.model_validate(body)
-        return self.sandbox.world.account(request.path_params["id"]).emit(wish.event, wish.object, wish.data)
+        """Deliver an event of any kind, whether or not an object of the account changed."""
+        event = CustomEvent.model_validate(body)
+        return self.sandbox.world.account(request.path_params["id"]).emit(event.event, event.object, event.data)
 
     def change(self, request: Request, body: dict[str, Any]) -> Any:
         where = request.path_params
         account = self.sandbox.world.account(where["id"])
-        change = found(CHANGES, (where["entity"], where["change"]))
+        change = find(CHANGES, (where["entity"], where["change"]))
         return change(account, where["object_id"], body) or {}
 
 
 def sizes(account: Account) -> dict[str, Any]:
-    """How much an account holds."""
+    """How many objects of each entity an account holds."""
     with account.lock:
         return {
             "id": account.id,

@@ -1,4 +1,4 @@
-"""Bodies as Hostaway wraps them: successes, lists, failures and 429s. Knows no objects."""
+"""Builds responses in Hostaway's envelopes: successes, lists, failures and 429s. Knows nothing of the objects."""
 
 import asyncio
 from email.utils import formatdate
@@ -15,13 +15,13 @@ from hostaway_pipeline.sandbox.rules.faults import Oddity
 from hostaway_pipeline.sandbox.rules.limits import Refusal
 from hostaway_pipeline.sandbox.world.pages import Page
 
-_DRIBBLE_SECONDS = 0.05
+_SECONDS_PER_BYTE = 0.05
 DENIED = "The resource owner or authorization server denied the request."
 GATEWAY_PAGE = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
 class ApiFailure(Exception):
-    """A request that Hostaway answers with `status: fail`."""
+    """Raised for a request that Hostaway answers with `status: fail`."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -30,7 +30,7 @@ class ApiFailure(Exception):
 
 
 class CutOff(Response):
-    """Half of what Content-Length promises: the server closes a connection whose answer it cannot complete."""
+    """Sends half of what Content-Length promises; the server then closes the connection as incomplete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -39,7 +39,7 @@ class CutOff(Response):
 
 
 class Dribbling(Response):
-    """A byte at a time, from the headers or from the body on, until the client has gone or all has been said."""
+    """Sends a byte at a time, starting in the headers or in the body, until the client disconnects or all is sent."""
 
     def __init__(self, answer: Response, *, from_headers: bool) -> None:
         super().__init__(bytes(answer.body), answer.status_code, media_type="application/json")
@@ -47,14 +47,14 @@ class Dribbling(Response):
         self._slow = b"x-slow: " + b"x" * 60_000 if from_headers else b"\r\n" + bytes(self.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # ASGI knows whole headers only: below it is uvicorn's connection.
+        # ASGI can only send complete headers, so write to uvicorn's transport directly.
         transport = receive.__self__.transport  # type: ignore[attr-defined]
         transport.write(self._head)
         for byte in self._slow:
             if transport.is_closing():
                 break
             transport.write(bytes([byte]))
-            await asyncio.sleep(_DRIBBLE_SECONDS)
+            await asyncio.sleep(_SECONDS_PER_BYTE)
         transport.abort()
 
 
@@ -67,7 +67,7 @@ def success(result: Any) -> Response:
 
 
 def page_of(page: Page, rows: list[Any]) -> Response:
-    """A list; `limit` tells the cap that was applied, not the number that was asked for."""
+    """One page of a list; `limit` is the limit after the cap, not the one requested."""
     return json_response(
         {
             "status": "success",
@@ -82,7 +82,7 @@ def page_of(page: Page, rows: list[Any]) -> Response:
 
 
 def odd(response: Response, oddity: Oddity) -> Response:
-    """The answer as the fault makes it."""
+    """The response as the fault distorts it."""
     if oddity in ("html", "html-404"):
         return Response(GATEWAY_PAGE, 404 if oddity == "html-404" else 200, media_type="text/html")
     if oddity == "500":
@@ -106,24 +106,24 @@ def odd(response: Response, oddity: Oddity) -> Response:
 
 
 def failure(failed: ApiFailure, path: str) -> Response:
-    """The text is in `result` or in `message`, depending on the route."""
+    """A `status: fail`; the text is in `result` or in `message`, depending on the route."""
     key = "result" if crc32(path.encode()) % 2 else "message"
     return json_response({"status": "fail", key: failed.text}, failed.status)
 
 
 def denied() -> Response:
-    """The 403 of a token that is missing, revoked, expired or too young."""
+    """The 403 for a token that is missing, revoked, expired or not yet usable."""
     return json_response({"status": "fail", "message": DENIED}, 403)
 
 
 def invalid_client() -> Response:
-    """The OAuth endpoint's own format: no envelope."""
+    """The 401 in the OAuth endpoint's own format, without envelope."""
     description = "Client authentication failed"
     return json_response({"error": "invalid_client", "error_description": description}, 401)
 
 
 def too_many_requests(refusal: Refusal, style: RetryAfterStyle) -> Response:
-    """`X-RateLimit-*` appear on a 429 only; Hostaway's retry header is a Unix timestamp."""
+    """A 429, the only answer with `X-RateLimit-*` headers; Hostaway's retry header is a Unix timestamp."""
     headers = {"X-RateLimit-Limit": str(refusal.limit), "X-RateLimit-Remaining": "0"}
     free_at = ceil(refusal.free_at)
     match style:
@@ -137,7 +137,7 @@ def too_many_requests(refusal: Refusal, style: RetryAfterStyle) -> Response:
 
 
 def gateway_error(status: int) -> Response:
-    """What stands in front of Hostaway answers in HTML; Hostaway itself in JSON."""
+    """A 5xx: 500 comes from Hostaway itself, as JSON; the others from the gateway in front of it, as HTML."""
     if status == 500:
         return json_response({"status": "fail", "message": "Internal server error"}, status)
     return Response(GATEWAY_PAGE, status, media_type="text/html")
@@ -148,6 +148,6 @@ def cut_off(response: Response) -> Response:
 
 
 def cut_in_half(response: Response) -> Response:
-    """A body that ends early while its Content-Length agrees."""
+    """A truncated body whose Content-Length matches what is sent."""
     body = bytes(response.body)
     return Response(body[: len(body) // 2], response.status_code, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What every /v1 request passes, in order: counters, faults, rate limits, token. Then a handler answers it."""
+"""Wraps the handlers of all /v1 routes: counts each request, then applies faults, rate limits and the token check."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ class Call:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Raises ApiFailure for what is no JSON; what is no object has no keys."""
+        """The body as an object, empty when it is some other JSON. Raises ApiFailure when it is not JSON."""
         try:
             parsed = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
@@ -58,7 +58,7 @@ class Call:
         return parsed if isinstance(parsed, dict) else {}
 
     def id(self, name: str) -> int:
-        """An id from the path; what is not a number is as unknown as a wrong one."""
+        """An id from the path; 0, which no object has, when it is not a number."""
         text = self.request.path_params[name]
         return int(text) if text.isdecimal() else 0
 
@@ -68,7 +68,7 @@ OpenHandler = Callable[[Call], Response]
 
 
 class Gate:
-    """Wraps handlers into endpoints that behave like Hostaway's front."""
+    """Wraps handlers into endpoints with Hostaway's access checks, limits and faults."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -85,13 +85,13 @@ class Gate:
             account = self.sandbox.world.accounts[call.account_id]
             with account.lock:
                 response = handler(call, account)
-                self._drift(call, account)
+                self._apply_drift(call, account)
                 return response
 
         return self._endpoint(path, answer, self._owner_of_token, is_send=is_send)
 
     def open(self, path: str, handler: OpenHandler) -> Endpoint:
-        """The token endpoint: it counts for the IP, and for the account that `client_id` names."""
+        """An endpoint without a token: it counts for the IP, and for the account that `client_id` names."""
         return self._endpoint(path, handler, self._named_client, is_send=False)
 
     def _endpoint(
@@ -102,7 +102,7 @@ class Gate:
             ip = request.client.host if request.client else "unknown"
             name = path if request.method == "GET" else f"{request.method} {path}"
             call, status, faults = Call(request, b"", path), 500, self.sandbox.faults
-            self.sandbox.counters.started()
+            self.sandbox.counters.start_request()
             try:
                 call.body = b"" if request.method == "GET" else await request.body()
                 call.account_id = whose(call)
@@ -111,8 +111,8 @@ class Gate:
                     await self._delay_send(arrived_at)
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
-                await self._hold(arrived_at)
-                if refused is None and self._hangs(call, status, is_send):
+                await self._wait_out_latency(arrived_at)
+                if refused is None and self._is_never_answered(call, status, is_send):
                     status = 499
                     await self._hang(request)
                     return envelope.cut_off(response)
@@ -124,7 +124,7 @@ class Gate:
             else:
                 return response
             finally:
-                self.sandbox.counters.finished(Arrival(arrived_at, ip, call.account_id, name, status))
+                self.sandbox.counters.finish_request(Arrival(arrived_at, ip, call.account_id, name, status))
 
         return endpoint
 
@@ -147,7 +147,7 @@ class Gate:
         return envelope.cut_in_half(response) if faults.is_garbled() else response
 
     def _refused(self, call: Call, ip: str, arrived_at: float, is_send: bool) -> Response | None:
-        """What stands in front of the handlers answers, or nothing does."""
+        """The refusal by a fault or a rate limit, before any handler runs; None lets the request through."""
         faults, limits = self.sandbox.faults, self.sandbox.limits
         if status := faults.error_status(call.account_id):
             return envelope.gateway_error(status)
@@ -158,28 +158,28 @@ class Gate:
             return envelope.too_many_requests(refusal, limits.retry_after_style)
         return envelope.gateway_error(500) if is_send and faults.send_unclear == "lost" else None
 
-    def _drift(self, call: Call, account: Account) -> None:
+    def _apply_drift(self, call: Call, account: Account) -> None:
         faults = self.sandbox.faults
         is_list = call.request.method == "GET" and call.path in LISTS
-        if is_list and faults.drifts() and self.sandbox.drift.list_answered(account, every=faults.drift_every):
-            faults.drifted()
+        if is_list and faults.is_drifting() and self.sandbox.drift.count_list(account, every=faults.drift_every):
+            faults.count_drift()
 
-    def _hangs(self, call: Call, status: int, is_send: bool) -> bool:
+    def _is_never_answered(self, call: Call, status: int, is_send: bool) -> bool:
         faults = self.sandbox.faults
         return faults.hangs(call.account_id) or (is_send and status == 200 and faults.send_unclear == "hang")
 
-    async def _hold(self, arrived_at: float) -> None:
+    async def _wait_out_latency(self, arrived_at: float) -> None:
         remaining = arrived_at + self.sandbox.config.latency - time.monotonic()
         if remaining > 0:
             await asyncio.sleep(remaining)
 
     async def _delay_send(self, arrived_at: float) -> None:
-        """Though the client may have gone; a delay that is lowered meanwhile ends sooner."""
+        """Wait even if the client disconnects; lowering the delay meanwhile ends it sooner."""
         while time.monotonic() < arrived_at + self.sandbox.faults.send_delay and not self.sandbox.is_closing:
             await asyncio.sleep(0.05)
 
     async def _hang(self, request: Request) -> None:
-        """Until the client has gone, the sandbox stops, or nobody can be waiting any more."""
+        """Wait until the client disconnects, the sandbox stops, or LONGEST_HANG has passed."""
         deadline = time.monotonic() + LONGEST_HANG
         while time.monotonic() < deadline and not self.sandbox.is_closing and not await request.is_disconnected():
             await asyncio.sleep(0.05)
@@ -189,5 +189,5 @@ class Gate:
 
     def _named_client(self, call: Call) -> int | None:
         client_id = call.form.get("client_id", "")
-        known = client_id.isdecimal() and int(client_id) in self.sandbox.world.accounts
-        return int(client_id) if known else None
+        is_known = client_id.isdecimal() and int(client_id) in self.sandbox.world.accounts
+        return int(client_id) if is_known else None

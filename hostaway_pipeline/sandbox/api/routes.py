@@ -1,4 +1,4 @@
-"""The Hostaway routes: which object or list each path answers with. Access, limits and faults: gate.py."""
+"""The Hostaway routes and the object or list that each answers with. Access, limits and faults: api/gate.py."""
 
 import html
 import logging
@@ -12,7 +12,7 @@ from starlette.routing import Route
 from hostaway_pipeline.sandbox.api import control, webhooks
 from hostaway_pipeline.sandbox.api.envelope import ApiFailure, invalid_client, json_response, page_of, success
 from hostaway_pipeline.sandbox.api.gate import Call, Gate, Handler
-from hostaway_pipeline.sandbox.lookup import NotFound, found
+from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
 from hostaway_pipeline.sandbox.world import pages
 from hostaway_pipeline.sandbox.world.account import Account
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def create_app(sandbox: Sandbox) -> Starlette:
-    """The whole look-alike: /v1 as Hostaway, /_sandbox to look behind it."""
+    """The whole sandbox: /v1 answers as Hostaway, /_sandbox inspects and controls it."""
     gate, answers = Gate(sandbox), Answers(sandbox)
 
     def get(path: str, handler: Handler) -> Route:
@@ -49,20 +49,20 @@ def create_app(sandbox: Sandbox) -> Starlette:
             Route(tokens, gate.open(tokens, answers.revoke_token), methods=["DELETE"]),
             *webhooks.routes(sandbox, gate),
             *control.routes(sandbox),
-            Route("/v1/{rest:path}", gate.guarded("/v1/*", answers.nothing), methods=EVERY_METHOD),
+            Route("/v1/{rest:path}", gate.guarded("/v1/*", answers.unknown_path), methods=EVERY_METHOD),
         ],
-        exception_handlers={Exception: our_mistake},
+        exception_handlers={Exception: internal_error},
     )
 
 
-async def our_mistake(request: Request, mistake: Exception) -> Response:
-    """A bug of the sandbox must not pass for an answer of Hostaway's."""
-    log.error("the sandbox failed at %s", request.url.path, exc_info=mistake)
-    return json_response({"error": f"the sandbox failed: {mistake!r}"}, 500)
+async def internal_error(request: Request, error: Exception) -> Response:
+    """Answer a bug of the sandbox with a 500 that cannot be mistaken for one of Hostaway's."""
+    log.error("the sandbox failed at %s", request.url.path, exc_info=error)
+    return json_response({"error": f"the sandbox failed: {error!r}"}, 500)
 
 
 class Answers:
-    """One method per path. Handlers run under the account's lock; NotFound becomes a 404."""
+    """One handler per path, run under the account's lock; NotFound becomes a 404."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -97,7 +97,7 @@ class Answers:
         return page_of(page, [account.reservations[key].payload(without) for key in ids])
 
     def conversations(self, call: Call, account: Account) -> Response:
-        """Takes limit, offset, reservationId and includeResources; everything else is ignored."""
+        """Reads limit, offset, reservationId and includeResources; ignores all other parameters."""
         query = call.request.query_params
         threads: Iterable[Conversation] = account.conversations.values()
         if "reservationId" in query:
@@ -111,7 +111,7 @@ class Answers:
         return self._conversation_page(call, account, account.threads_of(reservation_id))
 
     def messages(self, call: Call, account: Account) -> Response:
-        conversation = found(account.conversations, call.id("id"))
+        conversation = find(account.conversations, call.id("id"))
         query = call.request.query_params
         scheduled_too = flag(query, "includeScheduledMessages", False)
         messages = conversation.messages if scheduled_too else conversation.visible()
@@ -119,35 +119,35 @@ class Answers:
         return page_of(page, [message.payload(sign) for message in messages[page.start : page.stop]])
 
     def listing(self, call: Call, account: Account) -> Response:
-        return success(found(account.listings, call.id("id")).payload())
+        return success(find(account.listings, call.id("id")).payload())
 
     def reservation(self, call: Call, account: Account) -> Response:
         reservation_id = call.id("id")
         if reservation_id in account.locked_reservations:
             raise ApiFailure(403, "The reservation is locked")
-        return success(found(account.reservations, reservation_id).payload())
+        return success(find(account.reservations, reservation_id).payload())
 
     def conversation(self, call: Call, account: Account) -> Response:
         with_resources = flag(call.request.query_params, "includeResources", False)
-        conversation = found(account.conversations, call.id("id"))
+        conversation = find(account.conversations, call.id("id"))
         return success(conversation_payload(account, conversation, with_resources))
 
     def message(self, call: Call, account: Account) -> Response:
         return success(account.message(call.id("id"), call.id("mid")).payload(sign))
 
     def send(self, call: Call, account: Account) -> Response:
-        """Sends a message to the guest: no attachments, by email unless told otherwise."""
-        wish = call.json
-        if not isinstance(wish.get("body"), str) or not wish["body"]:
+        """Send a message to the guest, without attachments; by email unless `communicationType` says otherwise."""
+        request = call.json
+        if not isinstance(request.get("body"), str) or not request["body"]:
             raise ApiFailure(400, "body is required")
-        channel = wish.get("communicationType") or "email"
+        channel = request.get("communicationType") or "email"
         conversation_id = call.id("id")
-        body = html.escape(wish["body"], quote=False) if self.sandbox.faults.send_escapes else wish["body"]
+        body = html.escape(request["body"], quote=False) if self.sandbox.faults.send_escapes else request["body"]
         sent = account.add_message(conversation_id, body, False, communication_type=channel, sent_using_hostaway=True)
         return success(sent)
 
     def issue_token(self, call: Call) -> Response:
-        """Form-encoded client credentials; the answer has no envelope."""
+        """Exchange form-encoded client credentials for a token; the answer has no envelope."""
         form = call.form
         account = self.sandbox.world.with_credentials(form.get("client_id", ""), form.get("client_secret", ""))
         if account is None:
@@ -163,7 +163,7 @@ class Answers:
             raise ApiFailure(404, "Token not found")
         return success([])
 
-    def nothing(self, call: Call, account: Account) -> Response:
+    def unknown_path(self, call: Call, account: Account) -> Response:
         raise ApiFailure(404, "The requested resource was not found")
 
     def _conversation_page(self, call: Call, account: Account, threads: list[Conversation]) -> Response:
@@ -175,7 +175,7 @@ class Answers:
 
 
 def conversation_payload(account: Account, conversation: Conversation, with_resources: bool) -> Payload:
-    """With resources: the latest message only, and the reservation, null for an enquiry."""
+    """A conversation; with resources also its latest message, and its reservation or null for an enquiry."""
     payload = conversation.payload()
     if with_resources:
         latest = conversation.latest()

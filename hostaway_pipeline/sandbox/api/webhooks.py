@@ -1,4 +1,4 @@
-"""The routes of unified webhooks: register, change, remove, and read what was sent. What is sent: deliveries.py."""
+"""The routes of unified webhooks: register, change, remove, read the delivery log. Sending: deliveries/dispatch.py."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -32,7 +32,7 @@ def routes(sandbox: Sandbox, gate: Gate) -> list[Route]:
 
 
 class WebhookAnswers:
-    """One method per route; NotFound becomes a 404."""
+    """One handler per route; NotFound becomes a 404."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -40,39 +40,39 @@ class WebhookAnswers:
     def webhooks(self, call: Call, account: Account) -> Response:
         hooks = account.webhooks.all()
         page = self.sandbox.pager(PAGE_CAP).page(call.request.query_params, len(hooks))
-        return page_of(page, [hook.shown() for hook in hooks[page.start : page.stop]])
+        return page_of(page, [hook.payload() for hook in hooks[page.start : page.stop]])
 
     def webhook(self, call: Call, account: Account) -> Response:
-        return success(account.webhooks.one(call.id("id")).shown())
+        return success(account.webhooks.get(call.id("id")).payload())
 
     def register(self, call: Call, account: Account) -> Response:
-        """The answer does not wait for the URL to answer its ping."""
+        """Register a webhook and ping its URL; the answer does not wait for the ping."""
         hook = account.webhooks.add(self._settings(call.json))
         self.sandbox.deliveries.ping(hook)
-        return success(hook.shown())
+        return success(hook.payload())
 
     def change(self, call: Call, account: Account) -> Response:
-        """Keys that are not given stay as they are; a new URL is tried like a first one."""
-        hook = account.webhooks.one(call.id("id"))
+        """Change the keys that are given; ping a new URL as at registration."""
+        hook = account.webhooks.get(call.id("id"))
         before = hook.settings
         account.webhooks.change(hook.id, self._settings(before.model_dump(by_alias=True) | call.json))
         if hook.settings.url != before.url:
             self.sandbox.deliveries.ping(hook)
-        return success(hook.shown())
+        return success(hook.payload())
 
     def remove(self, call: Call, account: Account) -> Response:
         account.webhooks.remove(call.id("id"))
         return success([])
 
     def logs(self, call: Call, account: Account) -> Response:
-        """Every attempt, newest first: what a receiver missed can be read here."""
+        """Every delivery attempt, newest first, so that a receiver can see what it missed."""
         entries = account.webhooks.logged()
         page = self.sandbox.pager(PAGE_CAP).page(call.request.query_params, len(entries))
-        return page_of(page, [entry.shown() for entry in entries[page.start : page.stop]])
+        return page_of(page, [entry.payload() for entry in entries[page.start : page.stop]])
 
-    def _settings(self, wish: Payload) -> Settings:
+    def _settings(self, body: Payload) -> Settings:
         try:
-            settings = Settings.parse(wish)
+            settings = Settings.parse(body)
             if self.sandbox.config.require_public_urls:
                 require_public(settings.url)
         except ValueError as invalid:

@@ -1,1 +1,1 @@
-"""The look-alike's webhooks: what is registered, and how events are delivered."""
+"""The sandbox's webhooks: registration, and delivery of events."""

@@ -1,4 +1,4 @@
-"""HTTP to other people's servers: one request on a kept connection, one answer or none. No retries, no redirects."""
+"""Sends HTTP requests to receivers over kept-alive connections. Neither retries nor follows redirects."""
 
 import select
 import time
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 LONGEST_IDLE = 3.0
-"""Seconds. Servers close idle connections, uvicorn after 5 s: what was sent into a closing one may have arrived."""
+"""Seconds. Servers close idle connections (uvicorn after 5 s), and a request into a closing one may have arrived."""
 
 MOST_READ = 64 * 1024
 
@@ -16,7 +16,7 @@ Origin = tuple[str, str, int | None]
 
 
 class Answer(NamedTuple):
-    """`status` is None when no answer came."""
+    """A receiver's answer; `status` is None when none came."""
 
     status: int | None
     body: str = ""
@@ -27,25 +27,25 @@ class Answer(NamedTuple):
 
     @property
     def is_transient(self) -> bool:
-        """Worth another attempt: no answer, 429 or 5xx."""
+        """Whether to retry: no answer, 429 or 5xx."""
         return self.status is None or self.status == 429 or self.status >= 500
 
 
 @dataclass(slots=True)
-class Kept:
+class KeptConnection:
     connection: HTTPConnection
     used_at: float
 
 
 class Connections:
-    """One per server and thread; not to be shared between threads."""
+    """Keeps one connection per server. Not thread-safe: each thread has its own."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._kept: dict[Origin, Kept] = {}
+        self._kept: dict[Origin, KeptConnection] = {}
 
     def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-        """Whatever keeps an answer from coming is the same to the sender: no answer."""
+        """Send one request. Any failure to get an answer is reported as no answer."""
         parts = urlsplit(url)
         connection = self._connection(parts)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -75,12 +75,12 @@ class Connections:
             return kept.connection
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = kind(origin[1], origin[2], timeout=self._timeout)
-        self._kept[origin] = Kept(connection, now)
+        self._kept[origin] = KeptConnection(connection, now)
         return connection
 
 
 def is_closed_by_peer(connection: HTTPConnection) -> bool:
-    """Between two answers nothing is to be read: if there is, it is the end."""
+    """Whether an idle connection is readable: between two answers that can only be its end."""
     if connection.sock is None:
         return False
     poll = select.poll()

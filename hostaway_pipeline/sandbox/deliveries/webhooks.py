@@ -1,4 +1,4 @@
-"""One account's unified webhooks and the log of their deliveries. Sending: deliveries.py; routes: webhook_api.py"""
+"""One account's unified webhooks and their delivery log. Sending: deliveries/dispatch.py; routes: api/webhooks.py."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from hostaway_pipeline.sandbox.lookup import found
+from hostaway_pipeline.sandbox.lookup import find
 from hostaway_pipeline.sandbox.templates import Payload
 
 LOG_KEPT = 20_000
@@ -26,7 +26,7 @@ def web_url(url: str) -> str:
 
 
 def require_public(url: str) -> None:
-    """Hostaway takes https and a domain name without a port; raises ValueError."""
+    """Raises ValueError unless the URL is https, with a domain name and without a port, as Hostaway requires."""
     parts = urlsplit(url)
     top_level = (parts.hostname or "").rpartition(".")[2]
     if parts.scheme != "https" or parts.port is not None or not top_level.isalpha() or top_level == parts.hostname:
@@ -34,7 +34,7 @@ def require_public(url: str) -> None:
 
 
 class Settings(BaseModel):
-    """A webhook as its owner describes it, by Hostaway's names; what is unknown is ignored."""
+    """The settings of a webhook under Hostaway's names; unknown keys are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -45,16 +45,16 @@ class Settings(BaseModel):
     alerting_email_address: str | None = None
 
     @classmethod
-    def parse(cls, wish: Payload) -> "Settings":
-        """Raises ValueError with a text that names the key and repeats no value."""
+    def parse(cls, body: Payload) -> "Settings":
+        """Raises ValueError with a text that names the key but does not repeat its value."""
         try:
-            return cls.model_validate(wish)
+            return cls.model_validate(body)
         except ValidationError as invalid:
             first = invalid.errors(include_input=False, include_url=False)[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
-    def shown(self) -> Payload:
-        """As Hostaway answers: the password is never told."""
+    def payload(self) -> Payload:
+        """The settings as Hostaway answers them, with the password masked."""
         hidden = {"isEnabled": int(self.is_enabled), "password": MASK if self.password is not None else None}
         return self.model_dump(by_alias=True) | hidden
 
@@ -68,15 +68,15 @@ class Webhook:
     is_deleted: bool = False
 
     @property
-    def is_live(self) -> bool:
+    def is_enabled(self) -> bool:
         return self.settings.is_enabled and not self.is_deleted
 
-    def shown(self) -> Payload:
-        return {"id": self.id, **self.settings.shown()}
+    def payload(self) -> Payload:
+        return {"id": self.id, **self.settings.payload()}
 
 
 class Event(NamedTuple):
-    """What happened to which object; `data` is the object as it was then."""
+    """A change of an object; `data` is the object as it was then."""
 
     event: str
     kind: str
@@ -85,7 +85,7 @@ class Event(NamedTuple):
 
 
 class LogEntry(NamedTuple):
-    """One attempt; `status` is None when no answer came."""
+    """One delivery attempt; `status` is None when no answer came."""
 
     id: int
     webhook_id: int
@@ -98,8 +98,8 @@ class LogEntry(NamedTuple):
     status: int | None
     body: str
 
-    def shown(self) -> Payload:
-        hook = self.settings.shown()
+    def payload(self) -> Payload:
+        hook = self.settings.payload()
         return {
             "id": self.id,
             "accountId": self.account_id,
@@ -115,7 +115,7 @@ class LogEntry(NamedTuple):
 
 
 class Webhooks:
-    """Thread-safe without the account's lock: deliveries are logged while the account answers."""
+    """The webhooks of one account. Has a lock of its own: deliveries are logged while the account answers requests."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -127,58 +127,58 @@ class Webhooks:
         with self._lock:
             return list(self._hooks.values())
 
-    def live(self) -> list[Webhook]:
-        """Those that are told of events."""
-        # Every change of an account asks this: most accounts have no webhook at all.
-        return [hook for hook in self.all() if hook.is_live] if self._hooks else []
+    def enabled(self) -> list[Webhook]:
+        """The webhooks that receive events."""
+        # Runs at every change of an account, and most accounts have no webhook.
+        return [hook for hook in self.all() if hook.is_enabled] if self._hooks else []
 
-    def one(self, webhook_id: int) -> Webhook:
+    def get(self, webhook_id: int) -> Webhook:
         """Raises NotFound."""
-        return found(self._hooks, webhook_id)
+        return find(self._hooks, webhook_id)
 
     def add(self, settings: Settings) -> Webhook:
-        """The same URL twice is two webhooks, as at Hostaway."""
+        """Add a webhook. The same URL twice makes two webhooks, as at Hostaway."""
         with self._lock:
             hook = Webhook(next(self._ids), settings)
             self._hooks[hook.id] = hook
             return hook
 
     def change(self, webhook_id: int, settings: Settings) -> Webhook:
-        """Enabling one again forgets its failures; raises NotFound."""
+        """Change a webhook; enabling it again clears its failures. Raises NotFound."""
         with self._lock:
-            hook = found(self._hooks, webhook_id)
+            hook = find(self._hooks, webhook_id)
             if settings.is_enabled and not hook.settings.is_enabled:
                 hook.failing_since = None
             hook.settings = settings
             return hook
 
     def remove(self, webhook_id: int) -> None:
-        """What still waits to be sent to it is given up; raises NotFound."""
+        """Remove a webhook and give up its pending deliveries. Raises NotFound."""
         with self._lock:
-            found(self._hooks, webhook_id).is_deleted = True
+            find(self._hooks, webhook_id).is_deleted = True
             del self._hooks[webhook_id]
 
-    def succeeded(self, hook: Webhook) -> None:
+    def record_success(self, hook: Webhook) -> None:
         with self._lock:
             hook.failing_since = None
 
-    def failed(self, hook: Webhook, now: float, patience: float) -> None:
-        """Disables a webhook that has only failed for `patience` seconds; `now` is monotonic."""
+    def record_failure(self, hook: Webhook, now: float, disable_after: float) -> None:
+        """Disable a webhook that has only failed for `disable_after` seconds. `now` is monotonic."""
         with self._lock:
             if hook.failing_since is None:
                 hook.failing_since = now
-            elif now - hook.failing_since >= patience:
+            elif now - hook.failing_since >= disable_after:
                 hook.settings = hook.settings.model_copy(update={"is_enabled": False})
 
     def log(self, hook: Webhook, event: Event, status: int | None, body: str) -> None:
-        """One attempt, answered with `status` or with nothing."""
+        """Log one attempt; `status` is None when no answer came."""
         with self._lock:
             about = event.data.get("id"), event.data.get("listingMapId")
             named = event.kind, event.event, event.account_id
-            told = status, body[:BODY_KEPT]
-            self._log.append(LogEntry(next(self._log_ids), hook.id, hook.settings, *named, *about, *told))
+            answer = status, body[:BODY_KEPT]
+            self._log.append(LogEntry(next(self._log_ids), hook.id, hook.settings, *named, *about, *answer))
 
     def logged(self) -> list[LogEntry]:
-        """The newest attempts, newest first."""
+        """The logged attempts, newest first; only the last LOG_KEPT are kept."""
         with self._lock:
             return list(reversed(self._log))

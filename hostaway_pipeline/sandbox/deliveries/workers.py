@@ -1,4 +1,4 @@
-"""Threads that do what has become due, and tell when nothing is left. Knows nothing of webhooks."""
+"""A pool of threads that runs tasks when they become due. Knows nothing of webhooks."""
 
 import heapq
 import time
@@ -14,7 +14,7 @@ Task = Callable[[Connections], None]
 
 
 class Workers:
-    """Started with the first task; each thread keeps connections of its own."""
+    """Starts its threads with the first task; each thread has connections of its own."""
 
     def __init__(self, threads: int, timeout: float) -> None:
         self._size = threads
@@ -30,12 +30,12 @@ class Workers:
 
     @property
     def pending(self) -> int:
-        """Tasks that wait or run."""
+        """How many tasks wait or run."""
         with self._lock:
             return len(self._tasks) + self._running
 
-    def at(self, due: float, task: Task) -> None:
-        """Do it at that monotonic second, or never if the workers were stopped before."""
+    def schedule(self, due: float, task: Task) -> None:
+        """Run the task at that monotonic second, or never if the workers are stopped before."""
         with self._lock:
             if self._is_stopped:
                 return
@@ -45,12 +45,12 @@ class Workers:
                 self._start()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Whether nothing is pending, after at most `timeout` seconds."""
+        """Wait at most `timeout` seconds until nothing is pending; return whether that is so."""
         with self._lock:
             return self._idle.wait_for(lambda: not self._tasks and not self._running, timeout)
 
     def stop(self) -> None:
-        """What waits is given up; what runs may finish."""
+        """Drop waiting tasks; let running ones finish for up to STOP_TIMEOUT seconds."""
         with self._lock:
             self._is_stopped = True
             self._tasks.clear()
@@ -71,25 +71,25 @@ class Workers:
             try:
                 task(connections)
             finally:
-                self._done()
+                self._finish()
         connections.close()
 
     def _next(self) -> Task | None:
-        """The next task, as soon as it is due; None when the workers are stopped."""
+        """Wait for the next task to become due and return it; None when the workers are stopped."""
         with self._lock:
             while not self._is_stopped:
                 wait = self._tasks[0][0] - time.monotonic() if self._tasks else None
                 if wait is not None and wait <= 0:
                     self._running += 1
                     task = heapq.heappop(self._tasks)[2]
-                    # While this thread is busy another one has to watch the clock for what comes next.
+                    # While this thread is busy, another one has to wait for the next task to become due.
                     if self._tasks:
                         self._due.notify()
                     return task
                 self._due.wait(wait)
             return None
 
-    def _done(self) -> None:
+    def _finish(self) -> None:
         with self._lock:
             self._running -= 1
             if not self._tasks and not self._running:

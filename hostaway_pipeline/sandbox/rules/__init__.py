@@ -1,1 +1,1 @@
-"""The look-alike's rules: limits, tokens, faults that tests switch on, and counters of what was seen."""
+"""Rules of the sandbox: rate limits, tokens, switchable faults, and counters of the requests."""

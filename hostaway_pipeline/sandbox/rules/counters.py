@@ -1,4 +1,4 @@
-"""What the sandbox saw: calls, statuses, arrivals, concurrency. It observes and decides nothing."""
+"""Counts requests: by path, status and account, at once and per window. Observes only, decides nothing."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ Owner = TypeVar("Owner", int, str)
 
 
 class Arrival(NamedTuple):
-    """One /v1 request; `at` is monotonic seconds; refused ones (429) are not accepted; 499 was never answered."""
+    """One /v1 request; `at` is monotonic seconds. 429 means refused, 499 never answered."""
 
     at: float
     ip: str
@@ -20,12 +20,12 @@ class Arrival(NamedTuple):
     status: int
 
     @property
-    def accepted(self) -> bool:
+    def is_accepted(self) -> bool:
         return self.status != 429
 
 
 class Counters:
-    """GET requests count under their path template, others under `METHOD template`."""
+    """Counts GET requests under their path template, others under `METHOD template`."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -33,12 +33,12 @@ class Counters:
         self._in_flight = 0
         self.max_in_flight = 0
 
-    def started(self) -> None:
+    def start_request(self) -> None:
         with self._lock:
             self._in_flight += 1
             self.max_in_flight = max(self.max_in_flight, self._in_flight)
 
-    def finished(self, arrival: Arrival) -> None:
+    def finish_request(self, arrival: Arrival) -> None:
         with self._lock:
             self._in_flight -= 1
             self._arrivals.append(arrival)
@@ -71,12 +71,12 @@ class Counters:
         return Counter(arrival.account_id for arrival in self.arrivals() if arrival.account_id is not None)
 
     def accepted_between(self, start: float, end: float) -> Counter[int]:
-        """Accepted arrivals per account at start <= monotonic seconds < end."""
-        accepted = (arrival for arrival in self.arrivals() if arrival.accepted and start <= arrival.at < end)
+        """Accepted requests per account whose arrival is in [start, end), in monotonic seconds."""
+        accepted = (arrival for arrival in self.arrivals() if arrival.is_accepted and start <= arrival.at < end)
         return Counter(arrival.account_id for arrival in accepted if arrival.account_id is not None)
 
     def peak(self, ip: str | None = None, account_id: int | None = None, *, seconds: float = WINDOW) -> int:
-        """The most accepted arrivals in any sliding window; of one IP (default: the busiest) or one account."""
+        """The most accepted requests in any sliding window: of an account, of an IP, or of the busiest IP."""
         if account_id is not None:
             return self.account_peaks(seconds).get(account_id, 0)
         peaks = self.ip_peaks(seconds)
@@ -87,14 +87,15 @@ class Counters:
         return max(self.account_peaks(seconds).values(), default=0)
 
     def ip_peaks(self, seconds: float = WINDOW) -> dict[str, int]:
-        return peaks_by(((one.ip, one.at) for one in self.arrivals() if one.accepted), seconds)
+        return peaks_by(((arrival.ip, arrival.at) for arrival in self.arrivals() if arrival.is_accepted), seconds)
 
     def account_peaks(self, seconds: float = WINDOW) -> dict[int, int]:
-        accepted = (one for one in self.arrivals() if one.accepted)
-        return peaks_by(((one.account_id, one.at) for one in accepted if one.account_id is not None), seconds)
+        accepted = (arrival for arrival in self.arrivals() if arrival.is_accepted)
+        owned = ((arrival.account_id, arrival.at) for arrival in accepted if arrival.account_id is not None)
+        return peaks_by(owned, seconds)
 
     def snapshot(self, seconds: float = WINDOW) -> dict[str, Any]:
-        """Everything as JSON types; `peak` is of the busiest IP and account in any window of `seconds`."""
+        """All counts as JSON types; `peak` is that of the busiest IP and account in any window of `seconds`."""
         return {
             "total": self.total,
             "calls": dict(self.calls()),
@@ -113,15 +114,15 @@ class Counters:
 
 
 def peaks_by(arrivals: Iterable[tuple[Owner, float]], seconds: float) -> dict[Owner, int]:
-    """The busiest window of each owner; arrivals are in order of time."""
+    """The peak of each owner's arrivals, which must be in order of time."""
     times: defaultdict[Owner, list[float]] = defaultdict(list)
     for owner, at in arrivals:
         times[owner].append(at)
-    return {owner: busiest(of_one, seconds) for owner, of_one in times.items()}
+    return {owner: busiest(instants, seconds) for owner, instants in times.items()}
 
 
 def busiest(times: Iterable[float], seconds: float) -> int:
-    """The most of these ascending times that lie within one window."""
+    """How many of these ascending times lie within one window of `seconds` at the most."""
     window: deque[float] = deque()
     peak = 0
     for at in times:

@@ -1,4 +1,4 @@
-"""Hostaway's rate limits: sliding windows per IP, per account and for sends. What a 429 says: envelope.py."""
+"""Hostaway's rate limits: sliding windows per IP, per account and for sends. The 429 itself: api/envelope.py."""
 
 import time
 from collections import defaultdict, deque
@@ -14,14 +14,14 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class LimitSettings(BaseModel):
-    """What can be changed at run time; None switches a limit off."""
+    """The settings that can be changed at run time; None switches a limit off."""
 
     model_config = ConfigDict(extra="forbid")
 
     ip: Requests
     account: Requests
     window: Seconds
-    """Of both: Hostaway's are as long as each other."""
+    """Seconds, for `ip` and `account` alike: Hostaway's windows have the same length."""
     sends: Requests
     send_window: Seconds
     retry_after_style: RetryAfterStyle
@@ -29,7 +29,7 @@ class LimitSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Which limit was hit, in how many seconds a slot is free again, and the Unix time of that."""
+    """The limit that was hit, the seconds until a slot is free, and the Unix time of that."""
 
     limit: int
     seconds: float
@@ -37,7 +37,7 @@ class Refusal:
 
 
 class SlidingWindow:
-    """At most `limit` admitted arrivals in any `seconds`; `limit` may be changed at run time."""
+    """Admits at most `limit` requests in any `seconds`; both may be changed at run time."""
 
     def __init__(self, limit: int | None, seconds: float) -> None:
         self.limit = limit
@@ -45,7 +45,7 @@ class SlidingWindow:
         self._arrivals: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def wait(self, key: str, now: float) -> float:
-        """Seconds until this key has room; 0 when it has."""
+        """Seconds until this key may send; 0 if it may now."""
         if self.limit is None:
             return 0.0
         arrivals = self._arrivals[key]
@@ -65,7 +65,7 @@ class SlidingWindow:
 
 
 class Limits:
-    """The three windows. A refused request counts towards none of them."""
+    """The three windows. A refused request counts in none of them."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.ip = SlidingWindow(config.ip_limit, config.window)
@@ -74,7 +74,7 @@ class Limits:
         self.retry_after_style = config.retry_after_style
 
     def admit(self, now: float, ip: str, account_id: int | None, *, is_send: bool = False) -> Refusal | None:
-        """Count one arrival, or say why it is refused. `now` is monotonic."""
+        """Count one request, or return why it is refused. `now` is monotonic."""
         windows = [(self.ip, ip)]
         if account_id is not None:
             windows.append((self.account, str(account_id)))
@@ -88,7 +88,7 @@ class Limits:
         return None
 
     def settings(self) -> dict[str, Any]:
-        """As they are now, by the names of LimitSettings."""
+        """The current settings, under the names of LimitSettings."""
         return {
             "ip": self.ip.limit,
             "account": self.account.limit,
@@ -99,7 +99,7 @@ class Limits:
         }
 
     def update(self, **changes: Any) -> None:
-        """Change some settings, keeping what the windows have seen; raises ValueError before any of them changes."""
+        """Change some settings and keep the windows' contents. Raises ValueError before changing any."""
         settings = LimitSettings.model_validate(self.settings() | changes)
         self.ip.limit, self.account.limit, self.sends.limit = settings.ip, settings.account, settings.sends
         self.ip.seconds = self.account.seconds = settings.window

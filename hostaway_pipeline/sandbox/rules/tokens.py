@@ -1,4 +1,4 @@
-"""Access tokens: issue, look up, revoke. Which request needs one is decided in gate.py."""
+"""Issues, looks up and revokes access tokens. api/gate.py decides which requests need one."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ class Token:
 
 
 class Tokens:
-    """A new token leaves the older ones alone; each is usable `delay` seconds after its issue."""
+    """The tokens of all accounts. A token is usable `delay` seconds after it is issued; older ones stay valid."""
 
     def __init__(self, *, expires_in: int, delay: float) -> None:
         self.expires_in = expires_in
@@ -30,7 +30,7 @@ class Tokens:
         return text
 
     def owner(self, text: str) -> int | None:
-        """The account a token was issued to, usable or not: its limits hold either way."""
+        """The account of a token, usable or not: its rate limits hold either way."""
         token = self._tokens.get(text)
         return token.account_id if token else None
 
@@ -43,9 +43,9 @@ class Tokens:
             return self._tokens.pop(text, None) is not None
 
     def revoke_all(self, account_id: int | None = None) -> int:
-        """Revoke every token (of one account); returns how many there were."""
+        """Revoke every token, or those of one account; returns how many there were."""
         with self._lock:
-            doomed = [text for text, token in self._tokens.items() if account_id in (None, token.account_id)]
-            for text in doomed:
+            revoked = [text for text, token in self._tokens.items() if account_id in (None, token.account_id)]
+            for text in revoked:
                 del self._tokens[text]
-        return len(doomed)
+        return len(revoked)

@@ -1,1 +1,1 @@
-"""The look-alike's data: accounts, the objects in them, and how both change."""
+"""The sandbox's data: accounts, their objects, and every way they change."""

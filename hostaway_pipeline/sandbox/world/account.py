@@ -1,4 +1,4 @@
-"""One account's objects in memory and every way they change. Paging and JSON bodies: pages.py and api.py."""
+"""One account's objects in memory and every way they change. Paging: world/pages.py; responses: api/routes.py."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -7,16 +7,16 @@ from typing import Any
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.deliveries.webhooks import Event, Webhooks
-from hostaway_pipeline.sandbox.lookup import NotFound, found
+from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.templates import NEW_RESERVATION, RESERVATION, Payload
-from hostaway_pipeline.sandbox.world import generate, generate_threads
+from hostaway_pipeline.sandbox.world import generate, generate_conversations
 from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row, sign
 from hostaway_pipeline.sandbox.world.order import UpdatedOrder
 from hostaway_pipeline.sandbox.world.stamps import Clock
 
 
 class Account:
-    """Thread-safe: whoever reads more than one thing holds `lock`. Unknown ids raise NotFound."""
+    """Thread-safe; hold `lock` to read more than one thing. Unknown ids raise NotFound."""
 
     def __init__(self, config: SandboxConfig, spec: SandboxAccount, clock: Clock) -> None:
         self.id = spec.account_id
@@ -25,13 +25,13 @@ class Account:
         self.clock = clock
         self.listings = generate.listings(config, spec)
         self.reservations = generate.reservations(config, spec, list(self.listings))
-        self.conversations = generate_threads.conversations(config, spec, self.reservations)
+        self.conversations = generate_conversations.conversations(config, spec, self.reservations)
         self.order = UpdatedOrder((row.own["updatedOn"], key) for key, row in self.reservations.items())
         self.locked_reservations: set[int] = set()
-        """Hostaway answers 403 for these, with any token."""
+        """Ids that Hostaway answers with 403, whatever the token."""
         self.webhooks = Webhooks()
         self.on_event: Callable[[Webhooks, Event], None] | None = None
-        """Told of every event, at once and under the lock; set by the sandbox that serves this account."""
+        """Called with every event at once and under the lock; set by the sandbox that serves this account."""
         self._removed: dict[int, Row] = {}
         self._threads: defaultdict[int, list[Conversation]] = defaultdict(list)
         for conversation in self.conversations.values():
@@ -39,7 +39,7 @@ class Account:
                 self._threads[conversation.reservation_id].append(conversation)
         self._id_offset = config.id_offset
         messages = sum(len(conversation.messages) for conversation in self.conversations.values())
-        self._made = {
+        self._counts = {
             "listings": spec.listings,
             "reservations": spec.reservations,
             "conversations": len(self.conversations),
@@ -47,17 +47,17 @@ class Account:
         }
 
     def threads_of(self, reservation_id: int) -> list[Conversation]:
-        """The conversations of one reservation; none for an unknown one."""
+        """The conversations of a reservation; empty for an unknown one."""
         return self._threads.get(reservation_id, [])
 
     def message(self, conversation_id: int, message_id: int) -> Message:
-        for message in found(self.conversations, conversation_id).messages:
+        for message in find(self.conversations, conversation_id).messages:
             if message.id == message_id:
                 return message
         raise NotFound(message_id)
 
     def truth(self, kind: str) -> Iterator[Payload]:
-        """Every object of a kind as a complete sweep must find it; attachment urls without signature."""
+        """Every object of an entity as a sweep must find it; attachment URLs have no signature."""
         match kind:
             case "listings":
                 yield from (row.payload() for row in self.listings.values())
@@ -72,14 +72,14 @@ class Account:
                 raise NotFound(kind)
 
     def update_reservation(self, reservation_id: int, **changes: Any) -> Payload:
-        """Change some keys; `updatedOn` moves, `latestActivityOn` does not."""
+        """Change some keys; moves `updatedOn` but not `latestActivityOn`."""
         with self.lock:
-            return self.emit("reservation.updated", "reservation", self._move(reservation_id, changes).payload())
+            return self.emit("reservation.updated", "reservation", self._update(reservation_id, changes).payload())
 
     def touch_reservation(self, reservation_id: int) -> Payload:
-        """Most moves of `updatedOn` change nothing else."""
+        """Move `updatedOn` and `latestActivityOn` only, as most of Hostaway's updates do."""
         with self.lock:
-            row = self._move(reservation_id, {})
+            row = self._update(reservation_id, {})
             row.own["latestActivityOn"] = row.own["updatedOn"]
             return self.emit("reservation.updated", "reservation", row.payload())
 
@@ -117,42 +117,42 @@ class Account:
             return self.emit("reservation.created", "reservation", self.reservations[own["id"]].payload())
 
     def delete_reservation(self, reservation_id: int) -> None:
-        """Its conversations stay."""
+        """Delete a reservation; its conversations stay."""
         with self.lock:
-            row = self._removed[reservation_id] = found(self.reservations, reservation_id)
+            row = self._removed[reservation_id] = find(self.reservations, reservation_id)
             del self.reservations[reservation_id]
             self.order.remove((row.own["updatedOn"], reservation_id))
 
     def restore_reservation(self, reservation_id: int) -> None:
         with self.lock:
-            row = self.reservations[reservation_id] = found(self._removed, reservation_id)
+            row = self.reservations[reservation_id] = find(self._removed, reservation_id)
             del self._removed[reservation_id]
             self.order.add((row.own["updatedOn"], reservation_id))
 
     def update_listing(self, listing_id: int, **changes: Any) -> Payload:
-        """Listings carry no `updatedOn`; `latestActivityOn` moves."""
+        """Change some keys and move `latestActivityOn`; listings have no `updatedOn`."""
         with self.lock:
-            row = found(self.listings, listing_id)
+            row = find(self.listings, listing_id)
             row.own |= {"latestActivityOn": self.clock.after(row.own["latestActivityOn"])} | changes
             return row.payload()
 
     def delete_listing(self, listing_id: int) -> None:
         with self.lock:
-            self._removed[listing_id] = found(self.listings, listing_id)
+            self._removed[listing_id] = find(self.listings, listing_id)
             del self.listings[listing_id]
 
     def restore_listing(self, listing_id: int) -> None:
-        """It comes back as it was."""
+        """Bring a deleted listing back as it was."""
         with self.lock:
-            self.listings[listing_id] = found(self._removed, listing_id)
+            self.listings[listing_id] = find(self._removed, listing_id)
             del self._removed[listing_id]
 
     def add_conversation(self, reservation_id: int | None = None, recipient: str = "New Guest") -> Payload:
-        """Without a message yet: both markers are null."""
+        """Add a conversation without messages: both markers are null."""
         with self.lock:
             listing_id = None
             if reservation_id is not None:
-                listing_id = found(self.reservations, reservation_id).own["listingMapId"]
+                listing_id = find(self.reservations, reservation_id).own["listingMapId"]
             new_id = self._next_id("conversations")
             conversation = Conversation(new_id, self.id, listing_id, reservation_id, recipient)
             self.conversations[new_id] = conversation
@@ -161,9 +161,9 @@ class Account:
             return conversation.payload()
 
     def delete_conversation(self, conversation_id: int) -> None:
-        """Its messages go with it."""
+        """Delete a conversation and its messages."""
         with self.lock:
-            conversation = found(self.conversations, conversation_id)
+            conversation = find(self.conversations, conversation_id)
             del self.conversations[conversation_id]
             if conversation.reservation_id is not None:
                 self._threads[conversation.reservation_id].remove(conversation)
@@ -179,9 +179,9 @@ class Account:
         sent_using_hostaway: bool = False,
         attachments: list[Payload] | None = None,
     ) -> Payload:
-        """A sent message moves its conversation's marker past the earlier one."""
+        """Add a message; a sent one moves its conversation's marker past the earlier one."""
         with self.lock:
-            conversation = found(self.conversations, conversation_id)
+            conversation = find(self.conversations, conversation_id)
             date = self.clock.after(max(filter(None, (conversation.sent_on, conversation.received_on)), default=None))
             message = Message(
                 self._next_id("messages"),
@@ -197,13 +197,13 @@ class Account:
             )
             conversation.messages.insert(message.id % (len(conversation.messages) + 1), message)
             if status == "sent":
-                move_marker(conversation, is_incoming, date)
+                conversation.move_marker(is_incoming, date)
                 if is_incoming:
                     self.emit("message.received", "conversationMessage", message.payload(sign))
             return message.payload()
 
     def edit_message(self, conversation_id: int, message_id: int, body: str) -> Payload:
-        """No marker moves: only reading the conversation again can tell."""
+        """Edit a message without moving a marker: only reading the conversation again shows it."""
         with self.lock:
             message = self.message(conversation_id, message_id)
             message.body = body
@@ -211,35 +211,28 @@ class Account:
             return message.payload()
 
     def delete_message(self, conversation_id: int, message_id: int, *, markers_fall: bool = False) -> None:
-        """No marker moves, unless they fall back to the newest messages that are left."""
+        """Delete a message. Markers stay, or with `markers_fall` fall back to the newest messages that are left."""
         with self.lock:
             conversation = self.conversations[conversation_id]
             conversation.messages.remove(self.message(conversation_id, message_id))
             if markers_fall:
                 conversation.sent_on = conversation.received_on = None
                 for message in sorted(conversation.visible(), key=lambda message: message.date):
-                    move_marker(conversation, message.is_incoming, message.date)
+                    conversation.move_marker(message.is_incoming, message.date)
 
     def emit(self, event: str, kind: str, payload: Payload) -> Payload:
-        """Tell the webhooks of an event, with the object as it is now; hands the object on."""
+        """Deliver an event with the object as it is now; returns the object."""
         if self.on_event:
             self.on_event(self.webhooks, Event(event, kind, self.id, payload))
         return payload
 
-    def _move(self, reservation_id: int, changes: Payload) -> Row:
-        row = found(self.reservations, reservation_id)
+    def _update(self, reservation_id: int, changes: Payload) -> Row:
+        row = find(self.reservations, reservation_id)
         self.order.remove((row.own["updatedOn"], reservation_id))
         row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
         self.order.add((row.own["updatedOn"], reservation_id))
         return row
 
     def _next_id(self, kind: str) -> int:
-        self._made[kind] += 1
-        return generate.object_id(kind, self._made[kind] - 1, self._id_offset)
-
-
-def move_marker(conversation: Conversation, is_incoming: bool, date: str) -> None:
-    if is_incoming:
-        conversation.received_on = date
-    else:
-        conversation.sent_on = date
+        self._counts[kind] += 1
+        return generate.object_id(kind, self._counts[kind] - 1, self._id_offset)

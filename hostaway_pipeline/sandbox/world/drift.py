@@ -1,4 +1,4 @@
-"""Data that changes by itself while a client pages through it. How a change is made: account.py."""
+"""Changes data by itself while a client pages through it. The changes themselves: world/account.py."""
 
 from collections.abc import Callable
 from random import Random
@@ -10,7 +10,7 @@ Pool = Literal["reservations", "conversations"]
 Change = Callable[[Account, int, str], object]
 
 
-def greet(account: Account, reservation_id: int, text: str) -> None:
+def start_conversation(account: Account, reservation_id: int, text: str) -> None:
     conversation = account.add_conversation(reservation_id)
     account.add_message(conversation["id"], text, True)
 
@@ -21,14 +21,14 @@ ROTATION: tuple[tuple[Pool | None, Change], ...] = (
     ("conversations", lambda account, key, text: account.add_message(key, text, True)),
     ("reservations", lambda account, key, _: account.touch_reservation(key)),
     ("reservations", lambda account, key, _: account.delete_reservation(key)),
-    ("reservations", greet),
+    ("reservations", start_conversation),
     ("conversations", lambda account, key, _: account.delete_conversation(key)),
 )
-"""The changes in their order, each with where its victim is drawn from."""
+"""The changes in order, each with the entity whose object it changes."""
 
 
 class Drift:
-    """Every account goes through the rotation for itself: requests for others do not move its changes."""
+    """Each account has its own place in the rotation, so requests for others do not affect its changes."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -36,17 +36,17 @@ class Drift:
 
     @property
     def changes(self) -> int:
-        """How many were made, in all accounts."""
+        """How many changes were made in all accounts."""
         return sum(drift.changes for drift in list(self._accounts.values()))
 
     def changes_of(self, account_id: int) -> int:
         return self._accounts[account_id].changes if account_id in self._accounts else 0
 
-    def list_answered(self, account: Account, *, every: int) -> bool:
-        """Called under the account's lock after a list was answered; tells whether the account changed."""
+    def count_list(self, account: Account, *, every: int) -> bool:
+        """Count an answered list, under the account's lock; returns whether the account changed."""
         if account.id not in self._accounts:
             self._accounts[account.id] = AccountDrift(Random(f"{self._seed} {account.id}"))  # noqa: S311
-        return self._accounts[account.id].list_answered(account, every)
+        return self._accounts[account.id].count_list(account, every)
 
 
 class AccountDrift:
@@ -58,18 +58,18 @@ class AccountDrift:
         self._turn = 0
         self.changes = 0
 
-    def list_answered(self, account: Account, every: int) -> bool:
+    def count_list(self, account: Account, every: int) -> bool:
         self._lists += 1
         if self._lists < every:
             return False
         self._lists = 0
-        victim, change = self._next(account)
+        object_id, change = self._next(account)
         self.changes += 1
-        change(account, victim, f"Drifted {self.changes}")
+        change(account, object_id, f"Drifted {self.changes}")
         return True
 
     def _next(self, account: Account) -> tuple[int, Change]:
-        """A change that has nothing to act on is passed over; one that adds never is."""
+        """The id and change that come next; skips changes that have no object to change."""
         while True:
             pool, change = ROTATION[self._turn % len(ROTATION)]
             self._turn += 1

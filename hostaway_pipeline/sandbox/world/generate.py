@@ -1,6 +1,7 @@
-"""Listings and reservations of one account, the same for the same seed and spec. Conversations: generate_threads.py.
+"""Generates the listings and reservations of an account, the same for the same seed and spec.
 
-Dates are relative to the configured day, never to the present, and ids do not follow time.
+Dates are relative to the configured day, never to the present, and ids are not in order of time. Conversations:
+world/generate_conversations.py.
 """
 
 from random import Random
@@ -23,12 +24,12 @@ FIRST_IDS = {
 
 
 def object_id(kind: str, index: int, offset: int = 0) -> int:
-    """The same numbers in every account; every thirteenth lies beyond 32 bits."""
+    """An id, the same in every account; every thirteenth needs more than 32 bits."""
     return FIRST_IDS[kind] + index * 7 + (2**33 if index % 13 == 5 else 0) + offset
 
 
 def account_rng(config: SandboxConfig, account: SandboxAccount, purpose: str) -> Random:
-    """One stream per purpose: changing how one kind is generated leaves the others as they were."""
+    """A random stream per purpose, so that changing one generator leaves the others' output as it was."""
     spec = f"{account.account_id}:{account.listings}:{account.reservations}"
     return Random(f"{config.seed}:{spec}:{purpose}")  # noqa: S311
 
@@ -92,7 +93,7 @@ def listing_image(listing_id: int, place: int) -> Payload:
 
 
 def reservations(config: SandboxConfig, account: SandboxAccount, listing_ids: list[int]) -> dict[int, Row]:
-    """Reservations by id; some name a listing that no list returns."""
+    """Reservations by id; some refer to a listing that no list returns."""
     rng = account_rng(config, account, "reservations")
     shapes = [reservation_shape(rng, number) for number in range(SHAPES)]
     today = seconds_of(config.today)
@@ -102,7 +103,7 @@ def reservations(config: SandboxConfig, account: SandboxAccount, listing_ids: li
         reservation_id = object_id("reservations", index, config.id_offset)
         listing_id = rng.choice(listing_ids) if listing_ids and index % 47 != 11 else 99_000 + index % 5
         own = reservation(rng, reservation_id, index, listing_id, today)
-        # Bulk edits give many rows one updatedOn: the order needs its second key.
+        # Bulk edits give many rows the same updatedOn, so that the order needs its second key.
         if index % 20 == 19 and own["insertedOn"] <= updated_on:
             own["updatedOn"] = updated_on
         updated_on = own["updatedOn"]
@@ -111,7 +112,7 @@ def reservations(config: SandboxConfig, account: SandboxAccount, listing_ids: li
 
 
 def reservation(rng: Random, reservation_id: int, index: int, listing_id: int, today: int) -> Payload:
-    """The keys that differ between reservations; all 16 statuses appear among the first 16."""
+    """The keys that vary between reservations; the first 16 rows have all 16 statuses."""
     age = int(rng.random() * 700 * DAY)
     inserted, updated = stamp(today - age), stamp(today - int(rng.random() * age))
     arrival = today - age + int(rng.random() * 200 * DAY)
@@ -146,7 +147,7 @@ def reservation(rng: Random, reservation_id: int, index: int, listing_id: int, t
 
 
 def money(rng: Random, index: int) -> Payload:
-    """Null in a quarter of the rows; fractions of a cent occur."""
+    """Amounts: null in a quarter of the rows, and sometimes with fractions of a cent."""
     if index % 4 == 3:
         return {"totalPrice": None, "taxAmount": None, "channelCommissionAmount": None, "cleaningFee": None}
     total = round(rng.random() * 3000, 5 if index % 10 == 0 else 2)
@@ -155,7 +156,7 @@ def money(rng: Random, index: int) -> Payload:
 
 
 def secrets_of(reservation_id: int, index: int) -> Payload:
-    """What must never be stored or logged, with values that a search can find."""
+    """Secrets, which must never be stored or logged; a search can find their values."""
     if index % 6 == 0:
         return {
             "doorCode": None,
@@ -178,7 +179,7 @@ STATUS_WEIGHTS = [50, 15, 10, 4, *[2] * 12]
 
 
 def reservation_shape(rng: Random, number: int) -> Payload:
-    """One of the templates that reservations share: channel, party, flags and the nested lists."""
+    """A template that reservations share: channel, guests, flags and the nested lists."""
     channel_id, channel = CHANNELS[number % len(CHANNELS)]
     flags: tuple[Any, ...] = (0, 1, True, False, None)
     guests = rng.randint(1, 6)

@@ -1,6 +1,6 @@
-"""How one listing, reservation, conversation or message is held in memory and turned into its JSON object.
+"""Listings, reservations, conversations and messages in memory, and the JSON objects they become.
 
-Rows share templates and keep only what is theirs, so that 100,000 reservations fit. No lists, no order: world.py.
+Rows share templates and keep only the keys that differ, so that 100,000 reservations fit in memory.
 """
 
 import secrets
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from hostaway_pipeline.sandbox.templates import CONVERSATION, MESSAGE, Payload
 
 Sign = Callable[[str], str]
-"""Turns the stored url of a private attachment into one that is valid for 7 days."""
+"""Turns the stored URL of a private attachment into one that is valid for 7 days."""
 
 SCATTER = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
 
 @dataclass(slots=True)
 class Row:
-    """A listing or reservation: a shared template and the row's own keys on top."""
+    """A listing or reservation: a shared template, overlaid with the row's own keys."""
 
     template: Payload
     own: Payload
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(slots=True, eq=False)
 class Conversation:
-    """`messages` is in the order in which Hostaway happens to return them: not by time."""
+    """A conversation; `messages` is in the order in which Hostaway returns them, which is not by time."""
 
     id: int
     account_id: int
@@ -44,14 +44,20 @@ class Conversation:
     messages: list["Message"] = field(default_factory=list)
 
     def visible(self) -> list["Message"]:
-        """Those that were sent: the others show only with includeScheduledMessages=1."""
+        """The sent messages; the others show only with includeScheduledMessages=1."""
         return [message for message in self.messages if message.status == "sent"]
 
     def latest(self) -> "Message | None":
         return max(self.visible(), key=lambda message: (message.date, message.id), default=None)
 
+    def move_marker(self, is_incoming: bool, date: str) -> None:
+        if is_incoming:
+            self.received_on = date
+        else:
+            self.sent_on = date
+
     def payload(self) -> Payload:
-        """Without `conversationMessages` and `Reservation`, which come with includeResources=1 only."""
+        """The object without `conversationMessages` and `Reservation`, which includeResources=1 adds."""
         return {
             "id": self.id,
             "accountId": self.account_id,
@@ -81,7 +87,7 @@ class Message:
     attachments: list[Payload] | None = None
 
     def payload(self, sign: Sign | None = None) -> Payload:
-        """Without `sign`, private attachment urls stay bare and therefore stable."""
+        """The object; without `sign`, private attachment URLs stay unsigned and therefore stable."""
         conversation = self.conversation
         return {
             "id": self.id,
@@ -107,7 +113,7 @@ class Message:
 
 
 def sign(url: str) -> str:
-    """Private attachments get a new signature at every read, valid for 7 days."""
+    """Add a new signature, valid for 7 days, to the URL of a private attachment."""
     signed_at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return f"{url}?X-Amz-Date={signed_at}&X-Amz-Expires=604800&X-Amz-Signature={secrets.token_hex(32)}"
 

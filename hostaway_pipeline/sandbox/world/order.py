@@ -1,4 +1,4 @@
-"""Rows sorted by (updatedOn, id), kept sorted while rows move. Knows nothing of what the rows hold."""
+"""Keeps row ids sorted by (updatedOn, id) while rows change. Knows nothing of the rows' contents."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ Place = tuple[str, int]
 
 
 class UpdatedOrder:
-    """The order of the reservation list: `updatedOn DESC, id DESC` unless asked ascending."""
+    """The order of the reservation list: `updatedOn DESC, id DESC` unless ascending is requested."""
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._places = sorted(places)
@@ -28,7 +28,7 @@ class UpdatedOrder:
         return len(self._places) - bisect_left(self._places, place)
 
     def ids(self, start: int, stop: int, *, ascending: bool) -> list[int]:
-        """The ids at the positions [start, stop) of the asked direction."""
+        """The ids at positions [start, stop) in the requested direction."""
         total = len(self._places)
         if ascending:
             return [place[1] for place in self._places[start:stop]]

@@ -1,4 +1,4 @@
-"""How Hostaway cuts lists into pages: silent caps, `afterId`, pages that come short. Nothing about bodies."""
+"""Hostaway's paging: silent caps, `afterId`, short pages. Response bodies: api/envelope.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DEFAULT_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows [start, stop) of `count`; `limit` is what is left of the limit asked for."""
+    """Rows [start, stop) of `count`; `limit` is the requested limit after the cap."""
 
     start: int
     limit: int
@@ -21,13 +21,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """The rules of one list."""
+    """The paging rules of one list."""
 
     cap: int
     short_pages: bool = False
 
     def page(self, query: Mapping[str, str], count: int, *, start: int | None = None) -> Page:
-        """A limit that is missing or nonsense is the default; one that is too high is lowered silently."""
+        """The requested page; a missing or invalid limit is the default, one above the cap is lowered silently."""
         limit = min(number(query, "limit", DEFAULT_LIMIT) or DEFAULT_LIMIT, self.cap)
         first = number(query, "offset", 0) if start is None else start
         size = limit
@@ -51,7 +51,7 @@ def is_ascending(query: Mapping[str, str]) -> bool:
 
 
 def start_after(account: Account, query: Mapping[str, str]) -> int | None:
-    """Where `afterId` stands in the order now. The place of a deleted row is unknown: nothing follows it."""
+    """The position after `afterId` in the current order, or None without it. Nothing follows a deleted row."""
     after_id = number(query, "afterId", 0)
     if not after_id:
         return None
@@ -62,6 +62,6 @@ def start_after(account: Account, query: Mapping[str, str]) -> int | None:
 
 
 def is_active_within(latest_activity_on: str, query: Mapping[str, str]) -> bool:
-    """`latestActivityStart` and `latestActivityEnd` are dates, both included."""
+    """Whether the day lies between `latestActivityStart` and `latestActivityEnd`, both included."""
     day = latest_activity_on[:10]
     return query.get("latestActivityStart", "") <= day <= query.get("latestActivityEnd", "9999")

@@ -1,4 +1,4 @@
-"""Hostaway's datetimes: naive `YYYY-MM-DD HH:MM:SS` in UTC, and the clock that moves `updatedOn`."""
+"""Hostaway's datetimes (`YYYY-MM-DD HH:MM:SS` in UTC, without zone), and the clock that sets `updatedOn`."""
 
 import calendar
 import time
@@ -8,19 +8,19 @@ FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 def stamp(seconds: float) -> str:
-    """Unix seconds as Hostaway writes them."""
+    """Format Unix seconds as Hostaway does."""
     return time.strftime(FORMAT, time.gmtime(seconds))
 
 
 def seconds_of(text: str) -> int:
-    """Unix seconds of a Hostaway datetime or date."""
+    """Parse a Hostaway datetime or date into Unix seconds."""
     return calendar.timegm(time.strptime(text if " " in text else f"{text} 00:00:00", FORMAT))
 
 
 class Clock:
-    """Never behind what it has already told, so that a changed object always becomes the newest.
+    """A clock that never goes back, so that a changed object always becomes the newest.
 
-    Unless it is skewed: then it tells the present plus so many seconds, whatever it told before.
+    With a skew, it returns the present plus that many seconds, even if that goes back.
     """
 
     def __init__(self, newest: int) -> None:
@@ -28,7 +28,7 @@ class Clock:
         self.skew: Callable[[], float | None] = lambda: None
 
     def after(self, earlier: str | None = None) -> str:
-        """The present, at least one second past `earlier`."""
+        """The present, but at least one second after `earlier`."""
         skew = self.skew()
         if skew is not None:
             return stamp(time.time() + skew)

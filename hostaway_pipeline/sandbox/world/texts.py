@@ -1,6 +1,6 @@
-"""Words for guests, rooms and messages, in the scripts that real guests write.
+"""Names of guests and homes and texts of messages, in the scripts that real guests write.
 
-Only text: where it ends up is decided by the generators. No NUL and no lone surrogates.
+Text only; the generators decide where it goes. No NUL and no lone surrogates.
 """
 
 from random import Random
@@ -43,7 +43,7 @@ SENTENCES = (
 
 
 def message_texts(rng: Random, size: int = 300) -> list[str]:
-    """A stock of bodies: mostly one to four sentences, some empty, some of several thousand characters."""
+    """Message bodies to draw from: mostly one to four sentences, some empty, some of several thousand characters."""
     texts = ["", " ", "👍", "ok"]
     texts += [" ".join(rng.choices(SENTENCES, k=rng.randint(1, 4))) for _ in range(size)]
     texts += [" ".join(rng.choices(SENTENCES, k=rng.randint(60, 160))) for _ in range(max(1, size // 100))]

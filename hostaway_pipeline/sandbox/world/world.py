@@ -1,12 +1,12 @@
-"""All accounts of one sandbox and the parts around them. What an account holds is in account.py."""
+"""All accounts of a sandbox and the components around them. One account: world/account.py."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hostaway_pipeline.sandbox.config import SandboxConfig
-from hostaway_pipeline.sandbox.deliveries.deliveries import Deliveries
-from hostaway_pipeline.sandbox.lookup import found
+from hostaway_pipeline.sandbox.deliveries.dispatch import Deliveries
+from hostaway_pipeline.sandbox.lookup import find
 from hostaway_pipeline.sandbox.rules.counters import Counters
 from hostaway_pipeline.sandbox.rules.faults import Faults
 from hostaway_pipeline.sandbox.rules.limits import Limits
@@ -19,7 +19,7 @@ from hostaway_pipeline.sandbox.world.traffic import Traffic
 
 
 class World:
-    """The accounts by id, made at construction."""
+    """The accounts by id, generated at construction."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.clock = Clock(seconds_of(config.today))
@@ -28,7 +28,7 @@ class World:
 
     def account(self, account_id: int) -> Account:
         """Raises NotFound."""
-        return found(self.accounts, account_id)
+        return find(self.accounts, account_id)
 
     def with_credentials(self, client_id: str, client_secret: str) -> Account | None:
         account = self.accounts.get(int(client_id)) if client_id.isdecimal() else None
@@ -36,7 +36,7 @@ class World:
 
 
 class Sandbox:
-    """Everything one running look-alike consists of, without the server."""
+    """All components of a running sandbox except the server."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
@@ -52,16 +52,16 @@ class Sandbox:
         for account in self.world.accounts.values():
             account.on_event = self.deliveries.emit
         self.is_closing = False
-        """Requests that hang are let go."""
+        """Ends requests that hang."""
 
     def pager(self, cap: int) -> Pager:
-        """The rules of a list whose pages hold at most `cap` rows, as long as no fault lowers that."""
+        """The paging rules of a list with at most `cap` rows per page, or fewer by a fault."""
         return Pager(min(cap, self.faults.page_cap or cap), self.config.short_pages)
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Millions of new objects and no garbage: collecting while generating triples the time."""
+    """Pause the garbage collector: with millions of new objects and no garbage, collecting triples the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,7 @@
-"""Conversations and messages of one account, the same for the same seed and spec.
+"""Generates the conversations and messages of an account, the same for the same seed and spec.
 
-Slightly fewer conversations than reservations; some reservations have several, some none; some conversations none.
+There are slightly fewer conversations than reservations: a reservation has none, one or several, and some conversations
+have no reservation.
 """
 
 from math import ceil
@@ -14,14 +15,14 @@ from hostaway_pipeline.sandbox.world.stamps import seconds_of, stamp
 from hostaway_pipeline.sandbox.world.texts import GUESTS, message_texts
 
 LONG_THREAD = 130
-"""More messages than one page holds."""
+"""Messages in the longest conversation: more than a page holds."""
 
 CHANNELS = ("email", "channel", "sms", "whatsapp")
 LENGTHS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 9, 12)
 
 
 class ThreadWriter:
-    """Fills conversations with messages; ids run through the account and not along time."""
+    """Fills conversations with messages; ids are unique in the account and not in order of time."""
 
     def __init__(self, rng: Random, *, today: int, id_offset: int) -> None:
         self._rng = rng
@@ -31,17 +32,14 @@ class ThreadWriter:
         self._index = 0
 
     def fill(self, conversation: Conversation, size: int) -> None:
-        """`size` sent messages, sometimes scheduled ones besides, and the markers that follow from them."""
+        """Add `size` sent messages, sometimes unsent ones as well, and set the markers accordingly."""
         rng, today = self._rng, self._today
         at = today - 30 * DAY - int(rng.random() * 600 * DAY)
         for _ in range(size):
             at = min(at + 60 + int(rng.random() ** 3 * 4 * DAY), today)
             is_incoming, date = rng.random() < 0.5, stamp(at)
             self._append(conversation, is_incoming, "sent", date)
-            if is_incoming:
-                conversation.received_on = date
-            else:
-                conversation.sent_on = date
+            conversation.move_marker(is_incoming, date)
         if size and rng.random() < 0.15:
             for status in rng.sample(UNSENT_STATUSES, 1 + size % 2):
                 self._append(conversation, False, status, stamp(today + int(rng.random() * 60 * DAY)))
@@ -51,7 +49,7 @@ class ThreadWriter:
         rng, index = self._rng, self._index
         self._index += 1
         body = self._texts[int(rng.random() * len(self._texts))]
-        # Repeated small talk is real; but most bodies of an account differ.
+        # Guests do repeat each other, but most bodies of an account differ.
         if index % 4 and len(body) < 200:
             body = f"{body} ({index})"
         message = Message(
@@ -70,7 +68,7 @@ class ThreadWriter:
         conversation.messages.append(message)
 
     def _shuffle(self, conversation: Conversation) -> None:
-        """Neither the order of the list nor that of the ids is that of time."""
+        """Shuffle the messages: neither the list nor the ids are in order of time."""
         self._rng.shuffle(conversation.messages)
 
 
@@ -99,7 +97,7 @@ def conversations(
     """Conversations by id, in the order of the list."""
     rng = account_rng(config, account, "conversations")
     writer = ThreadWriter(rng, today=seconds_of(config.today), id_offset=config.id_offset)
-    made: list[Conversation] = []
+    generated: list[Conversation] = []
     for index, reservation_id in enumerate(subjects(rng, list(reservations))):
         own = reservations[reservation_id].own if reservation_id else {}
         conversation = Conversation(
@@ -110,13 +108,13 @@ def conversations(
             recipient=own.get("guestName") or GUESTS[index % len(GUESTS)],
         )
         writer.fill(conversation, thread_length(rng, index, account.reservations))
-        made.append(conversation)
-    rng.shuffle(made)
-    return {conversation.id: conversation for conversation in made}
+        generated.append(conversation)
+    rng.shuffle(generated)
+    return {conversation.id: conversation for conversation in generated}
 
 
 def thread_length(rng: Random, index: int, reservations: int) -> int:
-    """Mostly 1 to 12; every 97th conversation has no message, and a rare one more than a page."""
+    """Mostly 1 to 12 messages; every 97th conversation has none, and every 5000th more than a page."""
     if index % 5000 == 0 and reservations >= 200:
         return LONG_THREAD
     if index % 97 == 4:
@@ -125,15 +123,15 @@ def thread_length(rng: Random, index: int, reservations: int) -> int:
 
 
 def subjects(rng: Random, reservation_ids: list[int]) -> list[int | None]:
-    """What each conversation is about: a reservation (a few have two or three of them) or, None, an enquiry."""
+    """The reservation of each conversation (a few have two or three), or None for an enquiry."""
     total = conversation_count(len(reservation_ids))
     enquiries = max(1, total * 3 // 100) if total >= 5 else 0
     about = total - enquiries
     rng.shuffle(reservation_ids)
     busy = reservation_ids[: len(reservation_ids) // 25]
-    several = [reservation_id for place, reservation_id in enumerate(busy) for _ in range(1 + place % 2)]
+    extra = [reservation_id for place, reservation_id in enumerate(busy) for _ in range(1 + place % 2)]
     chosen: list[int | None] = [None] * enquiries
-    chosen += [*several, *reservation_ids][:about]
+    chosen += [*extra, *reservation_ids][:about]
     rng.shuffle(chosen)
     return chosen
 

@@ -1,4 +1,4 @@
-"""How events reach webhooks: Hostaway's envelope, retries and patience, and the counts. Threads: workers.py."""
+"""Delivers events to webhooks: envelope, retries, disabling, and counts. Threads: deliveries/workers.py."""
 
 import time
 from base64 import b64encode
@@ -18,14 +18,15 @@ from hostaway_pipeline.sandbox.rules.faults import Faults
 THREADS = 16
 RETRY_AFTER = (5 * 60.0, 20 * 60.0, 60 * 60.0)
 """Seconds after the first attempt."""
-PATIENCE = 5 * 24 * 3600.0
+DISABLE_AFTER = 5 * 24 * 3600.0
+"""Seconds of nothing but failures after which a webhook is disabled."""
 TIMEOUT = 20.0
 LEAST_TIMEOUT = 2.0
 PING = b'{"data":"test"}'
 
 
 class Ping(NamedTuple):
-    """How a URL answered its registration; `status` is None when it did not."""
+    """How a URL answered the request that tests it; `status` is None when no answer came."""
 
     webhook_id: int
     method: str
@@ -34,7 +35,7 @@ class Ping(NamedTuple):
 
 @dataclass(slots=True)
 class Delivery:
-    """One copy of one event on its way to one webhook."""
+    """One copy of one event for one webhook."""
 
     hooks: Webhooks
     hook: Webhook
@@ -45,10 +46,10 @@ class Delivery:
 
 
 class Deliveries:
-    """`time_scale` is Hostaway's seconds in one of ours.
+    """Queues, sends and counts deliveries. `time_scale` is how many of Hostaway's seconds pass in one of ours.
 
-    emitted + copies = delivered + failed + dropped + pending, pings aside: an event counts once for each
-    webhook it is meant for, and every copy beyond the first under `copies`.
+    Apart from pings, emitted + copies = delivered + failed + dropped + pending: an event counts once per
+    webhook, and each copy beyond the first counts under `copies`.
     """
 
     def __init__(self, faults: Faults, time_scale: float) -> None:
@@ -62,47 +63,47 @@ class Deliveries:
 
     @property
     def pings(self) -> list[Ping]:
-        """Since the last reset, in the order of the answers."""
+        """The pings since the last reset, in the order of their answers."""
         with self._lock:
             return list(self._pings)
 
     @property
     def pending(self) -> int:
-        """Deliveries and pings that are queued, on their way or waiting for a retry."""
+        """How many deliveries and pings are queued, being sent or waiting for a retry."""
         return self._workers.pending
 
     def counts(self) -> dict[str, Any]:
-        """As JSON types; `answers` by status, `none` where no answer came."""
-        # Read first: whoever sees nothing pending sees how everything ended.
+        """The counts as JSON types; `answers` is by status, with `none` where no answer came."""
+        # Read `pending` first, so that when it is 0 the other counts are final.
         pending = self.pending
         with self._lock:
             outcomes = {name: self._counts[name] for name in ("emitted", "copies", "delivered", "dropped", "failed")}
-            told = {"answers": dict(self._answers), "pings": [ping._asdict() for ping in self._pings]}
-        return outcomes | {"pending": pending} | told
+            answers = {"answers": dict(self._answers), "pings": [ping._asdict() for ping in self._pings]}
+        return outcomes | {"pending": pending} | answers
 
     def reset(self) -> None:
-        """What is pending stays, and is counted when it ends."""
+        """Set the counts to zero. Pending deliveries stay and are counted when they end."""
         with self._lock:
             self._counts.clear()
             self._answers.clear()
             self._pings.clear()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Whether nothing is pending, after at most `timeout` seconds."""
+        """Wait at most `timeout` seconds until nothing is pending; return whether that is so."""
         return self._workers.wait_idle(timeout)
 
     def stop(self) -> None:
         self._workers.stop()
 
     def ping(self, hook: Webhook) -> None:
-        """Try a URL that was just registered; whatever it answers, it stays registered."""
-        self._workers.at(time.monotonic(), partial(self._ping, hook))
+        """Send a test GET and POST to a new URL; it stays registered whatever it answers."""
+        self._workers.schedule(time.monotonic(), partial(self._ping, hook))
 
     def emit(self, hooks: Webhooks, event: Event) -> None:
-        """Queue one event for every live webhook; called under the account's lock, so it sends nothing itself."""
-        if live := hooks.live():
+        """Queue an event for every enabled webhook. Called under the account's lock, so it does not send."""
+        if enabled := hooks.enabled():
             body = envelope(event, is_nested=self._faults.nested_envelope)
-            for hook in live:
+            for hook in enabled:
                 self._queue(hooks, hook, event, body)
 
     def _queue(self, hooks: Webhooks, hook: Webhook, event: Event, body: bytes) -> None:
@@ -117,21 +118,21 @@ class Deliveries:
             hooks.log(hook, event, None, "")
         for delay in delays:
             delivery = Delivery(hooks, hook, event, body, now + delay)
-            self._workers.at(delivery.first_at, partial(self._attempt, delivery))
+            self._workers.schedule(delivery.first_at, partial(self._attempt, delivery))
 
     def _attempt(self, delivery: Delivery, connections: Connections) -> None:
         hook = delivery.hook
-        if not hook.is_live:
+        if not hook.is_enabled:
             self._count("failed")
             return
         answer = connections.send("POST", hook.settings.url, request_headers(hook.settings), delivery.body)
         delivery.hooks.log(hook, delivery.event, answer.status, answer.body)
         self._count_answer(answer)
         if answer.is_success:
-            delivery.hooks.succeeded(hook)
+            delivery.hooks.record_success(hook)
             self._count("delivered")
             return
-        delivery.hooks.failed(hook, time.monotonic(), PATIENCE / self._scale)
+        delivery.hooks.record_failure(hook, time.monotonic(), DISABLE_AFTER / self._scale)
         if answer.is_transient and delivery.retries < len(RETRY_AFTER):
             self._retry(delivery)
         else:
@@ -140,7 +141,7 @@ class Deliveries:
     def _retry(self, delivery: Delivery) -> None:
         due = delivery.first_at + RETRY_AFTER[delivery.retries] / self._scale
         delivery.retries += 1
-        self._workers.at(due, partial(self._attempt, delivery))
+        self._workers.schedule(due, partial(self._attempt, delivery))
 
     def _ping(self, hook: Webhook, connections: Connections) -> None:
         headers = request_headers(hook.settings)
@@ -159,13 +160,13 @@ class Deliveries:
 
 
 def envelope(event: Event, *, is_nested: bool) -> bytes:
-    """The body of a delivery: flat, or in `payload` as it was once seen."""
+    """The body of a delivery: flat, or nested in `payload`, a form that was seen once."""
     flat = {"object": event.kind, "event": event.event, "accountId": event.account_id, "data": event.data}
     return orjson.dumps({"payload": flat} if is_nested else flat)
 
 
 def request_headers(settings: Settings) -> dict[str, str]:
-    """Basic auth if there is a login or a password; no signature."""
+    """The headers of a delivery: basic auth if there is a login or a password, and no signature."""
     headers = {"Content-Type": "application/json", "User-Agent": "Hostaway"}
     if settings.login is not None or settings.password is not None:
         credentials = f"{settings.login or ''}:{settings.password or ''}".encode()
