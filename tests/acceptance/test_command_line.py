@@ -97,12 +97,12 @@ def test_an_account_cannot_be_added_twice(hostaway: Run) -> None:
     assert "exists already" in line
 
 
-def test_an_unknown_account(hostaway: Run) -> None:
+def test_an_unknown_account_is_reported(hostaway: Run) -> None:
     assert "account 7 is not known; add it" in failed(hostaway("sync", "7"))
 
 
 @pytest.mark.usefixtures("added")
-def test_an_api_that_is_down(hostaway: Run, database_url: str) -> None:
+def test_an_unreachable_api_is_reported(hostaway: Run, database_url: str) -> None:
     line = failed(hostaway("sync", "59808", HOSTAWAY_API_URL="http://127.0.0.1:1/v1"))
     assert "no answer from http://127.0.0.1:1/v1" in line
     assert rows(database_url, "SELECT 1 FROM hostaway.listings") == []
@@ -116,13 +116,13 @@ def test_a_failed_sync_prints_its_json_too(hostaway: Run) -> None:
     one_line(done.stderr)
 
 
-def test_postgres_that_is_down(hostaway: Run) -> None:
+def test_an_unreachable_postgres_is_reported(hostaway: Run) -> None:
     line = failed(hostaway("sync", "59808", HOSTAWAY_DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none"))
     assert "127.0.0.1:1/none: Postgres cannot be reached" in line
     assert "hidden" not in line
 
 
-def test_a_database_that_was_never_migrated(hostaway: Run, database_url: str) -> None:
+def test_a_database_that_was_never_migrated_is_reported(hostaway: Run, database_url: str) -> None:
     url = database_url.replace(database_url.split("/")[3].split("?", maxsplit=1)[0], "postgres")
     assert "hostaway db migrate" in failed(hostaway("sync", "59808", HOSTAWAY_DATABASE_URL=url))
 
@@ -143,7 +143,7 @@ def test_a_wrong_setting_is_named(hostaway: Run, name: str, value: str, expected
 
 
 @pytest.mark.usefixtures("added")
-def test_a_key_that_is_not_the_one_the_secrets_were_encrypted_with(hostaway: Run) -> None:
+def test_a_wrong_key_is_reported(hostaway: Run) -> None:
     other = hostaway("keys", "generate", "--id", "test").stdout.strip()
     line = failed(hostaway("sync", "59808", HOSTAWAY_ENCRYPTION_KEYS=other))
     assert "key 'test' is not the key that the stored secrets were encrypted with" in line
@@ -158,7 +158,7 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("command", ["up", "demo", "sandbox"])
-def test_a_taken_port(hostaway: Run, taken_port: int, command: str) -> None:
+def test_a_port_in_use_is_reported(hostaway: Run, taken_port: int, command: str) -> None:
     line = failed(hostaway(command, "--port", str(taken_port)))
     assert f"port {taken_port}" in line
     assert "--port" in line
@@ -178,7 +178,7 @@ def test_keys_rotate_end_to_end(hostaway: Run, cli_environment: Callable[[str], 
 
 
 @pytest.mark.usefixtures("added")
-def test_a_removed_account_keeps_its_rows_and_comes_back(hostaway: Run, database_url: str) -> None:
+def test_a_removed_account_keeps_its_rows_and_can_be_added_again(hostaway: Run, database_url: str) -> None:
     hostaway("sync", "59808")
     assert hostaway("accounts", "remove", "59808").returncode == 0
     assert "was removed" in failed(hostaway("sync", "59808"))
@@ -188,7 +188,7 @@ def test_a_removed_account_keeps_its_rows_and_comes_back(hostaway: Run, database
 
 
 @pytest.mark.usefixtures("added")
-def test_an_account_removed_for_good_leaves_nothing(hostaway: Run, database_url: str) -> None:
+def test_a_hard_removal_leaves_nothing(hostaway: Run, database_url: str) -> None:
     hostaway("sync", "59808")
     assert hostaway("accounts", "remove", "59808", "--hard").returncode == 0
     tables = rows(database_url, "SELECT table_name FROM information_schema.columns "

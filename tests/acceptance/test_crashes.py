@@ -111,7 +111,7 @@ def wait_for_messages(sandbox: SandboxServer, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_postgres_killed_and_started_in_mid_sync(
+def test_a_sync_during_which_postgres_is_killed_loses_nothing(
     own_server: EmbeddedPostgres, own_services: tuple[SandboxServer, Services, str], embedded_folder: Path
 ) -> None:
     sandbox, services, url = own_services
@@ -146,7 +146,7 @@ def small_disk(embedded_folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small file system needs root")
-def test_a_full_disk_is_named_and_the_sync_goes_on_once_there_is_room(
+def test_a_full_disk_is_reported_and_the_sync_continues_once_there_is_room(
     small_disk: Path, open_sandbox: OpenSandbox
 ) -> None:
     sandbox = open_sandbox("59808:5:400")
@@ -178,7 +178,7 @@ def test_a_full_disk_is_named_and_the_sync_goes_on_once_there_is_room(
         services.close()
 
 
-def test_fifty_accounts_one_with_a_wrong_secret_and_one_with_a_dead_api(
+def test_a_wrong_secret_and_a_dead_api_stop_no_other_of_fifty_accounts(
     open_sandbox: OpenSandbox,
     open_services: OpenServices,
     cli_environment: Callable[[SandboxServer], dict[str, str]],

@@ -99,7 +99,7 @@ def test_every_materialization_carries_numbers(instance: DagsterInstance) -> Non
     assert all(isinstance(numbers[name], int | float) for name in numbers if not name.startswith("dagster/partition"))
 
 
-def test_a_failed_account_is_a_failed_partition_with_a_readable_error_and_the_other_goes_on(
+def test_a_failed_account_fails_its_partition_with_a_readable_error_and_stops_no_other(
     instance: DagsterInstance, sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     services.accounts.remove(1, hard=True)
@@ -115,7 +115,7 @@ def test_a_failed_account_is_a_failed_partition_with_a_readable_error_and_the_ot
     assert_equal_to_source(database_url, sandbox, 2)
 
 
-def test_a_permanent_failure_is_not_tried_again(instance: DagsterInstance, services: Services) -> None:
+def test_a_permanent_failure_is_not_retried(instance: DagsterInstance, services: Services) -> None:
     services.accounts.remove(1, hard=True)
     add_account(services, 1, secret="wrong")
     result = run(instance, 1)
@@ -136,7 +136,7 @@ def test_a_permanent_failure_is_not_tried_again(instance: DagsterInstance, servi
         (KeyringError("x"), False),
     ],
 )
-def test_only_transient_failures_are_tried_again(error: PipelineError, is_retried: bool) -> None:
+def test_only_transient_failures_are_retried(error: PipelineError, is_retried: bool) -> None:
     assert isinstance(failure(error, 0), RetryRequested) is is_retried
     assert isinstance(failure(error, 3), Failure), "the last one fails with its own description"
 
@@ -179,7 +179,7 @@ def test_an_account_that_keeps_failing_fails_a_check_that_says_why(
     assert "does not accept this client secret" in str(evaluation.description)
 
 
-def test_an_account_that_nobody_has_proven_complete_for_longer_than_a_night_fails_it_too(
+def test_an_account_not_proven_complete_for_29_hours_fails_the_check(
     instance: DagsterInstance, database_url: str
 ) -> None:
     run(instance, 1)
@@ -189,7 +189,7 @@ def test_an_account_that_nobody_has_proven_complete_for_longer_than_a_night_fail
     assert "account 1: complete as of" in str(evaluation.description)
 
 
-def test_mass_deletion_can_be_told_in_the_run_config(instance: DagsterInstance, sandbox: SandboxServer) -> None:
+def test_mass_deletion_can_be_allowed_in_the_run_config(instance: DagsterInstance, sandbox: SandboxServer) -> None:
     run(instance, 1)
     sandbox.faults.update(listings_answer="half")
     result = run(instance, 1, allow_mass_delete=True)
@@ -210,14 +210,14 @@ def test_the_sensor_keeps_partitions_equal_to_active_accounts_and_starts_first_s
     assert (added.partition_keys, removed.partition_keys) == (["3"], ["2"])
 
 
-def test_the_sensor_asks_for_the_same_run_under_the_same_key(instance: DagsterInstance, services: Services) -> None:
+def test_the_sensor_requests_the_same_run_under_the_same_key(instance: DagsterInstance, services: Services) -> None:
     services.accounts.ask_for_sync(1)
     with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
         keys = [accounts_sensor(context).run_requests[0].run_key for _ in range(2)]
     assert keys[0] == keys[1]
 
 
-def test_the_sensor_is_quiet_when_there_is_nothing_to_do(instance: DagsterInstance) -> None:
+def test_the_sensor_skips_when_there_is_nothing_to_do(instance: DagsterInstance) -> None:
     with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
         assert isinstance(accounts_sensor(context), SkipReason)
 

@@ -101,7 +101,7 @@ def test_without_events_there_is_no_run(instance: DagsterInstance) -> None:
     assert isinstance(look(instance), SkipReason)
 
 
-def test_events_ask_for_one_run_and_a_second_look_sees_it(
+def test_events_request_one_run_and_the_next_tick_sees_it(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
     accept(services, sandbox, 1, guestName="Ada")
@@ -182,7 +182,7 @@ def test_when_a_run_is_needed(events: int, started: list[str], queued: int, aliv
     assert (plan.orphans, plan.is_needed) == ((), needed)
 
 
-def test_a_run_that_is_found_without_its_lock_twice_is_dead() -> None:
+def test_a_run_that_is_twice_without_its_lock_is_dead() -> None:
     first = drainer_plan(3, ["a", "b"], 0, ["b"], {})
     assert (first.orphans, list(first.unlocked_since)) == ((), ["a"])
     soon = drainer_plan(3, ["a"], 0, [], {"a": time.time() - 10})
@@ -215,7 +215,7 @@ def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(
     assert not own.success
 
 
-def test_the_mode_that_was_asked_for_reaches_the_run(instance: DagsterInstance, services: Services) -> None:
+def test_the_requested_mode_reaches_the_run(instance: DagsterInstance, services: Services) -> None:
     services.accounts.ask_for_sync(2, "full")
     with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
         result = accounts_sensor(context)
@@ -227,7 +227,7 @@ def test_the_mode_that_was_asked_for_reaches_the_run(instance: DagsterInstance, 
     }
 
 
-def test_old_runs_may_go_but_not_those_that_a_partitions_health_is_read_from(
+def test_old_runs_are_deleted_except_those_with_a_partitions_latest_materialization(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
     runs = []
@@ -241,7 +241,7 @@ def test_old_runs_may_go_but_not_those_that_a_partitions_health_is_read_from(
     assert list(old_runs(instance, later - timedelta(days=1))) == []
 
 
-def test_the_purge_deletes_what_is_old_and_keeps_what_is_needed(
+def test_the_purge_deletes_old_events_and_runs_and_keeps_needed_ones(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     runs = []

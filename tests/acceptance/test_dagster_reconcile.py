@@ -37,7 +37,7 @@ def run(instance: DagsterInstance, *accounts: int) -> ExecuteInProcessResult:
     return job.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
 
 
-def test_one_accounts_failure_stops_no_other_and_asks_for_its_own_run(
+def test_one_accounts_failure_stops_no_other_and_requests_its_own_run(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     """The batch goes on; the failed account's ordinary run then turns its partition red."""
@@ -74,16 +74,14 @@ def test_only_the_named_accounts_are_read(instance: DagsterInstance, sandbox: Sa
     assert set(sandbox.counters.by_account()) == {3}
 
 
-def test_a_paused_account_is_not_even_tried(
-    instance: DagsterInstance, services: Services, sandbox: SandboxServer
-) -> None:
+def test_a_paused_account_is_not_tried(instance: DagsterInstance, services: Services, sandbox: SandboxServer) -> None:
     run(instance, 2)
     calls = sandbox.counters.total
     assert run(instance, 2).output_for_node("reconcile_accounts") == {"2": "failed"}
     assert sandbox.counters.total == calls
 
 
-def test_the_nightly_schedule_asks_for_chunks_of_all_active_accounts(
+def test_the_nightly_schedule_requests_chunks_of_all_active_accounts(
     instance: DagsterInstance, services: Services
 ) -> None:
     for account_id in range(100, 160):
@@ -126,7 +124,7 @@ def test_a_refresh_brings_the_hosts_own_replies_and_reports_only_what_changed(
     assert_equal_to_source(database_url, sandbox, 1)
 
 
-def test_a_refresh_is_asked_for_accounts_whose_copy_is_complete(instance: DagsterInstance) -> None:
+def test_a_refresh_is_requested_only_for_accounts_whose_copy_is_complete(instance: DagsterInstance) -> None:
     run(instance, 1)
     with build_schedule_context(
         instance=instance,

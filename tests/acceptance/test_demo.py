@@ -57,12 +57,12 @@ def demo(embedded_folder: Path) -> Iterator[Demo]:
         yield Demo(process.returncode, output.read(), folder / ".hostaway" / "demo", frozenset(seen))
 
 
-def test_it_ends_by_itself_and_says_what_arrived(demo: Demo) -> None:
+def test_the_demo_ends_by_itself_and_says_what_arrived(demo: Demo) -> None:
     assert demo.status == 0, demo.output
     assert re.search(r"hostaway\.reservations\W+787\b", demo.output), demo.output
 
 
-def test_it_leaves_no_process_behind(demo: Demo) -> None:
+def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
     left = [
         p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(demo.home) in " ".join(p.info["cmdline"] or [])
     ]

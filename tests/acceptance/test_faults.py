@@ -10,7 +10,7 @@ OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
 
 
-def test_everything_at_once_ends_at_the_same_tables(
+def test_all_faults_at_once_end_at_the_same_tables(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """5% errors, 2% garbled, 1% hanging, 1% cut, a revoked token, and data that drifts while it is read."""
@@ -32,7 +32,9 @@ def test_everything_at_once_ends_at_the_same_tables(
     assert sandbox.drift.changes == 60
 
 
-def test_a_storm_of_429s_passes(open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str) -> None:
+def test_a_sync_outlasts_a_storm_of_429s(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
     sandbox = open_sandbox("59808:3:40")
     services = open_services(sandbox, rate_limit_ip="200/2", rate_limit_account="200/2", concurrency=4)
     add_account(services, 59808)
@@ -43,7 +45,7 @@ def test_a_storm_of_429s_passes(open_sandbox: OpenSandbox, open_services: OpenSe
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_page_cap_that_is_lowered_without_a_word_loses_nothing(
+def test_a_silently_lowered_page_cap_loses_nothing(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("59808:12:90")
@@ -68,7 +70,7 @@ def test_rows_that_move_while_lists_are_read_are_never_lost(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_an_api_that_hangs_for_ever_is_given_up(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_sync_gives_up_on_an_api_that_hangs_for_ever(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox, read_timeout=0.3)
     add_account(services, 59808)

@@ -152,7 +152,7 @@ def test_postgres_stopped_under_load_is_answered_503_and_the_retries_fill_the_ga
 
 
 @pytest.mark.parametrize("share", [0.1])
-def test_what_was_never_delivered_is_repaired_by_the_next_reconcile(
+def test_the_next_reconcile_repairs_undelivered_changes(
     open_sandbox: OpenSandbox, embedded_folder: Path, share: float
 ) -> None:
     sandbox = open_sandbox("1:4:60", webhook_time_scale=1200.0)

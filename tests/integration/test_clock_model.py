@@ -16,7 +16,7 @@ ACCOUNT, TRUST, STEPS = 1, 1.0, 400
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_one_reconcile_ends_every_history(
+def test_one_reconcile_repairs_every_history(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services], database_url: str, seed: int
 ) -> None:
     sandbox = open_sandbox("1:4:12")

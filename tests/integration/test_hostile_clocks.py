@@ -92,7 +92,7 @@ AHEAD = [
 @pytest.mark.parametrize("ahead", AHEAD)
 @pytest.mark.parametrize("way", ["list", "webhook"])
 @pytest.mark.parametrize("mode", ["reconcile", "full"])
-def test_the_truth_after_a_time_from_the_future_is_stored(
+def test_a_correct_version_replaces_one_from_the_future(
     services: Services, account: Account, deliver: Deliver, database_url: str, ahead: str, way: str, mode: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -119,7 +119,7 @@ def account_sandbox(services: Services) -> SandboxServer:
     return SANDBOXES[services.settings.api_url]
 
 
-def test_a_check_names_a_row_whose_time_lies_ahead(services: Services, account: Account) -> None:
+def test_a_check_names_a_row_whose_time_is_in_the_future(services: Services, account: Account) -> None:
     reservation_id = first_reservation(account)
     account.update_reservation(reservation_id, guestName="Ahead", updatedOn="2099-01-01 00:00:00")
     the_span_passes()
@@ -159,7 +159,7 @@ def change_everything(account: Account) -> None:
     account.delete_message(thread.id, thread.latest().id, markers_fall=True)
 
 
-def test_clocks_that_went_back_are_followed(
+def test_a_clock_that_was_set_back_is_followed(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
     sandbox.faults.clock_skew = -48 * 3600.0
@@ -169,7 +169,7 @@ def test_clocks_that_went_back_are_followed(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_within_the_span_hostaways_clock_decides_and_the_doubt_is_remembered(
+def test_within_the_trust_span_hostaways_clock_decides_and_the_doubt_is_stored(
     services: Services, account: Account, database_url: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -251,7 +251,7 @@ def test_an_event_without_a_time_is_read_by_id(
 # Messages: no list confirms what a webhook brought
 
 
-def test_a_late_message_of_a_message_that_is_gone_ends_with_the_next_refresh(
+def test_a_late_event_of_a_deleted_message_is_undone_by_the_next_refresh(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
@@ -264,7 +264,7 @@ def test_a_late_message_of_a_message_that_is_gone_ends_with_the_next_refresh(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_an_old_version_of_a_message_ends_with_the_next_refresh(
+def test_an_old_version_of_a_message_is_replaced_by_the_next_refresh(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
@@ -280,7 +280,7 @@ def test_an_old_version_of_a_message_ends_with_the_next_refresh(
 # Keys that lists lack
 
 
-def test_a_key_that_lists_lack_stays_as_a_webhook_brought_it(
+def test_a_key_that_lists_lack_keeps_its_value_from_a_webhook(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     sandbox.faults.lists_lack = {"financeField"}
@@ -303,7 +303,7 @@ def test_a_key_that_lists_lack_stays_as_a_webhook_brought_it(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_any_key_that_a_list_lacks_is_no_change(
+def test_a_key_that_a_list_lacks_is_not_a_change(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
     """Also one that we have a column for, and of which nobody said that lists may lack it."""
@@ -363,7 +363,7 @@ def names(url: str) -> list[str]:
     return [row["name"] for row in rows(url, "SELECT name FROM hostaway.listings WHERE deleted_at IS NULL ORDER BY id")]
 
 
-def test_a_page_that_was_asked_for_before_an_unchanged_read_by_id_changes_nothing(
+def test_a_page_requested_before_an_unchanged_read_by_id_changes_nothing(
     tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
@@ -372,7 +372,7 @@ def test_a_page_that_was_asked_for_before_an_unchanged_read_by_id_changes_nothin
     assert names(database_url) == ["A"]
 
 
-def test_a_sweep_does_not_delete_what_a_read_by_id_saw_alive_later(
+def test_a_sweep_does_not_delete_a_row_that_a_later_read_by_id_found(
     tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
@@ -381,7 +381,7 @@ def test_a_sweep_does_not_delete_what_a_read_by_id_saw_alive_later(
     assert names(database_url) == ["A"]
 
 
-def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
+def test_a_read_requested_before_an_unchanged_sweep_changes_nothing(
     tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
@@ -392,7 +392,7 @@ def test_a_read_that_was_asked_for_before_an_unchanged_sweep_changes_nothing(
     assert names(database_url) == ["B"]
 
 
-def test_a_404_that_was_asked_for_before_a_complete_sweep_deletes_nothing(
+def test_a_404_requested_before_a_complete_sweep_deletes_nothing(
     tables: PullWriter, push: PushWriter, database_url: str
 ) -> None:
     tables.merge(LISTINGS, [read("A", 0)])
@@ -431,7 +431,7 @@ def test_an_unchanged_reconcile_writes_no_row(services: Services, database_url: 
     assert [row["is_proven"] for row in proven] == [True] * 3
 
 
-def test_of_two_copies_in_one_answer_the_newer_stays(tables: PullWriter, database_url: str) -> None:
+def test_of_two_copies_in_one_answer_the_newer_is_kept(tables: PullWriter, database_url: str) -> None:
     older = RESERVATIONS.row(reservation(status="new", updatedOn="2026-06-02 10:00:00"), second(0))
     newer = RESERVATIONS.row(reservation(status="modified", updatedOn="2026-06-03 10:00:00"), second(0))
     assert older is not None

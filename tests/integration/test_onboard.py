@@ -93,14 +93,14 @@ def test_a_wrong_secret_stores_nothing(services: Services, database_url: str) ->
     assert rows(database_url, "SELECT * FROM hostaway.accounts") == []
 
 
-def test_an_api_that_is_away_stores_nothing(sandbox: SandboxServer, services: Services, database_url: str) -> None:
+def test_an_unreachable_api_stores_nothing(sandbox: SandboxServer, services: Services, database_url: str) -> None:
     sandbox.faults.update(down=True)
     with pytest.raises(ApiError):
         add(services)
     assert rows(database_url, "SELECT * FROM hostaway.accounts") == []
 
 
-def test_an_account_that_is_there_is_refused_before_hostaway_is_asked(
+def test_an_existing_account_is_refused_without_a_call(
     sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     add(services)
@@ -112,7 +112,7 @@ def test_an_account_that_is_there_is_refused_before_hostaway_is_asked(
     assert stored_account(database_url) == before
 
 
-def test_a_webhook_that_cannot_be_registered_does_not_fail_the_adding(
+def test_a_webhook_that_cannot_be_registered_does_not_prevent_adding_the_account(
     open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
     """Hostaway refuses the URL; a reconcile tries again."""
@@ -130,7 +130,7 @@ def test_a_webhook_that_cannot_be_registered_does_not_fail_the_adding(
 # Another secret
 
 
-def test_a_secret_that_hostaway_accepts_replaces_the_present_one(
+def test_an_accepted_secret_replaces_the_stored_one(
     sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     present(services)
@@ -142,7 +142,7 @@ def test_a_secret_that_hostaway_accepts_replaces_the_present_one(
     synced(services, ACCOUNT)
 
 
-def test_a_secret_that_hostaway_refuses_leaves_the_present_one(services: Services, database_url: str) -> None:
+def test_a_refused_secret_leaves_the_stored_one(services: Services, database_url: str) -> None:
     present(services)
     before = stored_account(database_url)
     with pytest.raises(InvalidCredentials):
@@ -173,7 +173,7 @@ def test_a_soft_removal_forgets_every_secret_and_keeps_the_rows(
         services.accounts.get(ACCOUNT)
 
 
-def test_an_account_that_comes_back_has_its_rows_and_a_webhook_of_its_own_again(
+def test_an_account_added_again_has_its_rows_and_a_webhook_of_its_own(
     sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     present(services)
@@ -215,7 +215,7 @@ def test_an_account_that_was_removed_softly_may_be_removed_for_good(
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_removal_works_while_the_api_does_not_and_says_what_is_left(
+def test_removal_works_without_the_api_and_says_what_is_left(
     sandbox: SandboxServer, services: Services, hard: bool
 ) -> None:
     present(services)
@@ -228,6 +228,6 @@ def test_removal_works_while_the_api_does_not_and_says_what_is_left(
     assert hooks(sandbox) == 1
 
 
-def test_an_account_that_nobody_knows_cannot_be_removed(services: Services) -> None:
+def test_an_unknown_account_cannot_be_removed(services: Services) -> None:
     with pytest.raises(AccountError, match="is not known"):
         remove_account(services, ACCOUNT, hard=True)

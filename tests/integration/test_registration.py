@@ -97,19 +97,19 @@ def test_a_webhook_is_created_with_credentials_of_its_own(sandbox: SandboxServer
     assert state.checked_at is not None
 
 
-def test_looking_after_it_costs_one_call_as_long_as_nothing_changed(sandbox: SandboxServer, services: Services) -> None:
+def test_maintaining_an_unchanged_webhook_costs_one_call(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     sandbox.counters.reset()
     assert was(ensure(services)) == "unchanged"
     assert dict(sandbox.counters.calls()) == {HOOKS: 1}
 
 
-def test_however_often_it_is_asked_for_there_is_one(sandbox: SandboxServer, services: Services) -> None:
+def test_repeated_registration_leaves_one_webhook(sandbox: SandboxServer, services: Services) -> None:
     assert [was(ensure(services)) for _ in range(4)] == ["created", "unchanged", "unchanged", "unchanged"]
     assert len(at_hostaway(sandbox)) == 1
 
 
-def test_one_that_somebody_made_by_hand_becomes_ours(sandbox: SandboxServer, services: Services) -> None:
+def test_a_webhook_made_by_hand_is_adopted(sandbox: SandboxServer, services: Services) -> None:
     made = by_hand(sandbox)
     registration = ensure(services)
     assert registration == Registration(made, "adopted")
@@ -117,7 +117,7 @@ def test_one_that_somebody_made_by_hand_becomes_ours(sandbox: SandboxServer, ser
     assert was(ensure(services)) == "unchanged"
 
 
-def test_one_that_hostaway_disabled_is_enabled_again(sandbox: SandboxServer, services: Services) -> None:
+def test_a_webhook_that_hostaway_disabled_is_enabled_again(sandbox: SandboxServer, services: Services) -> None:
     """It does so after five days of failures, and tells nobody."""
     ensure(services)
     hooks = sandbox.world.account(ACCOUNT).webhooks
@@ -128,7 +128,7 @@ def test_one_that_hostaway_disabled_is_enabled_again(sandbox: SandboxServer, ser
     assert services.webhooks.state(ACCOUNT).is_enabled is True
 
 
-def test_one_whose_login_was_changed_by_hand_gets_ours_back(sandbox: SandboxServer, services: Services) -> None:
+def test_a_webhook_whose_login_was_changed_by_hand_gets_ours_back(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     hooks = sandbox.world.account(ACCOUNT).webhooks
     hook = hooks.all()[0]
@@ -137,7 +137,7 @@ def test_one_whose_login_was_changed_by_hand_gets_ours_back(sandbox: SandboxServ
     assert_delivers_to_us(sandbox, services)
 
 
-def test_one_that_somebody_deleted_is_created_again(sandbox: SandboxServer, services: Services) -> None:
+def test_a_deleted_webhook_is_created_again(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     hooks = sandbox.world.account(ACCOUNT).webhooks
     hooks.remove(hooks.all()[0].id)
@@ -154,7 +154,7 @@ def test_webhooks_of_others_are_left_alone(sandbox: SandboxServer, services: Ser
     assert len(others) == 2
 
 
-def test_several_with_our_url_become_one(sandbox: SandboxServer, services: Services) -> None:
+def test_several_webhooks_with_our_url_become_one(sandbox: SandboxServer, services: Services) -> None:
     """Each would deliver every event, and all but one with a password that is refused."""
     for _ in range(3):
         by_hand(sandbox)
@@ -163,7 +163,7 @@ def test_several_with_our_url_become_one(sandbox: SandboxServer, services: Servi
     assert was(ensure(services)) == "unchanged"
 
 
-def test_of_several_the_one_that_we_know_stays(sandbox: SandboxServer, services: Services) -> None:
+def test_of_several_webhooks_the_known_one_is_kept(sandbox: SandboxServer, services: Services) -> None:
     by_hand(sandbox, url="https://crm.example.com/hook")
     registration = ensure(services)
     by_hand(sandbox)
@@ -173,7 +173,7 @@ def test_of_several_the_one_that_we_know_stays(sandbox: SandboxServer, services:
 
 
 @pytest.mark.parametrize("cap", [1, 2])
-def test_ours_is_found_behind_a_short_page(sandbox: SandboxServer, services: Services, cap: int) -> None:
+def test_our_webhook_is_found_after_a_short_page(sandbox: SandboxServer, services: Services, cap: int) -> None:
     """The server may return fewer rows than it was asked for."""
     for number in range(4):
         by_hand(sandbox, url=f"https://crm{number}.example.com/hook")
@@ -183,7 +183,7 @@ def test_ours_is_found_behind_a_short_page(sandbox: SandboxServer, services: Ser
     assert_delivers_to_us(sandbox, services)
 
 
-def test_a_new_public_url_moves_the_webhook_along(
+def test_a_new_public_url_updates_the_webhook(
     sandbox: SandboxServer, services: Services, open_services: OpenServices
 ) -> None:
     """A second one beside it would leave the first knocking at the old address."""
@@ -198,7 +198,7 @@ def test_a_new_public_url_moves_the_webhook_along(
 # Credentials
 
 
-def test_credentials_are_encrypted_and_each_accounts_own(
+def test_credentials_are_encrypted_and_unique_per_account(
     sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     add_account(services, 70001)
@@ -213,7 +213,7 @@ def test_credentials_are_encrypted_and_each_accounts_own(
     assert second.password not in table
 
 
-def test_a_login_tells_nothing_about_the_account(services: Services) -> None:
+def test_a_login_reveals_nothing_about_the_account(services: Services) -> None:
     assert str(ACCOUNT) not in services.webhooks.ensure_credential(ACCOUNT).login
 
 
@@ -223,7 +223,7 @@ def test_a_credential_does_not_show_in_a_traceback(services: Services) -> None:
     assert credential.login not in repr(credential)
 
 
-def test_what_opens_the_door_is_every_active_accounts_pair(services: Services) -> None:
+def test_the_accepted_credentials_are_those_of_active_accounts(services: Services) -> None:
     add_account(services, 70001)
     pairs = [services.webhooks.ensure_credential(account_id) for account_id in (ACCOUNT, 70001)]
     assert sorted_by_account(accepted(services)) == sorted_by_account(pairs)
@@ -252,12 +252,12 @@ def test_rotation_accepts_both_pairs_until_the_overlap_ends(
     assert accepted(services) == [fresh]
 
 
-def test_rotating_before_anything_is_registered_registers(sandbox: SandboxServer, services: Services) -> None:
+def test_rotation_without_a_webhook_registers_one(sandbox: SandboxServer, services: Services) -> None:
     rotate(services)
     assert_delivers_to_us(sandbox, services)
 
 
-def test_a_rotation_that_hostaway_did_not_hear_of_shuts_nobody_out(sandbox: SandboxServer, services: Services) -> None:
+def test_a_rotation_that_did_not_reach_hostaway_locks_nobody_out(sandbox: SandboxServer, services: Services) -> None:
     """However often it fails: what Hostaway shows is still accepted."""
     ensure(services)
     sandbox.faults.update(down=True)
@@ -270,7 +270,7 @@ def test_a_rotation_that_hostaway_did_not_hear_of_shuts_nobody_out(sandbox: Sand
     assert_delivers_to_us(sandbox, services)
 
 
-def test_a_second_rotation_first_tells_what_the_first_could_not(sandbox: SandboxServer, services: Services) -> None:
+def test_a_second_rotation_first_completes_the_first(sandbox: SandboxServer, services: Services) -> None:
     """Two pairs are kept: a third one would shut out the webhook that still shows the first."""
     ensure(services)
     services.webhooks.rotate(ACCOUNT, ROTATION_OVERLAP)  # as far as a rotation gets whose PUT failed
@@ -290,7 +290,7 @@ def shown(sandbox: SandboxServer) -> tuple[str | None, str | None]:
 # Removal
 
 
-def test_removal_deletes_it_at_hostaway_and_here(sandbox: SandboxServer, services: Services) -> None:
+def test_removal_deletes_the_webhook_at_hostaway_and_here(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     assert remove(services) is True
     assert at_hostaway(sandbox) == []
@@ -299,7 +299,7 @@ def test_removal_deletes_it_at_hostaway_and_here(sandbox: SandboxServer, service
     assert remove(services) is False
 
 
-def test_removal_of_what_somebody_deleted_already_is_fine(sandbox: SandboxServer, services: Services) -> None:
+def test_removal_of_an_already_deleted_webhook_succeeds(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     hooks = sandbox.world.account(ACCOUNT).webhooks
     hooks.remove(hooks.all()[0].id)
@@ -307,7 +307,9 @@ def test_removal_of_what_somebody_deleted_already_is_fine(sandbox: SandboxServer
     assert services.webhooks.state(ACCOUNT).webhook_id is None
 
 
-def test_removal_deletes_one_whose_creation_was_never_confirmed(sandbox: SandboxServer, services: Services) -> None:
+def test_removal_deletes_a_webhook_whose_creation_was_never_confirmed(
+    sandbox: SandboxServer, services: Services
+) -> None:
     by_hand(sandbox)
     assert remove(services) is True
     assert at_hostaway(sandbox) == []
@@ -316,7 +318,7 @@ def test_removal_deletes_one_whose_creation_was_never_confirmed(sandbox: Sandbox
 # Failures
 
 
-def test_an_api_that_fails_leaves_what_the_next_try_repairs(sandbox: SandboxServer, services: Services) -> None:
+def test_the_next_attempt_repairs_a_failed_registration(sandbox: SandboxServer, services: Services) -> None:
     ensure(services)
     before = services.webhooks.state(ACCOUNT)
     hooks = sandbox.world.account(ACCOUNT).webhooks
@@ -332,7 +334,9 @@ def test_an_api_that_fails_leaves_what_the_next_try_repairs(sandbox: SandboxServ
     assert_delivers_to_us(sandbox, services)
 
 
-def test_one_whose_creation_was_unclear_is_adopted_at_the_next_try(sandbox: SandboxServer, services: Services) -> None:
+def test_a_webhook_whose_creation_was_unclear_is_adopted_at_the_next_attempt(
+    sandbox: SandboxServer, services: Services
+) -> None:
     """The POST took effect and its answer broke off: it is not sent again."""
     with services.interactive_client(ACCOUNT) as client:
         client.page("/webhooks/unifiedWebhooks", {})

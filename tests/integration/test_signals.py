@@ -134,7 +134,7 @@ def test_a_sync_ends(
     assert rows(database_url, "SELECT failures FROM hostaway.accounts WHERE account_id = 1") == [{"failures": 0}]
 
 
-def test_a_sync_ends_among_its_messages(
+def test_a_sync_ends_while_it_reads_messages(
     sandbox: SandboxServer, services: Services, environment: dict[str, str], database_url: str
 ) -> None:
     with command(environment | {"HOSTAWAY_CONCURRENCY": "4"}, "sync", "1") as process:
@@ -208,7 +208,7 @@ def test_signals_during_the_clean_up_change_nothing(
     assert rows(database_url, "SELECT status FROM hostaway.sync_runs") == [{"status": "interrupted"}] * 4
 
 
-def test_a_drainer_ends_and_the_next_one_takes_up_its_events(
+def test_a_drainer_ends_and_the_next_one_continues_with_its_events(
     sandbox: SandboxServer, services: Services, environment: dict[str, str], database_url: str
 ) -> None:
     wanted = [(number, one) for number in range(1, 9) for one in list(sandbox.world.account(number).reservations)[:10]]

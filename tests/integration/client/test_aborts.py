@@ -33,9 +33,7 @@ def assert_abort_ends(client: HostawayClient, threads: int = 3) -> None:
         assert time.monotonic() - began < SOON
 
 
-def test_an_abort_ends_requests_and_lets_nothing_be_sent(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_an_abort_ends_requests_and_prevents_new_ones(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -72,7 +70,7 @@ def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_
         assert time.monotonic() - began < SOON
 
 
-def test_an_abort_ends_the_wait_between_two_tries(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_an_abort_ends_the_wait_between_two_attempts(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -112,7 +110,7 @@ def test_an_abort_ends_the_wait_for_a_token(open_sandbox: OpenSandbox, open_serv
         assert_abort_ends(client)
 
 
-def test_the_end_of_its_block_aborts_a_client(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_leaving_its_with_block_aborts_a_client(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     """A thread that somebody forgot must not hold the process."""
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)

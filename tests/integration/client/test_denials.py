@@ -13,7 +13,7 @@ TOKEN_CALLS = "POST /v1/accessTokens"
 MOST_TOKENS = 5
 
 
-def test_endless_denials_of_objects_cost_no_token(
+def test_endless_403s_for_objects_fetch_no_token(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
 ) -> None:
     """The token works for everything else, and a look at that decides."""
@@ -29,7 +29,7 @@ def test_endless_denials_of_objects_cost_no_token(
     assert sandbox.counters.calls()[TOKEN_CALLS] == 0
 
 
-def test_endless_denials_of_everything_cost_a_bounded_number_of_tokens(
+def test_endless_403s_for_everything_fetch_a_bounded_number_of_tokens(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
 ) -> None:
     """Each new token could be what a denial was about; after a few of them it surely is not."""

@@ -28,7 +28,7 @@ def test_one_token_serves_all_threads_and_later_syncs(open_sandbox: OpenSandbox,
     assert sandbox.counters.by_status().get(403, 0) == 0, "a token that is younger than a second was used"
 
 
-def test_callers_that_come_at_once_fetch_one_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_concurrent_callers_fetch_one_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     add_account(open_services(sandbox), 59808, with_token=False)
     everybody = [open_services(sandbox) for _ in range(4)]  # as many processes would: nothing shared but Postgres
@@ -42,7 +42,7 @@ def test_callers_that_come_at_once_fetch_one_token(open_sandbox: OpenSandbox, op
     assert sandbox.counters.calls()[TOKEN_CALLS] == 1
 
 
-def test_a_revoked_token_is_replaced_once_in_mid_sync(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_token_revoked_during_a_sync_is_replaced_once(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:40", token_delay=1.0)
     services = open_services(sandbox)
     add_account(services, 59808, with_token=False)
@@ -52,7 +52,7 @@ def test_a_revoked_token_is_replaced_once_in_mid_sync(open_sandbox: OpenSandbox,
     assert sandbox.counters.calls()[TOKEN_CALLS] == 2
 
 
-def test_a_403_with_a_fresh_token_is_about_the_object(
+def test_a_403_with_a_fresh_token_concerns_the_object(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """A locked reservation answers 403 however good the token: a look at the token costs a call, and no new token."""
@@ -68,7 +68,7 @@ def test_a_403_with_a_fresh_token_is_about_the_object(
     assert sandbox.counters.by_status() == {200: 2, 403: 1}
 
 
-def test_denials_at_once_share_a_look_at_the_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_concurrent_403s_share_one_check_of_the_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:40", latency=0.3)
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -86,7 +86,7 @@ def test_denials_at_once_share_a_look_at_the_token(open_sandbox: OpenSandbox, op
     assert sandbox.counters.calls()["/v1/listings"] <= 4
 
 
-def test_a_token_that_is_revoked_right_after_it_worked_is_replaced(
+def test_a_token_revoked_right_after_a_success_is_replaced(
     open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
     """Its last success says nothing: no object may be reported as denied because of it."""
@@ -102,9 +102,7 @@ def test_a_token_that_is_revoked_right_after_it_worked_is_replaced(
     assert sandbox.counters.calls()[TOKEN_CALLS] == 3
 
 
-def test_a_denial_that_nobody_can_look_into_is_transient(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_a_403_that_cannot_be_checked_is_transient(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     """Hostaway goes away between the denial and the look at the token: nothing is known about the object."""
     sandbox = open_sandbox("59808:2:20")
     services = open_services(sandbox)

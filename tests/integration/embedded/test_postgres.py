@@ -154,7 +154,7 @@ def test_a_killed_server_is_started_again(home: Path, join: Join) -> None:
         assert notes(server) == ["before"]
 
 
-def test_a_stale_pid_that_belongs_to_a_stranger_does_not_fool(home: Path) -> None:
+def test_a_stale_pid_that_belongs_to_another_program_is_ignored(home: Path) -> None:
     with EmbeddedPostgres(home) as server:
         owner = postmaster(home).uids().real
         server.ensure_database("hostaway")
@@ -223,7 +223,7 @@ def initdb_runs(home: Path) -> bool:
     ["/".join(["a_folder_with_a_long_name"] * 6), 'it\'s a "home" with spaces', "a,b:c%20$d"],
     ids=["long", "quotes", "separators"],
 )
-def test_odd_paths(home: Path, name: str) -> None:
+def test_unusual_paths_work(home: Path, name: str) -> None:
     with EmbeddedPostgres(home / name) as server:
         server.ensure_database('odd "name" it\'s')
         engine = sqlalchemy.create_engine(server.url('odd "name" it\'s').replace("://", "+psycopg2://"))
@@ -266,7 +266,7 @@ def test_a_server_that_cannot_start_says_why(home: Path) -> None:
         server.start()
 
 
-def test_two_at_once_make_one_database(home: Path) -> None:
+def test_concurrent_callers_make_one_database(home: Path) -> None:
     with EmbeddedPostgres(home) as server:
         failures: list[Exception] = []
 
@@ -346,7 +346,7 @@ def test_a_plain_user_has_a_server_of_its_own_which_root_can_join(home: Path) ->
 
 
 @ONLY_ROOT
-def test_root_opens_the_way_for_the_servers_user_and_for_nobody_else(home: Path) -> None:
+def test_root_grants_access_to_the_servers_user_and_nobody_else(home: Path) -> None:
     closed = home / "closed"
     closed.mkdir(parents=True, mode=0o700)
     with EmbeddedPostgres(closed / "home") as server:

@@ -34,14 +34,14 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_a_second_sync_of_the_same_account_says_so(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_second_sync_of_the_same_account_is_refused(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     services = open_services(open_sandbox("59808:2:5"))
     add_account(services, 59808)
     with account_lock(services.database, 59808), pytest.raises(SyncInProgress, match="59808 is being synced"):
         sync(services, 59808)
 
 
-def test_a_second_sync_waits_when_asked_to(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_second_sync_waits_if_requested(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     services = open_services(open_sandbox("59808:2:5", latency=0.3))
     add_account(services, 59808)
     lock = account_lock(services.database, 59808)
@@ -50,14 +50,14 @@ def test_a_second_sync_waits_when_asked_to(open_sandbox: OpenSandbox, open_servi
     synced(services, 59808, wait_seconds=30)
 
 
-def test_other_accounts_are_not_held_up(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_other_accounts_are_not_blocked(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     services = open_services(open_sandbox("1:2:5", "2:2:5"))
     add_account(services, 2)
     with account_lock(services.database, 1):
         synced(services, 2)
 
 
-def test_a_killed_sync_goes_on_where_it_stopped(
+def test_the_next_sync_resumes_where_a_killed_one_stopped(
     open_sandbox: OpenSandbox,
     open_services: OpenServices,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
@@ -145,7 +145,7 @@ def test_faults_of_single_answers_are_retried(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_database_that_goes_away_is_a_clear_error(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_lost_database_is_reported_clearly(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
     gone = services_on(services.settings, "postgresql://nobody@127.0.0.1:1/none")

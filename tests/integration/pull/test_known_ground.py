@@ -32,7 +32,7 @@ def pages_of_a_refresh(sandbox: SandboxServer, services: Services) -> int:
     return sandbox.counters.calls()[RESERVATIONS] - before
 
 
-def test_what_a_refresh_has_read_the_next_one_does_not_read(filled: tuple[SandboxServer, Services]) -> None:
+def test_a_refresh_does_not_read_what_the_previous_one_has_read(filled: tuple[SandboxServer, Services]) -> None:
     sandbox, services = filled
     account = sandbox.world.account(ACCOUNT)
     for number, reservation_id in enumerate(list(account.reservations)[:210]):
@@ -48,7 +48,7 @@ def minute(number: int) -> str:
     return f"{datetime(2026, 9, 10) + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ001 (as Hostaway says it)
 
 
-def test_a_list_that_was_not_read_to_its_end_is_no_known_ground(
+def test_a_list_that_was_not_read_to_its_end_is_not_known_ground(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """A sweep that a changing list kept from completeness has seen the newest row, and may have missed any other."""
@@ -73,7 +73,7 @@ def oldest(sandbox: SandboxServer) -> int:
 
 
 @pytest.mark.parametrize(("hours_ago", "is_continued"), [(12, True), (30, False)])
-def test_a_full_sync_goes_on_where_one_ended_early_for_a_day_at_most(
+def test_a_full_sync_resumes_an_incomplete_one_for_at_most_a_day(
     filled: tuple[SandboxServer, Services], database_url: str, hours_ago: int, is_continued: bool
 ) -> None:
     """What was read since the killed one began need not be read again; but a full sync must not rest on old reads."""

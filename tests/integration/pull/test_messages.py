@@ -29,7 +29,7 @@ def arrive(services: Services, message: dict[str, Any]) -> None:
     drain(services, lambda _: None, linger=0)
 
 
-def test_a_message_that_comes_after_hostaway_answered_is_read_next_time(
+def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """A webhook moves the marker during the read. What was read is complete up to the marker before, not up to that."""
@@ -56,7 +56,7 @@ def test_a_message_that_comes_after_hostaway_answered_is_read_next_time(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_each_conversation_of_a_batch_is_judged_by_when_it_was_asked_for_itself(
+def test_each_conversation_of_a_batch_is_judged_by_its_own_request_time(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """A message came after its conversation was asked for and before another one was: it is not in the answer, and yet

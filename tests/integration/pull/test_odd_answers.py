@@ -68,7 +68,7 @@ def message_calls(sandbox: SandboxServer) -> int:
         *zip(LISTS, ("null", "html", "html-404"), strict=True),  # each is tried again for seconds
     ],
 )
-def test_a_list_that_is_answered_wrongly_deletes_nothing_and_the_sync_does_not_succeed(
+def test_a_wrong_answer_to_a_list_deletes_nothing_and_the_sync_does_not_succeed(
     sandbox: SandboxServer, services: Services, database_url: str, path: str, oddity: str
 ) -> None:
     sandbox.faults.update(odd_answers={path: oddity})
@@ -95,7 +95,7 @@ def test_a_list_that_is_empty_once_is_read_again(
 
 
 @pytest.mark.parametrize("oddity", ["text-count", "no-count"])
-def test_a_count_in_another_form_or_none_at_all_makes_no_difference(
+def test_a_count_that_is_text_or_missing_makes_no_difference(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
     """Without one, two equal passes to an empty page tell that the list is whole; deletions are proven by then."""
@@ -113,7 +113,7 @@ def test_a_count_in_another_form_or_none_at_all_makes_no_difference(
 
 
 @pytest.mark.parametrize("oddity", ["one-more", "one-less"])
-def test_a_list_whose_count_stays_one_off_is_read_twice_and_reported(
+def test_a_list_whose_count_stays_off_by_one_is_read_twice_and_reported(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
     """A third pass would say the same. What is missing from such a list has not gone for sure."""
@@ -129,7 +129,7 @@ def test_a_list_whose_count_stays_one_off_is_read_twice_and_reported(
     assert services.checks.untrusted_sweeps("listings")
 
 
-def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row_behind_it(
+def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """20 rows, and a count of 20: nothing seems to be missing but the 21st, which a read up to the end shows."""
@@ -146,7 +146,7 @@ def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row_behind_it(
 
 
 @pytest.mark.parametrize("oddity", WRONG)
-def test_one_conversation_that_is_answered_wrongly_loses_nothing_and_stops_no_other(
+def test_a_wrong_answer_for_one_conversation_deletes_nothing_and_stops_no_other(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
     bad = busy_conversation(account)
@@ -167,7 +167,7 @@ def test_one_conversation_that_is_answered_wrongly_loses_nothing_and_stops_no_ot
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_conversations_that_are_all_empty_keep_their_messages(
+def test_conversations_that_are_all_answered_empty_keep_their_messages(
     sandbox: SandboxServer, services: Services, database_url: str
 ) -> None:
     sandbox.faults.update(odd_answers={THREADS: "empty"})
@@ -187,7 +187,7 @@ def test_a_conversation_that_is_empty_once_is_read_again(
     assert tombstones(database_url) == {}
 
 
-def test_who_knows_that_a_conversation_is_empty_can_say_so(
+def test_allowing_mass_deletion_accepts_an_empty_conversation(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     conversation = busy_conversation(account)
@@ -198,7 +198,7 @@ def test_who_knows_that_a_conversation_is_empty_can_say_so(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_a_count_that_stays_one_off_counts_as_read_and_is_a_finding(
+def test_a_message_count_off_by_one_is_accepted_and_reported(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """Scheduled messages may be counted and not shown: six calls at every refresh would not show them either."""
@@ -228,7 +228,7 @@ def test_the_finding_names_the_conversation(sandbox: SandboxServer, services: Se
     assert f"conversation {conversation}" in finding.what
 
 
-def test_messages_go_when_a_second_read_misses_them_too(
+def test_messages_missing_in_two_reads_are_deleted(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     conversation = busy_conversation(account)
@@ -245,7 +245,7 @@ def test_messages_go_when_a_second_read_misses_them_too(
 # A conversation that is listed and not found
 
 
-def test_a_conversation_whose_messages_are_not_found_but_which_is_there_is_a_problem(
+def test_an_existing_conversation_whose_messages_are_not_found_is_a_problem(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     conversation = busy_conversation(account)
@@ -255,7 +255,7 @@ def test_a_conversation_whose_messages_are_not_found_but_which_is_there_is_a_pro
     assert tombstones(database_url) == {}
 
 
-def test_a_conversation_that_is_not_found_by_its_id_either_has_gone_with_its_messages(
+def test_a_conversation_that_is_not_found_by_id_either_is_deleted_with_its_messages(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """Deleted after the list was read. Both are counted; the messages follow from the conversation's proof."""
@@ -272,7 +272,7 @@ def test_a_conversation_that_is_not_found_by_its_id_either_has_gone_with_its_mes
     assert services.checks.orphan_messages() == []
 
 
-def test_an_api_that_dies_in_the_middle_of_the_messages_fails_the_sync(
+def test_an_api_that_fails_during_the_messages_fails_the_sync(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
     """Three conversations in a row without an answer, and no listing is answered either: it is no matter of theirs."""
@@ -282,7 +282,7 @@ def test_an_api_that_dies_in_the_middle_of_the_messages_fails_the_sync(
     assert "not a JSON object" in str(report.error)
 
 
-def test_conversations_that_are_never_answered_take_no_account_down(
+def test_conversations_that_are_never_answered_do_not_fail_the_account(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """At a refresh they may be the only ones to be read: whether the API is away, another call tells."""

@@ -15,7 +15,7 @@ OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
 
 
-def test_a_full_account_arrives_complete(
+def test_a_full_sync_copies_an_account_completely(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("59808:7:787")
@@ -59,7 +59,7 @@ def test_a_second_sync_writes_nothing(
     short_pages=st.booleans(),
     page_cap=st.sampled_from([3, 17, 100]),
 )
-def test_random_accounts_arrive_complete(
+def test_random_accounts_are_copied_completely(
     *,
     seed: int,
     listings: int,
@@ -93,7 +93,7 @@ def test_random_accounts_arrive_complete(
     assert all(counts.inserted == counts.updated == counts.deleted == 0 for counts in writes)
 
 
-def test_two_accounts_with_the_same_ids_do_not_meet(
+def test_two_accounts_with_the_same_ids_do_not_mix(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("1:4:40", "2:4:40")
@@ -169,7 +169,7 @@ def test_last_sync_at_is_set_once_all_four_lists_are_complete(
     assert last >= began
 
 
-def test_a_dry_run_says_what_a_sync_would_do_and_writes_nothing(
+def test_a_dry_run_reports_what_a_sync_would_do_and_writes_nothing(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("59808:3:40")

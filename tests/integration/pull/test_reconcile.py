@@ -28,7 +28,7 @@ def age_reads(url: str, interval: str) -> None:
     rows(url, f"UPDATE hostaway.conversations SET messages_synced_at = now() - interval '{interval}' RETURNING 1")
 
 
-def test_nothing_changed_costs_the_pages_of_the_lists_and_writes_nothing(
+def test_without_changes_a_reconcile_reads_only_the_lists_and_writes_nothing(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
     sandbox, services = filled
@@ -61,7 +61,7 @@ def test_only_what_moved_is_read_and_written(filled: tuple[SandboxServer, Servic
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_share_of_the_unmoved_is_read_again_each_day_however_often_it_runs(
+def test_a_daily_share_of_unchanged_conversations_is_reread_however_often_it_runs(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
     sandbox, services = filled
@@ -75,7 +75,9 @@ def test_a_share_of_the_unmoved_is_read_again_each_day_however_often_it_runs(
     assert reread[0]["count"] == -(-alive // 30)
 
 
-def test_the_longest_unread_come_first(filled: tuple[SandboxServer, Services], database_url: str) -> None:
+def test_conversations_read_longest_ago_are_reread_first(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
     _, services = filled
     age_reads(database_url, "3 days")
     oldest = rows(
@@ -88,7 +90,7 @@ def test_the_longest_unread_come_first(filled: tuple[SandboxServer, Services], d
     assert {row["id"] for row in reread} >= {row["id"] for row in oldest}
 
 
-def test_an_edit_that_moves_no_marker_is_found_by_the_slow_reread(
+def test_an_edit_that_moves_no_marker_is_found_by_the_daily_reread(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
     sandbox, services = filled
@@ -111,7 +113,9 @@ def test_a_dry_run_of_reconcile_reads_no_more_than_a_real_one(filled: tuple[Sand
     assert sandbox.counters.calls().get(MESSAGES, 0) == 0
 
 
-def test_refresh_reads_the_head_and_what_moved(filled: tuple[SandboxServer, Services], database_url: str) -> None:
+def test_a_refresh_reads_recent_reservations_and_changed_conversations(
+    filled: tuple[SandboxServer, Services], database_url: str
+) -> None:
     sandbox, services = filled
     account = sandbox.world.account(59808)
     changed = list(account.truth("reservations"))[7]["id"]
@@ -148,7 +152,7 @@ def test_an_interrupted_refresh_leaves_no_gap_behind_its_newest_row(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_dead_account_costs_one_call_per_try(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_dead_account_costs_one_call_per_attempt(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
     add_account(services, 59808, secret="wrong")

@@ -30,7 +30,7 @@ def deleted_ids(url: str, entity: str) -> set[int]:
 
 
 @pytest.mark.parametrize("entity", ["listings", "reservations", "conversations"])
-def test_what_is_gone_at_hostaway_is_marked_and_kept(
+def test_a_row_missing_at_hostaway_becomes_a_tombstone(
     filled: tuple[SandboxServer, Services], database_url: str, entity: str
 ) -> None:
     sandbox, services = filled
@@ -45,7 +45,7 @@ def test_what_is_gone_at_hostaway_is_marked_and_kept(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_deleted_conversation_takes_its_messages_along(
+def test_deleting_a_conversation_deletes_its_messages(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
     sandbox, services = filled
@@ -59,7 +59,7 @@ def test_a_deleted_conversation_takes_its_messages_along(
     assert services.checks.orphan_messages() == []
 
 
-def test_a_deleted_message_is_marked_when_its_conversation_is_read(
+def test_a_deleted_message_becomes_a_tombstone_when_its_conversation_is_read(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
     sandbox, services = filled
@@ -72,9 +72,7 @@ def test_a_deleted_message_is_marked_when_its_conversation_is_read(
 
 
 @pytest.mark.parametrize("entity", ["listing", "reservation"])
-def test_a_row_that_comes_back_is_alive_again(
-    filled: tuple[SandboxServer, Services], database_url: str, entity: str
-) -> None:
+def test_a_row_that_returns_is_restored(filled: tuple[SandboxServer, Services], database_url: str, entity: str) -> None:
     sandbox, services = filled
     account = sandbox.world.account(59808)
     gone = next(iter(account.truth(entity + "s")))["id"]
@@ -105,7 +103,7 @@ def test_an_answer_that_lacks_most_listings_deletes_none_and_says_so(
     assert (finding.account_id, finding.what) == (59808, report.problems["listings"])
 
 
-def test_mass_deletion_happens_when_told_to(filled: tuple[SandboxServer, Services], database_url: str) -> None:
+def test_mass_deletion_happens_if_it_is_allowed(filled: tuple[SandboxServer, Services], database_url: str) -> None:
     sandbox, services = filled
     sandbox.faults.update(listings_answer="half")
 
@@ -114,9 +112,7 @@ def test_mass_deletion_happens_when_told_to(filled: tuple[SandboxServer, Service
     assert report.entities["listings"].deleted == len(deleted_ids(database_url, "listings")) == 10
 
 
-def test_the_guard_lets_the_account_recover_by_itself(
-    filled: tuple[SandboxServer, Services], database_url: str
-) -> None:
+def test_the_next_complete_sweep_clears_the_finding(filled: tuple[SandboxServer, Services], database_url: str) -> None:
     sandbox, services = filled
     sandbox.faults.update(listings_answer="empty")
     sync(services, 59808)
@@ -128,9 +124,7 @@ def test_the_guard_lets_the_account_recover_by_itself(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_messages_that_vanish_in_masses_are_held_back(
-    filled: tuple[SandboxServer, Services], database_url: str
-) -> None:
+def test_a_mass_deletion_of_messages_is_held_back(filled: tuple[SandboxServer, Services], database_url: str) -> None:
     sandbox, services = filled
     account = sandbox.world.account(59808)
     for message in list(account.truth("messages")):
@@ -144,7 +138,7 @@ def test_messages_that_vanish_in_masses_are_held_back(
     assert alive >= int(total * 0.8)
 
 
-def test_a_reservation_updated_and_another_deleted_in_one_pass_do_not_hide_each_other(
+def test_an_update_and_a_deletion_during_one_pass_do_not_hide_each_other(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """The pass sees the deleted row and misses the updated one, and yet its distinct ids equal the count."""

@@ -68,12 +68,12 @@ def read(sandbox: SandboxServer) -> int:
     return sum(calls for path, calls in sandbox.counters.calls().items() if path.endswith("}"))
 
 
-def test_nothing_new_costs_one_call(sandbox: SandboxServer, services: Services) -> None:
+def test_without_new_log_entries_recovery_costs_one_call(sandbox: SandboxServer, services: Services) -> None:
     assert recovered(services) == {}
     assert dict(sandbox.counters.calls()) == {LOGS: 1}
 
 
-def test_what_was_not_delivered_is_read_by_id_without_a_sweep(
+def test_an_undelivered_object_is_read_by_id_without_a_sweep(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     for reservation_id in ids(account, "reservations", 3):
@@ -88,7 +88,7 @@ def test_what_was_not_delivered_is_read_by_id_without_a_sweep(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_each_is_read_once_however_often_it_failed_and_not_again_later(
+def test_an_undelivered_object_is_read_once_however_often_its_delivery_failed(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
     for _ in range(5):
@@ -99,7 +99,7 @@ def test_each_is_read_once_however_often_it_failed_and_not_again_later(
     assert read(sandbox) == 1
 
 
-def test_what_was_delivered_is_not_read(sandbox: SandboxServer, services: Services, account: Account) -> None:
+def test_a_delivered_object_is_not_read(sandbox: SandboxServer, services: Services, account: Account) -> None:
     sandbox.faults.clear()
     for reservation_id in ids(account, "reservations", 3):
         account.update_reservation(reservation_id, guestName="delivered")
@@ -108,7 +108,7 @@ def test_what_was_delivered_is_not_read(sandbox: SandboxServer, services: Servic
     assert read(sandbox) == 0
 
 
-def test_what_a_retry_delivered_is_not_read(
+def test_an_object_delivered_by_a_retry_is_not_read(
     sandbox: SandboxServer, services: Services, account: Account, receiver: Receiver
 ) -> None:
     sandbox.faults.clear()
@@ -120,7 +120,7 @@ def test_what_a_retry_delivered_is_not_read(
     assert read(sandbox) == 0
 
 
-def test_what_every_retry_failed_at_is_read(
+def test_an_object_whose_retries_all_failed_is_read(
     sandbox: SandboxServer, services: Services, account: Account, receiver: Receiver, database_url: str
 ) -> None:
     sandbox.faults.clear()
@@ -131,7 +131,7 @@ def test_what_every_retry_failed_at_is_read(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_an_object_that_is_gone_by_now_becomes_a_tombstone(
+def test_an_object_deleted_meanwhile_becomes_a_tombstone(
     services: Services, account: Account, database_url: str
 ) -> None:
     gone = ids(account, "reservations", 1)[0]
@@ -142,7 +142,7 @@ def test_an_object_that_is_gone_by_now_becomes_a_tombstone(
     assert [row["id"] for row in deleted] == [gone]
 
 
-def test_an_object_that_is_not_found_once_is_asked_for_again(
+def test_an_object_missing_in_one_read_is_read_again(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     alive = ids(account, "reservations", 1)[0]
@@ -152,7 +152,7 @@ def test_an_object_that_is_not_found_once_is_asked_for_again(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_no_more_than_a_days_share_goes_and_the_log_says_so(
+def test_no_more_than_the_daily_budget_is_deleted_and_the_log_says_so(
     services: Services, account: Account, database_url: str
 ) -> None:
     """Of 40 reservations 8 may go; the next sweep sees whether the others are missing, and shows it."""
@@ -166,7 +166,7 @@ def test_no_more_than_a_days_share_goes_and_the_log_says_so(
 
 
 @pytest.mark.parametrize("oddity", ["empty", "null", "html", "html-404", "404"])
-def test_a_log_that_is_answered_wrongly_passes_over_nothing(
+def test_a_wrong_answer_to_the_log_skips_no_entry(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
     account.update_reservation(ids(account, "reservations", 1)[0], guestName="not delivered")
@@ -177,7 +177,7 @@ def test_a_log_that_is_answered_wrongly_passes_over_nothing(
     assert recovered(services)["reservations"].updated == 1
 
 
-def test_a_log_that_breaks_off_after_a_page_passes_over_nothing(
+def test_a_log_that_breaks_off_after_a_page_skips_no_entry(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """The second page is empty: without a look at the count, what stands on it would never be read."""
@@ -195,7 +195,7 @@ def test_a_log_that_breaks_off_after_a_page_passes_over_nothing(
 
 
 @pytest.mark.parametrize("oddity", ["null", "500"])
-def test_an_object_that_is_never_answered_stops_nothing(
+def test_an_object_that_is_never_answered_stops_no_other(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
     bad, other = ids(account, "reservations", 2)
@@ -209,7 +209,7 @@ def test_an_object_that_is_never_answered_stops_nothing(
     assert read(sandbox) == 0
 
 
-def test_a_message_that_is_here_is_read_by_id(
+def test_a_stored_message_is_read_by_id(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     message = next(iter(account.truth("messages")))
@@ -221,7 +221,7 @@ def test_a_message_that_is_here_is_read_by_id(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_a_message_that_is_not_here_is_left_to_its_conversations_marker(
+def test_a_message_that_is_not_stored_is_left_to_its_conversations_marker(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     account.add_message(ids(account, "conversations", 1)[0], "not delivered")
@@ -231,7 +231,7 @@ def test_a_message_that_is_not_here_is_left_to_its_conversations_marker(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_an_object_that_hostaway_does_not_show_stops_nothing(
+def test_an_object_that_hostaway_refuses_stops_no_other(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
     """A locked reservation answers 403 for ever: what is behind it must be read all the same, and once."""
@@ -245,14 +245,14 @@ def test_an_object_that_hostaway_does_not_show_stops_nothing(
     assert read(sandbox) == 0
 
 
-def test_unknown_kinds_in_the_log_are_passed_over(sandbox: SandboxServer, services: Services, account: Account) -> None:
+def test_unknown_kinds_in_the_log_are_skipped(sandbox: SandboxServer, services: Services, account: Account) -> None:
     account.emit("task.created", "task", {"id": 1})
     account.emit("something.new", "something", {"id": None})
     assert recovered(services) == {}
     assert read(sandbox) == 0
 
 
-def test_the_first_look_only_marks_the_place(
+def test_the_first_recovery_only_stores_its_position(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """Until then every object was read completely; what was logged since an empty first look counts."""
@@ -266,7 +266,7 @@ def test_the_first_look_only_marks_the_place(
     assert read(sandbox) == 1
 
 
-def test_an_api_that_fails_in_between_makes_the_next_look_begin_at_the_same_place(
+def test_after_a_failure_the_next_recovery_starts_at_the_same_position(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     account.update_reservation(ids(account, "reservations", 1)[0], guestName="not delivered")
@@ -278,7 +278,7 @@ def test_an_api_that_fails_in_between_makes_the_next_look_begin_at_the_same_plac
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_more_than_a_page_of_logs_is_read_to_the_last_look(
+def test_several_pages_of_logs_are_read_back_to_the_last_position(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     first, *_ = changed = ids(account, "reservations", 30)
@@ -291,7 +291,9 @@ def test_more_than_a_page_of_logs_is_read_to_the_last_look(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_a_long_silence_costs_a_bounded_number_of_calls(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_recovery_after_a_long_silence_costs_a_bounded_number_of_calls(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
     """Of 300 objects the newest are read: the sweeps of the same reconcile have just read them all."""
     sandbox = open_sandbox(f"{ACCOUNT}:3:300")
     services = open_services(sandbox, public_url="http://127.0.0.1:9")
@@ -311,7 +313,7 @@ def test_a_long_silence_costs_a_bounded_number_of_calls(open_sandbox: OpenSandbo
 # As part of a reconcile
 
 
-def test_a_reconcile_of_an_account_in_which_nothing_changed_costs_at_most_14_calls(
+def test_a_reconcile_without_changes_costs_at_most_14_calls(
     open_sandbox: OpenSandbox, open_services: OpenServices, receiver: Receiver
 ) -> None:
     sandbox = open_sandbox(f"{ACCOUNT}:7:787")
@@ -325,7 +327,7 @@ def test_a_reconcile_of_an_account_in_which_nothing_changed_costs_at_most_14_cal
 
 
 @pytest.mark.parametrize("is_logged", [True, False])
-def test_a_reconcile_repairs_whatever_was_not_delivered(
+def test_a_reconcile_repairs_undelivered_changes(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, is_logged: bool
 ) -> None:
     """Deletions included, of which Hostaway tells nothing; and what its log does not show."""
@@ -348,7 +350,7 @@ def test_a_reconcile_repairs_whatever_was_not_delivered(
     assert services.checks.orphan_messages() == []
 
 
-def test_a_webhook_that_cannot_be_looked_after_does_not_fail_the_reconcile(
+def test_a_webhook_that_cannot_be_maintained_does_not_fail_the_reconcile(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """Hostaway refuses the URL: the copy is complete all the same."""

@@ -94,7 +94,7 @@ def test_a_new_reservation_of_a_known_listing_is_inserted_without_a_call(
     assert sandbox.counters.total == 0
 
 
-def test_a_to_b_to_a_ends_at_a_in_any_order(
+def test_changes_from_a_to_b_to_a_end_at_a_in_any_order(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -106,7 +106,7 @@ def test_a_to_b_to_a_ends_at_a_in_any_order(
     assert sorted(statuses(database_url)) == ["applied", "stale", "stale"]
 
 
-def test_two_contents_of_the_same_second_are_settled_by_hostaway(
+def test_a_conflict_within_one_second_is_resolved_by_a_read(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -120,7 +120,7 @@ def test_two_contents_of_the_same_second_are_settled_by_hostaway(
 
 
 @pytest.mark.parametrize("missing", ["updatedOn", "totalPrice", "financeField"])
-def test_a_payload_that_lacks_what_is_known_is_read_by_id(
+def test_a_payload_that_lacks_a_known_key_is_read_by_id(
     services: Services,
     sandbox: SandboxServer,
     account: Account,
@@ -136,7 +136,7 @@ def test_a_payload_that_lacks_what_is_known_is_read_by_id(
     assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
 
 
-def test_a_late_event_of_a_deleted_object_does_not_bring_it_back(
+def test_a_late_event_does_not_restore_a_deleted_object(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -159,7 +159,7 @@ def test_an_old_event_is_stale(services: Services, account: Account, deliver: De
     assert statuses(database_url) == ["stale"]
 
 
-def test_a_message_comes_with_its_conversations_marker_and_without_a_call(
+def test_a_message_moves_its_conversations_marker_without_a_call(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     conversation_id = next(iter(account.conversations))
@@ -180,7 +180,7 @@ def test_a_message_comes_with_its_conversations_marker_and_without_a_call(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_a_message_of_an_unknown_conversation_brings_the_conversation(
+def test_the_unknown_conversation_of_a_message_is_read(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     conversation = account.add_conversation(first_reservation(account))
@@ -191,7 +191,7 @@ def test_a_message_of_an_unknown_conversation_brings_the_conversation(
     assert sandbox.counters.calls() == {"/v1/conversations/{id}": 1}
 
 
-def test_a_message_of_a_conversation_that_is_gone_leaves_no_orphan(
+def test_a_message_of_a_deleted_conversation_leaves_no_orphan(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     conversation = account.add_conversation(first_reservation(account))
@@ -203,7 +203,7 @@ def test_a_message_of_a_conversation_that_is_gone_leaves_no_orphan(
     assert statuses(database_url) == ["applied"]
 
 
-def test_a_scheduled_message_is_none_yet(
+def test_a_scheduled_message_is_not_stored_yet(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     message = account.add_message(next(iter(account.conversations)), "Later", is_incoming=False, status="awaiting")
@@ -212,7 +212,7 @@ def test_a_scheduled_message_is_none_yet(
     assert statuses(database_url) == ["ignored"]
 
 
-def test_listing_events_are_merged_and_a_deletion_is_confirmed(
+def test_listing_events_are_merged_and_a_deletion_is_confirmed_by_a_read(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     first, second, _ = account.listings
@@ -225,7 +225,7 @@ def test_listing_events_are_merged_and_a_deletion_is_confirmed(
     assert sandbox.counters.calls() == {"/v1/listings/{id}": 2}, "one word is no proof"
 
 
-def test_an_old_deletion_of_a_listing_that_is_there_deletes_nothing(
+def test_an_outdated_deletion_of_an_existing_listing_deletes_nothing(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     deliver("listing.deleted", account.listings[next(iter(account.listings))].payload(), "listing")
@@ -243,7 +243,7 @@ def test_the_unknown_listing_of_a_reservation_is_read(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_a_reservation_of_a_listing_that_hostaway_does_not_show_is_stored_all_the_same(
+def test_a_reservation_whose_listing_hostaway_does_not_return_is_stored_anyway(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     new = account.add_reservation(listingMapId=123_456_789)
@@ -253,7 +253,7 @@ def test_a_reservation_of_a_listing_that_hostaway_does_not_show_is_stored_all_th
     assert statuses(database_url) == ["applied"]
 
 
-def test_ids_of_another_accounts_objects_touch_no_row_of_it(
+def test_an_event_with_another_accounts_object_id_does_not_touch_that_accounts_row(
     services: Services, sandbox: SandboxServer, deliver: Deliver, database_url: str
 ) -> None:
     theirs = sandbox.world.account(TWO)
@@ -268,7 +268,7 @@ def test_ids_of_another_accounts_objects_touch_no_row_of_it(
     assert reservation(database_url, reservation_id, TWO) == before
 
 
-def test_reads_of_one_object_are_one_read(
+def test_several_events_of_one_object_cost_one_read(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     reservation_id = first_reservation(account)
@@ -281,7 +281,7 @@ def test_reads_of_one_object_are_one_read(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_an_object_that_hostaway_refuses_to_show_is_set_aside_and_the_others_go_on(
+def test_an_event_whose_object_hostaway_refuses_fails_and_the_others_are_applied(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     locked, free = list(account.reservations)[:2]
@@ -297,7 +297,7 @@ def test_an_object_that_hostaway_refuses_to_show_is_set_aside_and_the_others_go_
     assert reservation(database_url, free)["guest_name"] == "Changed"
 
 
-def test_while_an_api_is_dead_its_complete_events_and_all_of_the_others_go_on(
+def test_a_dead_api_delays_only_events_that_need_a_read(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     sandbox.faults.update(dead_accounts={ONE})
@@ -326,7 +326,7 @@ def test_while_an_api_is_dead_its_complete_events_and_all_of_the_others_go_on(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_an_account_whose_secret_is_wrong_gets_a_run_of_its_own(
+def test_an_account_with_a_wrong_secret_gets_a_run_of_its_own(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     services.accounts.remove(ONE, hard=False)
@@ -341,7 +341,7 @@ def test_an_account_whose_secret_is_wrong_gets_a_run_of_its_own(
     assert statuses(database_url) == ["pending"]
 
 
-def test_an_event_that_breaks_the_work_is_tried_alone_again_later_and_set_aside(
+def test_an_event_that_raises_an_error_is_retried_alone_and_fails_in_the_end(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     """Nothing that comes through the receiver is of this kind; it is put into the table by hand."""
@@ -359,7 +359,7 @@ def test_an_event_that_breaks_the_work_is_tried_alone_again_later_and_set_aside(
     assert "AttributeError" in event["error"] or "TypeError" in event["error"]
 
 
-def test_an_object_whose_reading_breaks_the_work_stops_no_other(
+def test_an_object_that_cannot_be_stored_stops_no_other(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     """A trigger stands for whatever a row of ours may do to the database."""
@@ -392,7 +392,7 @@ def test_events_of_a_removed_account_are_ignored(
     assert statuses(database_url) == ["ignored"]
 
 
-def test_one_drainer_at_a_time(services: Services) -> None:
+def test_only_one_drainer_runs_at_a_time(services: Services) -> None:
     with services.drainer_lock() as is_alone:
         assert is_alone
         assert is_drainer_alive(services)

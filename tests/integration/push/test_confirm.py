@@ -61,7 +61,7 @@ def events(url: str) -> list[tuple[str, int]]:
     return [(event["status"], event["attempts"]) for event in found]
 
 
-def test_what_two_reads_do_not_find_has_gone(
+def test_an_object_missing_in_two_reads_is_deleted(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     gone = next(iter(account.reservations))
@@ -73,7 +73,7 @@ def test_what_two_reads_do_not_find_has_gone(
     assert sandbox.counters.calls()[BY_ID] == 2
 
 
-def test_what_is_not_found_once_is_asked_for_again(
+def test_an_object_missing_in_one_read_is_read_again(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     sandbox.faults.update(odd_answers={BY_ID: "404"}, odd_answers_left=1)
@@ -85,7 +85,7 @@ def test_what_is_not_found_once_is_asked_for_again(
 
 @pytest.mark.parametrize("oddity", ["html-404", "html", "null", "empty"])
 @pytest.mark.parametrize("kind", ["reservation", "message", "conversation"])
-def test_what_is_no_word_of_hostaways_deletes_nothing_however_often_it_comes(
+def test_a_malformed_answer_deletes_nothing_however_often_it_comes(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, kind: str, oddity: str
 ) -> None:
     conversation = next(one for one in account.conversations.values() if one.visible())
@@ -109,7 +109,7 @@ def test_what_is_no_word_of_hostaways_deletes_nothing_however_often_it_comes(
     assert tombstones(database_url, "messages") == set()
 
 
-def test_no_more_go_than_a_day_has_and_the_others_wait_and_say_why(
+def test_deletions_beyond_the_daily_budget_wait_and_say_why(
     services: Services, account: Account, database_url: str
 ) -> None:
     gone = list(account.reservations)[:8]
@@ -128,7 +128,7 @@ def test_no_more_go_than_a_day_has_and_the_others_wait_and_say_why(
     assert all("at most 5 may go in a day" in event["error"] for event in waiting)
 
 
-def test_those_that_wait_go_the_next_day(services: Services, account: Account, sandbox: SandboxServer,
+def test_waiting_deletions_happen_the_next_day(services: Services, account: Account, sandbox: SandboxServer,
                                          database_url: str) -> None:  # fmt: skip
     gone = list(account.reservations)[:8]
     for reservation_id in gone:
@@ -143,7 +143,7 @@ def test_those_that_wait_go_the_next_day(services: Services, account: Account, s
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_those_that_wait_end_when_somebody_says_that_any_number_may_go(
+def test_waiting_deletions_end_when_mass_deletion_is_allowed(
     services: Services, account: Account, database_url: str
 ) -> None:
     gone = list(account.reservations)[:8]

@@ -60,7 +60,7 @@ def told_events(told: list[Applied]) -> list[int]:
     return [event_id for applied in told for ids in applied.events.values() for event_id in ids]
 
 
-def test_what_was_being_read_when_the_time_was_over_is_told_exactly_if_it_was_applied(
+def test_at_its_deadline_a_drainer_reports_exactly_the_events_that_it_applied(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
     """An operator sees what was applied, and nothing else; the rest waits for the next drainer."""
@@ -77,7 +77,7 @@ def test_what_was_being_read_when_the_time_was_over_is_told_exactly_if_it_was_ap
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_a_later_event_of_a_message_that_waits_for_its_conversation_is_not_lost(
+def test_an_edit_of_a_message_that_waits_for_its_conversation_is_not_lost(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
     """The message came whole, and was edited before its unknown conversation could be read: the edit counts."""

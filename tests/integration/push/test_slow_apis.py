@@ -99,7 +99,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
-def test_no_event_is_lost_while_an_api_hangs_and_its_drainer_is_killed(
+def test_no_event_is_lost_when_a_drainer_is_killed_while_an_api_hangs(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.hanging_accounts = {ONE}
@@ -123,7 +123,7 @@ def test_no_event_is_lost_while_an_api_hangs_and_its_drainer_is_killed(
     assert len(answered) <= 200, "each object is read twice at most"
 
 
-def test_what_waits_for_a_silent_account_is_not_claimed_again(
+def test_events_that_wait_for_a_silent_account_are_not_claimed_again(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     """However long it waits: the drainer knows what it holds."""
@@ -135,7 +135,7 @@ def test_what_waits_for_a_silent_account_is_not_claimed_again(
     assert {event["claimed_at"] for event in events(database_url)} == {None}
 
 
-def test_an_account_that_is_silent_costs_one_call_at_the_next_try(
+def test_a_silent_account_costs_one_call_at_the_next_attempt(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.dead_accounts = {ONE}
@@ -149,7 +149,7 @@ def test_an_account_that_is_silent_costs_one_call_at_the_next_try(
     assert {event["attempts"] for event in events(database_url)} == {0}
 
 
-def test_a_limit_that_is_hit_is_no_failure_of_the_account(
+def test_a_rate_limit_is_not_a_failure_of_the_account(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.storm_seconds = 60
@@ -163,7 +163,7 @@ def test_a_limit_that_is_hit_is_no_failure_of_the_account(
 
 
 @pytest.mark.parametrize("oddity", ["500", "null", "html-404"])
-def test_one_broken_object_stops_none_of_a_hundred(
+def test_one_broken_object_in_a_hundred_stops_no_other(
     services: Services, sandbox: SandboxServer, database_url: str, oddity: Any
 ) -> None:
     broken = list(sandbox.world.account(ONE).reservations)[50]
@@ -186,7 +186,7 @@ def test_one_broken_object_stops_none_of_a_hundred(
     assert services.accounts.get(ONE).failures == 0
 
 
-def test_a_broken_conversation_is_the_failure_of_its_messages_alone(
+def test_a_broken_conversation_fails_only_its_own_messages(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     account = sandbox.world.account(ONE)
@@ -204,7 +204,7 @@ def test_a_broken_conversation_is_the_failure_of_its_messages_alone(
 # Others meanwhile
 
 
-def test_a_hanging_account_delays_no_other_at_the_end_of_a_drainer(
+def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.hanging_accounts = {ONE}
@@ -231,7 +231,7 @@ def test_a_hanging_account_delays_no_other_at_the_end_of_a_drainer(
     assert_equal_to_source(database_url, sandbox, TWO)
 
 
-def test_hanging_accounts_do_not_take_the_room_of_others(
+def test_hanging_accounts_do_not_use_up_the_capacity_of_others(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services], database_url: str
 ) -> None:
     sandbox = open_sandbox(*(f"{number}:1:2" for number in range(1, 10)))
@@ -246,7 +246,7 @@ def test_hanging_accounts_do_not_take_the_room_of_others(
     assert {event["status"] for event in events(database_url, 9)} == {"applied"}
 
 
-def test_what_is_read_when_the_time_is_over_is_given_back(
+def test_events_being_read_at_the_deadline_are_released(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.hanging_accounts = {ONE}

@@ -111,7 +111,7 @@ def told(services: Services, key: str, reservation_id: int, **wish: Any) -> str:
         return error.status
 
 
-def test_a_sender_killed_at_any_moment_sends_no_message_twice_and_leaves_the_truth(
+def test_a_sender_killed_at_any_moment_sends_no_message_twice_and_reports_the_truth(
     services: Services, sandbox: SandboxServer, senders: Senders, reservation_id: int, database_url: str
 ) -> None:
     account = sandbox.world.account(ACCOUNT)

@@ -38,7 +38,7 @@ def reservation_id(sandbox: SandboxServer) -> int:
     return added
 
 
-def test_the_account_that_has_it_is_found_though_others_fail(
+def test_the_account_that_has_the_reservation_is_found_even_if_others_fail(
     services: Services, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     """One answers 5xx, one's secret is wrong, one's cannot be opened."""
@@ -72,7 +72,7 @@ def test_none_has_it(services: Services) -> None:
     assert raised.value.status == "unknown"
 
 
-def test_of_more_accounts_than_a_few_none_is_asked(
+def test_with_more_than_a_few_accounts_none_is_asked(
     services: Services, sandbox: SandboxServer, reservation_id: int
 ) -> None:
     add(services, ACCOUNTS)

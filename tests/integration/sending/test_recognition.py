@@ -10,7 +10,7 @@ from hostaway_pipeline.services import Services
 from tests.integration.sending.steps import BODY, THREAD, added, age, by_mail, in_doubt, long_ago, outcome, sent
 
 
-def test_an_equal_text_that_another_key_has_sent_is_not_taken_for_it(
+def test_a_message_with_equal_text_sent_under_another_key_is_not_mistaken_for_it(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     """The first was lost; the second came after the first one's look at what was there."""
@@ -36,7 +36,7 @@ def test_of_two_unclear_messages_with_one_text_one_is_found_when_one_is_there(
     assert sorted(outcomes) == ["sent", "unclear"]
 
 
-def test_what_may_be_another_keys_message_is_not_claimed_while_that_one_is_being_sent(
+def test_a_message_is_not_claimed_while_another_key_with_its_text_is_being_sent(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url, "one")
@@ -52,7 +52,9 @@ def test_what_may_be_another_keys_message_is_not_claimed_while_that_one_is_being
     assert outcome(services, reservation_id, "two") == "sent"
 
 
-def test_hostaways_word_outdoes_a_claim_by_text(services: Services, account: Account, reservation_id: int) -> None:
+def test_an_id_from_hostaways_answer_overrides_a_claim_by_text(
+    services: Services, account: Account, reservation_id: int
+) -> None:
     one, two = (added(services, account, reservation_id, key) for key in ("one", "two"))
     begun = services.outbox.begin(one, set(), patience=600)
     assert begun is not None
@@ -63,7 +65,7 @@ def test_hostaways_word_outdoes_a_claim_by_text(services: Services, account: Acc
     assert (lost.status, lost.message_id) == ("unclear", None)
 
 
-def test_what_was_there_before_is_not_taken_for_it_though_no_table_knows_it(
+def test_a_message_that_was_there_before_is_not_mistaken_for_it_even_if_no_table_has_it(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
     """Somebody has just written the same by hand."""
@@ -72,7 +74,7 @@ def test_what_was_there_before_is_not_taken_for_it_though_no_table_knows_it(
     assert outcome(services, reservation_id) == "unclear"
 
 
-def test_an_answer_that_shows_nothing_is_no_proof_that_a_message_is_not_there(
+def test_an_empty_answer_does_not_prove_that_a_message_is_missing(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     sandbox.faults.update(send_unclear="500", odd_answers={THREAD: "empty"})

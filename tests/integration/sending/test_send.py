@@ -95,7 +95,7 @@ def test_a_message_reaches_the_reservations_conversation(
     assert (message.body, message.communication_type, message.is_incoming) == (BODY, "channel", False)
 
 
-def test_it_is_in_the_tables_at_once_and_its_conversations_marker_has_moved(
+def test_a_sent_message_is_stored_at_once_and_moves_its_conversations_marker(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     sent = send_message(services, wish(reservation_id))
@@ -132,7 +132,7 @@ def test_a_repeated_key_sends_nothing_again(sandbox: SandboxServer, services: Se
     assert sandbox.counters.total == 0
 
 
-def test_a_key_is_of_one_message_only(services: Services, account: Account, reservation_id: int) -> None:
+def test_a_key_belongs_to_one_message(services: Services, account: Account, reservation_id: int) -> None:
     send_message(services, wish(reservation_id))
     others = [
         wish(reservation_id, body="Another text"),
@@ -155,7 +155,7 @@ def test_two_keys_are_two_messages_even_with_the_same_text(
     assert sent_bodies(account) == [BODY, BODY]
 
 
-def test_callers_that_come_at_once_with_one_key_send_one_message(
+def test_concurrent_callers_with_one_key_send_one_message(
     services: Services, account: Account, reservation_id: int
 ) -> None:
     def send(_: int) -> str:
@@ -186,7 +186,7 @@ def test_a_message_whose_answer_is_unclear_is_found_and_not_sent_again(
     assert sandbox.counters.calls()[SENDS] == 1
 
 
-def test_what_nobody_knows_is_said_to_be_unclear_and_sent_again_only_for_the_asking(
+def test_a_message_with_an_unknown_outcome_is_unclear_and_sent_again_only_on_request(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     sandbox.faults.update(send_unclear="lost")
@@ -217,7 +217,7 @@ def test_a_hostaway_that_is_down_was_not_asked_to_send(
 
 
 @pytest.mark.parametrize("before", ["through us", "by hand"])
-def test_the_same_text_of_an_earlier_message_is_not_taken_for_it(
+def test_an_earlier_message_with_the_same_text_is_not_mistaken_for_it(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str, before: str
 ) -> None:
     """The second thank-you of five minutes was not sent just because the first one was."""
@@ -233,7 +233,7 @@ def test_the_same_text_of_an_earlier_message_is_not_taken_for_it(
     assert sent_bodies(account) == [BODY, BODY]
 
 
-def test_the_guests_own_words_are_not_taken_for_it(
+def test_the_guests_own_message_is_not_mistaken_for_it(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     left_behind(services, account, reservation_id)
@@ -243,7 +243,7 @@ def test_the_guests_own_words_are_not_taken_for_it(
     assert sent_bodies(account) == [BODY]
 
 
-def test_line_ends_that_hostaway_changed_do_not_hide_it(
+def test_line_endings_that_hostaway_changed_do_not_hide_it(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     message = left_behind(services, account, reservation_id)
@@ -256,7 +256,7 @@ def test_line_ends_that_hostaway_changed_do_not_hide_it(
 # A crash between the attempt and the answer
 
 
-def test_after_a_crash_a_message_that_went_out_is_found(
+def test_after_a_crash_a_message_that_was_sent_is_found(
     services: Services, account: Account, reservation_id: int
 ) -> None:
     message = left_behind(services, account, reservation_id)
@@ -266,7 +266,7 @@ def test_after_a_crash_a_message_that_went_out_is_found(
     assert sent_bodies(account) == [BODY]
 
 
-def test_after_a_crash_a_message_that_did_not_go_out_is_sent_for_the_asking(
+def test_after_a_crash_a_message_that_was_not_sent_is_sent_on_request(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
     left_behind(services, account, reservation_id)
@@ -276,7 +276,7 @@ def test_after_a_crash_a_message_that_did_not_go_out_is_sent_for_the_asking(
     assert sent_bodies(account) == [BODY]
 
 
-def test_a_message_that_hostaway_is_still_at_work_on_is_waited_for(
+def test_a_message_that_hostaway_is_still_processing_is_waited_for(
     services: Services, account: Account, reservation_id: int
 ) -> None:
     """The sender died a moment ago; its request did not, and shows in the conversation half a second later."""
@@ -296,7 +296,7 @@ def test_a_message_that_hostaway_is_still_at_work_on_is_waited_for(
 # Whom to write to
 
 
-def test_a_conversation_that_is_not_here_is_found_at_hostaway_and_stored(
+def test_a_conversation_that_is_not_stored_is_found_at_hostaway_and_stored(
     services: Services, account: Account, database_url: str
 ) -> None:
     added = account.add_reservation()
@@ -315,7 +315,7 @@ def test_of_several_conversations_the_one_in_which_the_guest_wrote_last_is_used(
     assert send_message(services, wish(reservation_id)).conversation_id == second["id"]
 
 
-def test_a_reservation_that_nobody_has_is_unknown(services: Services) -> None:
+def test_a_reservation_that_no_account_has_is_unknown(services: Services) -> None:
     with pytest.raises(MessageNotSent, match="no account has reservation 123") as raised:
         send_message(services, wish(123))
     assert raised.value.status == "unknown"
@@ -328,7 +328,7 @@ def test_a_reservation_without_a_conversation_cannot_be_written_to(services: Ser
     assert raised.value.status == "unknown"
 
 
-def test_a_reservation_id_of_two_accounts_must_say_which(
+def test_a_reservation_id_that_two_accounts_have_needs_an_account_id(
     open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
     sandbox = open_sandbox(f"{ACCOUNT}:1:5", "70001:1:5", send_limit=None)
@@ -363,7 +363,7 @@ def test_a_message_that_hostaway_refuses_has_failed_and_may_be_repeated(
 # Hostaway's pace
 
 
-def test_sends_that_hostaway_refuses_wait_and_reads_go_on(
+def test_a_429_for_a_send_delays_sends_but_not_reads(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     """Somebody else sends for this account, too."""

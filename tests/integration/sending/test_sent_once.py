@@ -33,7 +33,7 @@ from tests.waiting import wait_until
 # The three ways of sending twice
 
 
-def test_a_sender_whose_connections_die_while_it_waits_for_its_turn_and_a_repetition_send_one_message(
+def test_a_sender_that_loses_its_connections_while_it_waits_and_its_retry_send_one_message(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     assert outcome(services, reservation_id, "earlier") == "sent"
@@ -77,7 +77,7 @@ def test_a_text_that_hostaway_stores_as_html_is_recognised(
 # The fence
 
 
-def test_callers_in_many_processes_with_one_key_send_one_message(
+def test_callers_with_one_key_in_many_processes_send_one_message(
     services: Services, open_services: OpenServices, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
     receivers = [services, *(open_services(sandbox, read_timeout=1.0) for _ in range(3))]
@@ -88,7 +88,7 @@ def test_callers_in_many_processes_with_one_key_send_one_message(
     assert sent(account, reservation_id) == [BODY]
 
 
-def test_whoever_is_in_flight_makes_others_busy_and_takes_no_turn_from_them(
+def test_a_send_in_flight_makes_others_busy_and_takes_no_slot_from_them(
     services: Services, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     assert outcome(services, reservation_id, "earlier") == "sent"
@@ -103,7 +103,7 @@ def test_whoever_is_in_flight_makes_others_busy_and_takes_no_turn_from_them(
     assert turns["n"] == 2
 
 
-def test_of_many_that_saw_the_same_one_passes_the_fence(
+def test_of_many_senders_that_saw_the_same_state_one_passes_the_fence(
     services: Services, reservation_id: int, account: Account
 ) -> None:
     seen = added(services, account, reservation_id)
@@ -112,7 +112,7 @@ def test_of_many_that_saw_the_same_one_passes_the_fence(
     assert [(one.status, one.attempts, one.ids_before) for one in begun] == [("sending", 1, [1])]
 
 
-def test_a_sender_that_waited_long_does_not_pass_for_one_who_asked_to_send_again(
+def test_a_sender_that_waited_long_is_not_treated_as_a_request_to_send_again(
     services: Services, reservation_id: int, account: Account, database_url: str
 ) -> None:
     seen = added(services, account, reservation_id)
@@ -153,7 +153,7 @@ def test_a_sender_without_a_database_after_its_request_does_not_say_that_nothing
 # Asking for it to be sent again
 
 
-def test_within_the_patience_nothing_is_sent_again_and_the_time_to_wait_is_named(
+def test_within_the_patience_nothing_is_sent_again_and_the_answer_says_how_long_to_wait(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)
@@ -165,7 +165,7 @@ def test_within_the_patience_nothing_is_sent_again_and_the_time_to_wait_is_named
     assert sandbox.counters.calls()[SENDS] == 0
 
 
-def test_asked_to_send_again_it_finds_what_has_arrived(
+def test_a_request_to_send_again_finds_a_message_that_has_arrived(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)
@@ -175,7 +175,7 @@ def test_asked_to_send_again_it_finds_what_has_arrived(
     assert sandbox.counters.calls()[SENDS] == 0
 
 
-def test_what_arrives_while_the_second_attempt_waits_for_its_turn_is_found(
+def test_a_message_that_arrives_while_the_second_attempt_waits_for_its_slot_is_found(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     assert outcome(services, reservation_id, "earlier") == "sent"
@@ -190,7 +190,7 @@ def test_what_arrives_while_the_second_attempt_waits_for_its_turn_is_found(
     assert sandbox.counters.calls()[SENDS] == 1
 
 
-def test_many_that_ask_for_it_at_once_send_it_again_once(
+def test_concurrent_requests_to_send_again_send_once(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)
@@ -202,7 +202,7 @@ def test_many_that_ask_for_it_at_once_send_it_again_once(
     assert sent(account, reservation_id) == [BODY]
 
 
-def test_a_refused_repetition_leaves_in_doubt_what_was_in_doubt(
+def test_a_refused_second_attempt_leaves_the_first_in_doubt(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)

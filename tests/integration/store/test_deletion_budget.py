@@ -69,7 +69,7 @@ def applied(services: Services, ids: list[int]) -> int:
     return counts[RESERVATIONS.name].deleted if counts else 0
 
 
-def test_syncs_of_one_day_share_it(services: Services, account: Account, database_url: str) -> None:
+def test_syncs_of_one_day_share_the_budget(services: Services, account: Account, database_url: str) -> None:
     """A list that loses a little in each of many syncs is as suspicious as one that loses all of it at once."""
     delete(account, 10)
     synced(services, ACCOUNT, mode="reconcile")
@@ -86,7 +86,7 @@ def test_syncs_of_one_day_share_it(services: Services, account: Account, databas
     assert deleted(database_url) == 10
 
 
-def test_the_next_day_has_its_own(
+def test_the_next_day_has_a_new_budget(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     delete(account, 12)
@@ -99,7 +99,7 @@ def test_the_next_day_has_its_own(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-def test_who_knows_can_say_so_and_spends_nothing(services: Services, account: Account, database_url: str) -> None:
+def test_allowed_mass_deletion_spends_no_budget(services: Services, account: Account, database_url: str) -> None:
     delete(account, 40)
     assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
     synced(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
@@ -109,7 +109,7 @@ def test_who_knows_can_say_so_and_spends_nothing(services: Services, account: Ac
     assert deleted(database_url) == 45
 
 
-def test_both_journeys_share_it(services: Services, account: Account, database_url: str) -> None:
+def test_pull_and_push_share_the_budget(services: Services, account: Account, database_url: str) -> None:
     assert applied(services, delete(account, 12)) == 12
     delete(account, 1)
     assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
@@ -117,13 +117,13 @@ def test_both_journeys_share_it(services: Services, account: Account, database_u
     assert deleted(database_url) == 12
 
 
-def test_each_kind_of_row_has_its_own(services: Services, account: Account, database_url: str) -> None:
+def test_each_entity_has_its_own_budget(services: Services, account: Account, database_url: str) -> None:
     delete(account, 12)
     account.delete_listing(next(iter(account.listings)))
     assert synced(services, ACCOUNT, mode="reconcile").entities["listings"].deleted == 1
 
 
-def test_an_account_that_grows_has_more_to_lose(services: Services, account: Account, database_url: str) -> None:
+def test_a_growing_account_has_a_growing_budget(services: Services, account: Account, database_url: str) -> None:
     """The first sync of a day may find ten rows, and the last one ten thousand."""
     delete(account, 12)
     synced(services, ACCOUNT, mode="reconcile")
@@ -134,9 +134,7 @@ def test_an_account_that_grows_has_more_to_lose(services: Services, account: Acc
     assert deleted(database_url) == 20
 
 
-def test_what_is_not_here_or_deleted_already_asks_for_nothing(
-    services: Services, account: Account, database_url: str
-) -> None:
+def test_unknown_and_deleted_rows_spend_no_budget(services: Services, account: Account, database_url: str) -> None:
     """A reservation may name a listing that Hostaway never shows, at each of its events."""
     gone = delete(account, 12)
     applied(services, gone)
@@ -147,7 +145,7 @@ def test_what_is_not_here_or_deleted_already_asks_for_nothing(
     assert deleted(database_url) == 12
 
 
-def test_a_dry_run_tells_what_would_be_held_back_and_spends_nothing(
+def test_a_dry_run_reports_what_would_be_held_back_and_spends_no_budget(
     services: Services, account: Account, database_url: str
 ) -> None:
     delete(account, 13)
@@ -158,12 +156,12 @@ def test_a_dry_run_tells_what_would_be_held_back_and_spends_nothing(
     assert (real.problems, real.entities) == (dry.problems, dry.entities)
 
 
-def test_nothing_is_written_where_nothing_is_missing(services: Services, database_url: str) -> None:
+def test_without_missing_rows_nothing_is_written(services: Services, database_url: str) -> None:
     synced(services, ACCOUNT, mode="reconcile")
     assert rows(database_url, "SELECT * FROM hostaway.deletion_budgets") == []
 
 
-def test_messages_share_one_budget_over_all_their_conversations(
+def test_messages_of_all_conversations_share_one_budget(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     """One message of each conversation: a fifth may go, each conversation's as a whole; the others are not read."""
@@ -196,7 +194,7 @@ def stored(database: Database, database_url: str) -> PushWriter:
     return PushWriter(database, ACCOUNT, UUID(int=0))
 
 
-def test_two_at_once_cannot_both_spend_it(stored: PushWriter, database_url: str) -> None:
+def test_concurrent_deletions_cannot_both_spend_the_budget(stored: PushWriter, database_url: str) -> None:
     everybody = 10
     barrier = Barrier(everybody)
 
@@ -211,7 +209,7 @@ def test_two_at_once_cannot_both_spend_it(stored: PushWriter, database_url: str)
     assert deleted(database_url) == 5
 
 
-def test_those_who_delete_and_write_the_same_rows_do_not_deadlock(stored: PushWriter, database_url: str) -> None:
+def test_deletions_and_writes_of_the_same_rows_do_not_deadlock(stored: PushWriter, database_url: str) -> None:
     """Each marks some rows and writes others that the other one marks."""
     rounds, everybody = 15, 4
     barrier = Barrier(everybody)
@@ -236,7 +234,7 @@ def test_those_who_delete_and_write_the_same_rows_do_not_deadlock(stored: PushWr
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.sets(st.integers(1, 40), min_size=1, max_size=12), max_size=8))
-def test_no_day_takes_more_than_its_share_whatever_the_order(
+def test_no_day_deletes_more_than_its_budget_in_any_order(
     batches: list[set[int]], database: Database, database_url: str
 ) -> None:
     rows(database_url, "DELETE FROM hostaway.accounts RETURNING 1")

@@ -84,7 +84,7 @@ def test_a_delivery_becomes_a_pending_event(inbox: Inbox, database_url: str) -> 
     assert (event["error"], event["applied_at"], event["claimed_at"]) == (None, None, None)
 
 
-def test_an_ignored_delivery_is_settled_at_once_and_says_why(inbox: Inbox, database_url: str) -> None:
+def test_an_ignored_delivery_has_its_outcome_at_once_and_says_why(inbox: Inbox, database_url: str) -> None:
     assert accept(inbox, delivery(event="task.created")) == 1
     event = stored(database_url)[0]
     assert (event["status"], event["error"]) == ("ignored", "tasks are not copied")
@@ -98,14 +98,14 @@ def test_a_repetition_is_stored_once(inbox: Inbox, database_url: str) -> None:
     assert len(stored(database_url)) == 1
 
 
-def test_only_the_newest_event_of_an_object_tells_a_repetition(inbox: Inbox, database_url: str) -> None:
+def test_a_delivery_repeats_only_the_newest_event_of_its_object(inbox: Inbox, database_url: str) -> None:
     """A, B, A again: the reservation really went back."""
     a, b = delivery(status="new"), delivery(status="cancelled")
     assert [accept(inbox, one) for one in (a, b, a, a, b)] == [1, 1, 1, 0, 1]
     assert [event["payload"]["status"] for event in stored(database_url)] == ["new", "cancelled", "new", "cancelled"]
 
 
-def test_volatile_keys_make_it_another_event(inbox: Inbox) -> None:
+def test_a_change_of_volatile_keys_makes_another_event(inbox: Inbox) -> None:
     assert accept(inbox, delivery()) == 1
     assert accept(inbox, delivery(updatedOn="2026-06-02 10:00:01")) == 1
 
@@ -114,7 +114,9 @@ def test_objects_accounts_and_kinds_do_not_repeat_each_other(inbox: Inbox) -> No
     assert accept(inbox, delivery(1), delivery(2), delivery(1, account_id=2)) == 3
 
 
-def test_the_repetitions_of_a_batch_fall_out_and_the_rest_is_stored_in_order(inbox: Inbox, database_url: str) -> None:
+def test_repetitions_within_a_batch_are_dropped_and_the_rest_is_stored_in_order(
+    inbox: Inbox, database_url: str
+) -> None:
     filled(inbox, 2)
     assert accept(inbox, delivery(3), delivery(1), delivery(5), delivery(2), delivery(4)) == 3
     assert [event["object_id"] for event in stored(database_url)] == [1, 2, 3, 5, 4]
@@ -127,14 +129,16 @@ def test_an_event_without_an_object_is_never_a_repetition(inbox: Inbox, data: An
 
 
 @pytest.mark.parametrize("account_id", [2, 3])
-def test_an_account_that_is_removed_or_unknown_gets_nothing(inbox: Inbox, database_url: str, account_id: int) -> None:
+def test_deliveries_of_removed_or_unknown_accounts_are_not_stored(
+    inbox: Inbox, database_url: str, account_id: int
+) -> None:
     rows(database_url, "UPDATE hostaway.accounts SET is_active = false WHERE account_id = 2 RETURNING 1")
     assert accept(inbox, delivery(1, account_id=account_id), delivery(1)) == 1
     assert [event["account_id"] for event in stored(database_url)] == [1]
     assert rows(database_url, "SELECT DISTINCT account_id FROM hostaway.webhook_heads") == [{"account_id": 1}]
 
 
-def test_of_many_that_accept_the_same_delivery_at_once_one_stores_it(inbox: Inbox, database_url: str) -> None:
+def test_concurrent_accepts_of_one_delivery_store_it_once(inbox: Inbox, database_url: str) -> None:
     everybody, rounds = 6, 15
     barrier = threading.Barrier(everybody)
 
@@ -193,7 +197,7 @@ def test_batches_that_cross_do_not_deadlock(inbox: Inbox, database_url: str) -> 
     assert len(stored(database_url)) == 59 * 25
 
 
-def test_a_connection_that_died_meanwhile_costs_nothing(inbox: Inbox, database_url: str) -> None:
+def test_a_dead_pooled_connection_fails_no_delivery(inbox: Inbox, database_url: str) -> None:
     """After a restart of Postgres the first delivery must not be answered with an error."""
     accept(inbox, delivery(1))
     rows(
@@ -204,7 +208,7 @@ def test_a_connection_that_died_meanwhile_costs_nothing(inbox: Inbox, database_u
     assert accept(inbox, delivery(2)) == 1
 
 
-def test_a_database_that_is_away_is_said_to_be() -> None:
+def test_an_unreachable_database_is_reported_as_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable):
         accept(Inbox(Database("postgresql://nobody@127.0.0.1:1/none")), delivery())
 
@@ -219,7 +223,7 @@ PAYLOADS = st.recursive(
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(payload=PAYLOADS)
-def test_whatever_parses_is_stored_as_it_parsed(inbox: Inbox, database_url: str, payload: Any) -> None:
+def test_any_parsed_delivery_is_stored_as_parsed(inbox: Inbox, database_url: str, payload: Any) -> None:
     body = {"object": "reservation", "event": "calendar.updated", "accountId": 1, "data": {"id": None, "in": payload}}
     try:
         parsed = parse_delivery(body)
@@ -236,7 +240,7 @@ def test_whatever_parses_is_stored_as_it_parsed(inbox: Inbox, database_url: str,
 # Claiming
 
 
-def test_claims_are_the_oldest_first_with_all_that_is_needed(inbox: Inbox) -> None:
+def test_the_oldest_events_are_claimed_first_with_all_their_fields(inbox: Inbox) -> None:
     filled(inbox, 5)
     claimed = inbox.claim(3)
     assert [event.object_id for event in claimed] == [1, 2, 3]
@@ -251,7 +255,7 @@ def test_claims_are_the_oldest_first_with_all_that_is_needed(inbox: Inbox) -> No
     assert first.received_at.tzinfo is not None
 
 
-def test_what_is_claimed_stays_claimed_however_long_it_waits(inbox: Inbox, database_url: str) -> None:
+def test_an_event_stays_claimed_however_long_it_waits(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 2)
     assert len(inbox.claim(10)) == 2
     rows(database_url, "UPDATE hostaway.webhook_events SET claimed_at = now() - interval '1 day' RETURNING 1")
@@ -259,14 +263,14 @@ def test_what_is_claimed_stays_claimed_however_long_it_waits(inbox: Inbox, datab
     assert (inbox.state().claimable, inbox.state().claimed) == (0, 2)
 
 
-def test_a_drainer_that_leaves_gives_back_what_it_holds_and_nothing_was_an_attempt(inbox: Inbox) -> None:
+def test_a_drainer_that_ends_releases_its_events_without_counting_an_attempt(inbox: Inbox) -> None:
     filled(inbox, 2)
     inbox.claim(10)
     inbox.release(has_died=False)
     assert [event.attempts for event in inbox.claim(10)] == [0, 0]
 
 
-def test_an_event_on_which_a_dead_drainer_worked_is_tried_alone_and_one_that_waited_is_not_blamed(
+def test_an_event_begun_by_a_dead_drainer_is_tried_alone_and_a_waiting_one_has_no_attempt(
     inbox: Inbox, database: Database, database_url: str
 ) -> None:
     filled(inbox, 3)
@@ -281,7 +285,7 @@ def test_an_event_on_which_a_dead_drainer_worked_is_tried_alone_and_one_that_wai
     assert stored(database_url)[0]["error"] == "the process that worked on it ended"
 
 
-def test_an_event_that_kills_whoever_works_on_it_is_set_aside(inbox: Inbox, database_url: str) -> None:
+def test_an_event_that_kills_its_drainers_fails_in_the_end(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 1)
     for number in range(MOST_ATTEMPTS):
         assert len(inbox.claim(1, has_failed=number > 0)) == 1
@@ -310,7 +314,7 @@ def test_two_drainers_never_hold_the_same_event(inbox: Inbox, new_database: Any)
     assert len(set(everything)) == len(everything) == 400
 
 
-def test_events_that_another_claim_holds_are_passed_over_instead_of_waited_for(inbox: Inbox, database_url: str) -> None:
+def test_events_that_another_claim_has_locked_are_skipped(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 3)
     with psycopg.connect(database_url) as other:
         other.execute(b"SELECT FROM hostaway.webhook_events WHERE object_id = 1 FOR UPDATE")
@@ -323,7 +327,7 @@ def test_events_that_another_claim_holds_are_passed_over_instead_of_waited_for(i
 
 
 @pytest.mark.parametrize("status", ["applied", "stale", "ignored", "failed"])
-def test_an_event_that_is_settled_is_over(inbox: Inbox, database_url: str, status: Any) -> None:
+def test_an_event_with_an_outcome_is_not_claimed_again(inbox: Inbox, database_url: str, status: Any) -> None:
     filled(inbox, 1)
     event = inbox.claim(1)[0]
     inbox.record_outcomes([EventOutcome(event.id, status, "why")])
@@ -334,7 +338,7 @@ def test_an_event_that_is_settled_is_over(inbox: Inbox, database_url: str, statu
     assert row["applied_at"] is not None
 
 
-def test_an_event_that_waits_is_claimable_after_its_time(inbox: Inbox, database_url: str) -> None:
+def test_a_waiting_event_is_claimable_after_its_retry_time(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 1)
     event = inbox.claim(1)[0]
     inbox.record_outcomes([EventOutcome(event.id, "pending", "not now", again_in=300)])
@@ -345,7 +349,7 @@ def test_an_event_that_waits_is_claimable_after_its_time(inbox: Inbox, database_
     assert inbox.claim(1) == []
 
 
-def test_a_cause_outside_of_the_event_is_no_attempt(inbox: Inbox, database_url: str) -> None:
+def test_a_failure_outside_the_event_is_not_an_attempt(inbox: Inbox, database_url: str) -> None:
     """However long the API is away, no event is set aside for it."""
     filled(inbox, 1)
     for _ in range(8):
@@ -355,7 +359,7 @@ def test_a_cause_outside_of_the_event_is_no_attempt(inbox: Inbox, database_url: 
     assert stored(database_url)[0]["attempts"] == 0
 
 
-def test_an_event_that_fails_by_its_own_fault_is_tried_later_each_time_and_set_aside(
+def test_an_event_that_fails_itself_is_retried_with_growing_delays_and_fails_in_the_end(
     inbox: Inbox, database_url: str
 ) -> None:
     filled(inbox, 1)
@@ -372,7 +376,7 @@ def test_an_event_that_fails_by_its_own_fault_is_tried_later_each_time_and_set_a
     assert waits[:4] == [pytest.approx(expected, abs=1) for expected in (5, 10, 20, 40)]
 
 
-def test_what_is_settled_is_not_settled_again(inbox: Inbox, database_url: str) -> None:
+def test_an_outcome_is_recorded_once(inbox: Inbox, database_url: str) -> None:
     """A drainer that was given up for dead comes late: what the other one said stays."""
     filled(inbox, 1)
     event = inbox.claim(1)[0]
@@ -383,14 +387,14 @@ def test_what_is_settled_is_not_settled_again(inbox: Inbox, database_url: str) -
     assert (stored(database_url)[0]["status"], stored(database_url)[0]["error"]) == ("applied", None)
 
 
-def test_settling_nothing_is_nothing(inbox: Inbox) -> None:
+def test_recording_no_outcomes_does_nothing(inbox: Inbox) -> None:
     inbox.record_outcomes([])
 
 
 # What people ask of it
 
 
-def test_state_counts_what_waits_and_what_failed(inbox: Inbox, database_url: str) -> None:
+def test_the_state_counts_pending_and_failed_events(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 4)
     accept(inbox, delivery(9, event="task.created"))
     first, second = inbox.claim(2)
@@ -406,13 +410,13 @@ def test_state_counts_what_waits_and_what_failed(inbox: Inbox, database_url: str
     assert 3600 <= state.oldest_pending_seconds < 3700
 
 
-def test_the_state_of_an_empty_inbox_is_that_nothing_waits(inbox: Inbox) -> None:
+def test_the_state_of_an_empty_inbox_is_that_nothing_is_pending(inbox: Inbox) -> None:
     state = inbox.state()
     assert (state.pending, state.failed, state.claimable) == (0, 0, 0)
     assert (state.oldest_pending_seconds, state.oldest_request_id) == (None, None)
 
 
-def test_the_newest_are_paged_without_gaps_and_without_payloads(inbox: Inbox) -> None:
+def test_the_newest_events_are_paged_without_gaps_and_without_payloads(inbox: Inbox) -> None:
     filled(inbox, 7)
     pages: list[dict[str, Any]] = []
     while page := inbox.newest(limit=3, before=pages[-1]["id"] if pages else None):
@@ -422,7 +426,7 @@ def test_the_newest_are_paged_without_gaps_and_without_payloads(inbox: Inbox) ->
     assert all("payload" not in event for event in pages)
 
 
-def test_the_newest_may_be_of_one_account_or_status(inbox: Inbox) -> None:
+def test_the_newest_events_can_be_filtered_by_account_or_status(inbox: Inbox) -> None:
     accept(inbox, delivery(1), delivery(2, account_id=2), delivery(3, event="task.created"))
     assert [event["object_id"] for event in inbox.newest(account_id=1)] == [3, 1]
     assert [event["object_id"] for event in inbox.newest(status="pending")] == [2, 1]
@@ -448,30 +452,30 @@ def test_replay_makes_events_pending_again_as_if_new(inbox: Inbox, settled: dict
     assert {event.id for event in inbox.claim(10)} == {settled["applied"], settled["failed"], settled["pending"]}
 
 
-def test_replay_of_what_failed_leaves_the_rest(inbox: Inbox, settled: dict[str, int]) -> None:
+def test_replaying_failed_events_leaves_the_rest(inbox: Inbox, settled: dict[str, int]) -> None:
     assert inbox.replay(failed=True, account_id=2) == 0
     assert inbox.replay(failed=True) == 1
     assert {event.id for event in inbox.claim(10)} == {settled["failed"], settled["pending"]}
 
 
-def test_replay_of_nothing_replays_nothing(inbox: Inbox, settled: dict[str, int]) -> None:
+def test_replaying_nothing_does_nothing(inbox: Inbox, settled: dict[str, int]) -> None:
     assert inbox.replay() == 0
     assert inbox.replay([settled["applied"]], account_id=2) == 0
 
 
-def test_purge_forgets_what_is_settled_and_old(inbox: Inbox, settled: dict[str, int], database_url: str) -> None:
+def test_a_purge_deletes_old_events_with_an_outcome(inbox: Inbox, settled: dict[str, int], database_url: str) -> None:
     """What failed or waits stays, however old: somebody has to look at it."""
     rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '31 days' RETURNING 1")
     assert inbox.purge(older_than=timedelta(days=30)) == 3
     assert {event["status"] for event in stored(database_url)} == {"failed", "pending"}
 
 
-def test_purge_leaves_what_is_young_and_knows_repetitions_still(inbox: Inbox, settled: dict[str, int]) -> None:
+def test_a_purge_keeps_young_events_and_still_recognises_repetitions(inbox: Inbox, settled: dict[str, int]) -> None:
     assert inbox.purge(older_than=timedelta(days=30)) == 0
     assert accept(inbox, delivery(1)) == 0
 
 
-def test_purge_forgets_the_heads_of_silent_objects(inbox: Inbox, database_url: str) -> None:
+def test_a_purge_deletes_the_heads_of_silent_objects(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 2)
     rows(database_url, "UPDATE hostaway.webhook_heads SET received_at = now() - interval '31 days' "
          "WHERE object_id = 1 RETURNING 1")  # fmt: skip
@@ -483,7 +487,7 @@ def test_purge_forgets_the_heads_of_silent_objects(inbox: Inbox, database_url: s
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_only_a_hard_removal_takes_the_accounts_rows_along(
+def test_only_a_hard_removal_deletes_the_accounts_rows(
     inbox: Inbox, database: Database, database_url: str, hard: bool
 ) -> None:
     accept(inbox, delivery(1), delivery(1, account_id=2))
@@ -502,7 +506,7 @@ def test_only_a_hard_removal_takes_the_accounts_rows_along(
         assert [row["account_id"] for row in left] == ([2] if hard else [1, 2]), table
 
 
-def test_what_a_dead_drainer_has_claimed_is_given_back_and_what_waits_goes_on_waiting(
+def test_events_claimed_by_a_dead_drainer_are_released_and_waiting_ones_go_on_waiting(
     inbox: Inbox, database_url: str
 ) -> None:
     filled(inbox, 2)
@@ -513,7 +517,7 @@ def test_what_a_dead_drainer_has_claimed_is_given_back_and_what_waits_goes_on_wa
     assert [event.object_id for event in inbox.claim(2, has_failed=True)] == [2]
 
 
-def test_a_database_that_takes_no_writes_is_no_fault_of_the_delivery(database_url: str) -> None:
+def test_a_read_only_database_is_not_the_deliverys_fault(database_url: str) -> None:
     """A 400 would be final to Hostaway: only what will never be stored is refused."""
     name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -67,7 +67,7 @@ def started(database: Database) -> PullWriter:
     return PullWriter(database, 1, CUSTOMER, run_id=run.id)
 
 
-def test_a_sync_whose_place_was_taken_writes_nothing_more(database: Database, database_url: str, account: int) -> None:
+def test_a_superseded_sync_writes_nothing_more(database: Database, database_url: str, account: int) -> None:
     first = started(database)
     first.merge(RESERVATIONS, [a_row(1)])
     second = started(database)
@@ -80,7 +80,7 @@ def test_a_sync_whose_place_was_taken_writes_nothing_more(database: Database, da
     assert [row["id"] for row in rows(database_url, "SELECT id FROM hostaway.reservations ORDER BY id")] == [1, 3]
 
 
-def test_a_successor_waits_for_what_is_being_written(database: Database, database_url: str, account: int) -> None:
+def test_a_successor_waits_for_the_write_in_progress(database: Database, database_url: str, account: int) -> None:
     """Between the look at the fence and the commit nobody takes over."""
     first = started(database)
     with psycopg.connect(database_url) as blocker, ThreadPoolExecutor(2) as pool:
@@ -144,13 +144,13 @@ def crossing(database: Database) -> list[Callable[[Connection], int]]:
     return [work(1, 2), work(2, 1)]
 
 
-def test_a_deadlock_is_tried_again(database: Database, database_url: str) -> None:
+def test_a_deadlock_is_retried(database: Database, database_url: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(database.run, crossing(database))) == [1, 2]
     assert rows(database_url, "SELECT sum(n) AS sum FROM hostaway.two") == [{"sum": 4}]
 
 
-def test_a_conflict_that_lasts_is_told_as_one(database: Database) -> None:
+def test_a_lasting_conflict_is_reported_as_a_conflict(database: Database) -> None:
     def refused(connection: Connection) -> None:
         calls.append(1)
         connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'could not serialize' USING ERRCODE = '40001'; END $$"))
@@ -162,7 +162,7 @@ def test_a_conflict_that_lasts_is_told_as_one(database: Database) -> None:
     assert len(calls) == 4
 
 
-def test_what_is_no_conflict_is_not_tried_again(database: Database) -> None:
+def test_an_error_that_is_not_a_conflict_is_not_retried(database: Database) -> None:
     def broken(connection: Connection) -> None:
         calls.append(1)
         raise DatabaseUnavailable("away")
@@ -176,7 +176,7 @@ def test_what_is_no_conflict_is_not_tried_again(database: Database) -> None:
 # Accounts that go
 
 
-def test_a_hard_removal_ends_a_sync_under_way_and_leaves_nothing(
+def test_a_hard_removal_ends_a_running_sync_and_leaves_nothing(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("1:2:40", "2:2:10", latency=0.05)
@@ -203,7 +203,7 @@ def test_a_hard_removal_ends_a_sync_under_way_and_leaves_nothing(
     assert_equal_to_source(database_url, sandbox, 2)
 
 
-def test_a_soft_removal_ends_a_sync_under_way_too(database: Database, account: int, open_sandbox: OpenSandbox,
+def test_a_soft_removal_also_ends_a_running_sync(database: Database, account: int, open_sandbox: OpenSandbox,
                                                   open_services: OpenServices) -> None:  # fmt: skip
     services = open_services(open_sandbox("1:2:10"))
     tables = started(database)
@@ -212,7 +212,7 @@ def test_a_soft_removal_ends_a_sync_under_way_too(database: Database, account: i
         tables.merge(RESERVATIONS, [a_row(1)])
 
 
-def test_a_removal_that_was_cut_off_goes_on_when_it_is_repeated(
+def test_an_interrupted_removal_continues_when_it_is_repeated(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     services = open_services(open_sandbox("1:2:10"))
@@ -250,7 +250,7 @@ def uncommitted_removal(url: str, account_id: int) -> Iterator[None]:
         connection.rollback()
 
 
-def test_an_uncommitted_removal_refuses_that_accounts_deliveries_alone(database: Database, database_url: str) -> None:
+def test_an_uncommitted_removal_refuses_only_that_accounts_deliveries(database: Database, database_url: str) -> None:
     for account_id in (1, 2):
         rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", account_id)
     waits: list[float] = []
@@ -280,7 +280,7 @@ def test_an_uncommitted_removal_refuses_that_accounts_deliveries_alone(database:
 # Whatever else breaks
 
 
-def test_an_unexpected_error_of_one_account_is_that_accounts(
+def test_an_unexpected_error_of_one_account_stops_no_other(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox("1:2:10", "2:2:10", "3:2:10")
@@ -305,9 +305,7 @@ def test_an_unexpected_error_of_one_account_is_that_accounts(
     assert (runs[0]["status"], "private words" in runs[0]["error"]) == ("failed", False)
 
 
-def test_two_who_look_after_a_webhook_at_once_register_one(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_concurrent_maintenance_registers_one_webhook(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("1:2:10", latency=0.1)
     services = open_services(sandbox, public_url="http://127.0.0.1:1")
     add_account(services, 1)

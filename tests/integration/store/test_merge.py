@@ -85,14 +85,14 @@ def test_volatile_keys_advance_the_source_clock_alone(tables: PullWriter, databa
     }
 
 
-def test_two_copies_of_one_id_in_a_page_count_once_and_the_newer_stays(tables: PullWriter, database_url: str) -> None:
+def test_two_copies_of_one_id_in_a_page_count_once_and_the_newer_is_kept(tables: PullWriter, database_url: str) -> None:
     newer = reservation(status="modified", updatedOn="2026-06-04 10:00:00")
     counts = tables.merge(RESERVATIONS, as_rows(reservation(), newer, reservation()))
     assert counts == Counts(fetched=1, inserted=1)
     assert stored(database_url)["status"] == "modified"
 
 
-def test_a_deleted_row_that_comes_back_is_alive_and_counts_as_updated(tables: PullWriter, database_url: str) -> None:
+def test_a_deleted_row_that_returns_is_restored_and_counts_as_updated(tables: PullWriter, database_url: str) -> None:
     tables.merge(RESERVATIONS, as_rows(reservation()))
     rows(database_url, "UPDATE hostaway.reservations SET deleted_at = now() RETURNING 1")
     assert tables.merge(RESERVATIONS, as_rows(reservation())).updated == 1
@@ -119,7 +119,7 @@ def test_another_accounts_row_with_the_same_id_is_never_touched(
         reservation(reservation_id=2**62),
     ],
 )
-def test_odd_values_survive_copy(tables: PullWriter, database_url: str, payload: dict[str, Any]) -> None:
+def test_unusual_values_survive_the_copy(tables: PullWriter, database_url: str, payload: dict[str, Any]) -> None:
     row = as_rows(payload)[0]
     tables.merge(RESERVATIONS, [row])
     found = stored(database_url, payload["id"])

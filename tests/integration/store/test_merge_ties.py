@@ -79,7 +79,7 @@ def status(url: str) -> str | None:
 
 
 @pytest.mark.parametrize("order", [("earlier", "later"), ("later", "earlier")])
-def test_of_equal_source_times_the_content_that_was_asked_for_later_wins(
+def test_with_equal_source_times_the_content_requested_later_wins(
     merge: Merge, database_url: str, order: Sequence[str]
 ) -> None:
     for name in order:
@@ -87,21 +87,21 @@ def test_of_equal_source_times_the_content_that_was_asked_for_later_wins(
     assert status(database_url) == "later"
 
 
-def test_a_content_that_was_asked_for_earlier_changes_nothing_at_all(merge: Merge, database_url: str) -> None:
+def test_content_requested_earlier_changes_nothing(merge: Merge, database_url: str) -> None:
     merge(read("later", 2))
     before = rows(database_url, "SELECT xmin::text, * FROM hostaway.reservations")
     merge(read("earlier", 1))
     assert rows(database_url, "SELECT xmin::text, * FROM hostaway.reservations") == before
 
 
-def test_what_was_asked_for_at_the_same_moment_is_replaced(merge: Merge, database_url: str) -> None:
+def test_content_requested_at_the_same_moment_is_replaced(merge: Merge, database_url: str) -> None:
     merge(read("first", 1))
     merge(read("second", 1))
     assert status(database_url) == "second"
 
 
 @pytest.mark.parametrize(("stored_at", "came_at"), [(None, 1), (1, None), (None, None)])
-def test_where_nobody_knows_when_it_was_asked_for_what_comes_wins(
+def test_without_a_request_time_the_incoming_content_wins(
     merge: Merge, database_url: str, stored_at: float | None, came_at: float | None
 ) -> None:
     merge(read("stored", stored_at))
@@ -110,19 +110,21 @@ def test_where_nobody_knows_when_it_was_asked_for_what_comes_wins(
 
 
 @pytest.mark.parametrize("order", [("earlier", "later"), ("later", "earlier")])
-def test_the_same_holds_for_objects_without_a_clock(merge: Merge, database_url: str, order: Sequence[str]) -> None:
+def test_for_objects_without_a_clock_the_content_requested_later_wins(
+    merge: Merge, database_url: str, order: Sequence[str]
+) -> None:
     for name in order:
         merge(read(name, {"earlier": 1, "later": 2}[name], updatedOn=None, insertedOn=None))
     assert status(database_url) == "later"
 
 
-def test_hostaways_clock_goes_before_the_moment_of_asking(merge: Merge, database_url: str) -> None:
+def test_hostaways_clock_takes_precedence_over_the_request_time(merge: Merge, database_url: str) -> None:
     merge(read("newer", 1, updatedOn="2026-06-03 10:00:00"))
     merge(read("older", 2, updatedOn="2026-06-02 10:00:00"))
     assert status(database_url) == "newer"
 
 
-def test_merges_at_once_end_at_what_was_asked_for_last(tables: PullWriter, database_url: str) -> None:
+def test_concurrent_merges_end_at_the_content_requested_last(tables: PullWriter, database_url: str) -> None:
     """What each has looked up before it writes may be out of date by then: the statement itself decides."""
     everybody, rounds = 6, 12
     barrier = Barrier(everybody)
@@ -148,7 +150,7 @@ def swept(tables: PullWriter, asked_at: datetime, *, deleted: set[int], seen: fr
     return marked
 
 
-def test_a_page_that_was_asked_for_before_a_tombstone_does_not_bring_the_row_back(
+def test_a_page_requested_before_a_tombstone_does_not_restore_the_row(
     merge: Merge, tables: PullWriter, database_url: str
 ) -> None:
     merge(read("new", 1))
@@ -157,14 +159,16 @@ def test_a_page_that_was_asked_for_before_a_tombstone_does_not_bring_the_row_bac
     assert status(database_url) is None
 
 
-def test_what_was_asked_for_after_a_tombstone_does(merge: Merge, tables: PullWriter, database_url: str) -> None:
+def test_a_page_requested_after_a_tombstone_restores_the_row(
+    merge: Merge, tables: PullWriter, database_url: str
+) -> None:
     merge(read("new", 1))
     swept(tables, second(3), deleted={1})
     merge(read("new", 4))
     assert status(database_url) == "new"
 
 
-def test_a_row_that_came_after_the_sweep_asked_is_not_deleted_by_it(
+def test_a_sweep_does_not_delete_a_row_that_came_after_its_request(
     merge: Merge, tables: PullWriter, database_url: str
 ) -> None:
     merge(read("new", 4))
@@ -172,7 +176,7 @@ def test_a_row_that_came_after_the_sweep_asked_is_not_deleted_by_it(
     assert status(database_url) == "new"
 
 
-def test_a_404_that_was_asked_for_before_the_row_came_does_not_delete_it(
+def test_a_404_requested_before_the_row_came_does_not_delete_it(
     merge: Merge, push: PushWriter, database_url: str
 ) -> None:
     merge(read("new", 4))
@@ -191,7 +195,7 @@ def conversation(tables: PullWriter) -> Read:
     return Read(Unread(5, None, None), count=1)
 
 
-def test_a_message_that_came_after_its_conversation_was_asked_for_is_not_missing(
+def test_a_message_that_came_after_its_conversation_was_requested_is_not_missing(
     tables: PullWriter, push: PushWriter, conversation: Read
 ) -> None:
     tables.apply_reads([message(1, 1), message(2, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
@@ -202,7 +206,7 @@ def test_a_message_that_came_after_its_conversation_was_asked_for_is_not_missing
     assert tables.alive_messages([5], second(5)) == {5: {1, 2, 3}}
 
 
-def test_it_is_not_deleted_even_by_a_read_that_believes_it_is_gone(
+def test_such_a_message_is_not_deleted_by_a_read_that_lacks_it(
     tables: PullWriter, push: PushWriter, conversation: Read, database_url: str
 ) -> None:
     """The read began before, and the message arrived between its look at the table and its end."""
@@ -216,7 +220,7 @@ def test_it_is_not_deleted_even_by_a_read_that_believes_it_is_gone(
     assert alive == [{"id": 3}]
 
 
-def test_a_marker_that_a_message_moved_makes_the_conversation_be_read_again(
+def test_a_conversation_whose_marker_a_message_moved_is_read_again(
     tables: PullWriter, push: PushWriter, conversation: Read
 ) -> None:
     """Until Hostaway itself tells of the conversation, its messages are not known to be complete."""
@@ -270,7 +274,7 @@ def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: PullWriter
     assert counted(database_url) == 1
 
 
-def test_a_page_that_was_asked_for_before_a_row_was_found_missing_does_not_bring_it_back(
+def test_a_page_requested_before_a_row_was_found_missing_does_not_restore_it(
     tables: PullWriter, database_url: str
 ) -> None:
     """Not even with newer content: it was changed first, and deleted then."""

@@ -62,7 +62,9 @@ def test_a_new_active_key_beside_the_old_one_passes(filled: Database) -> None:
     secrets(filled, f"new:{NEW},old:{OLD}").check()
 
 
-def test_rotation_moves_every_value_and_the_old_key_may_go(filled: Database, database_url: str) -> None:
+def test_rotation_reencrypts_every_value_so_that_the_old_key_can_be_removed(
+    filled: Database, database_url: str
+) -> None:
     both = f"new:{NEW},old:{OLD}"
     secrets(filled, both).check()
     total = rotated(filled, both)
@@ -90,7 +92,7 @@ def test_a_dry_run_counts_and_writes_nothing(filled: Database, database_url: str
     secrets(filled, f"old:{OLD}").check()
 
 
-def test_what_an_older_system_left_in_clear_is_encrypted(filled: Database, database_url: str) -> None:
+def test_a_secret_stored_in_plain_text_is_encrypted(filled: Database, database_url: str) -> None:
     rows(database_url, "UPDATE hostaway.accounts SET client_secret = 'in clear', webhook_password = 'too' "
          "WHERE account_id = 2 RETURNING 1")  # fmt: skip
     total = rotated(filled, f"old:{OLD}")
@@ -101,7 +103,7 @@ def test_what_an_older_system_left_in_clear_is_encrypted(filled: Database, datab
     )
 
 
-def test_a_value_that_does_not_open_is_reported_and_left(filled: Database, database_url: str) -> None:
+def test_a_value_that_cannot_be_decrypted_is_reported_and_left(filled: Database, database_url: str) -> None:
     """One row copied over another: bound to its account, it opens nowhere else."""
     rows(database_url, "UPDATE hostaway.accounts SET client_secret = (SELECT client_secret FROM hostaway.accounts "
          "WHERE account_id = 1) WHERE account_id = 2 RETURNING 1")  # fmt: skip
@@ -129,7 +131,7 @@ def embedded_settings(embedded_folder: Path) -> Iterator[Settings]:
     embedded_postgres(home).stop()  # now, not at the end of the test session
 
 
-def test_the_embedded_database_makes_its_key_once_and_never_a_second_time(embedded_settings: Settings) -> None:
+def test_the_embedded_database_creates_its_key_once(embedded_settings: Settings) -> None:
     services = open_services(embedded_settings)
     services.migrate()
     services.check()
@@ -152,7 +154,7 @@ def test_a_key_file_that_others_can_read_is_refused(embedded_settings: Settings)
         open_services(embedded_settings).check()
 
 
-def test_an_own_database_without_keys_is_refused(database_url: str) -> None:
+def test_a_configured_database_without_keys_is_refused(database_url: str) -> None:
     settings = Settings(_env_file=None, database_url=database_url, encryption_keys=None)
     with pytest.raises(KeyringError, match="HOSTAWAY_ENCRYPTION_KEYS is not set"):
         services_on(settings, database_url).check()

@@ -71,7 +71,7 @@ def test_waiting_ends_when_the_window_does(slots: Slots, database_url: str) -> N
     assert datetime.now(UTC) >= newest
 
 
-def test_no_window_ever_holds_more_however_many_ask_at_once(slots: Slots, database_url: str) -> None:
+def test_no_window_holds_more_however_many_callers_there_are(slots: Slots, database_url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: next_wait(slots), range(70)))
     instants = given(database_url)
@@ -87,18 +87,18 @@ def test_accounts_do_not_wait_for_each_others_messages(slots: Slots, database_ur
     assert len(given(database_url, "send:2")) == 1
 
 
-def test_a_send_is_a_request_like_any_other_too(slots: Slots, database_url: str) -> None:
+def test_a_send_also_counts_as_a_request(slots: Slots, database_url: str) -> None:
     slots.acquire_send(1)
     SendSlots(slots).acquire(1)
     assert [len(given(database_url, scope)) for scope in ("send:1", "account:1", "ip:a")] == [1, 1, 1]
 
 
-def test_requests_of_other_kinds_take_no_message_away(slots: Slots, database_url: str) -> None:
+def test_other_requests_do_not_count_as_sends(slots: Slots, database_url: str) -> None:
     slots.acquire(1)
     assert given(database_url) == []
 
 
-def test_a_refused_send_pauses_sends_and_nothing_else(slots: Slots, database_url: str) -> None:
+def test_a_refused_send_pauses_only_sends(slots: Slots, database_url: str) -> None:
     sends, until = SendSlots(slots), datetime.now(UTC) + timedelta(seconds=40)
     slots.acquire_send(1)
     sends.record_refusal(1, sends.acquire(1), until)
@@ -111,7 +111,7 @@ def test_a_refused_send_pauses_sends_and_nothing_else(slots: Slots, database_url
     assert datetime.now(UTC) - began < timedelta(seconds=10)
 
 
-def test_a_refusal_without_a_time_pauses_sends_for_a_window(slots: Slots) -> None:
+def test_a_refusal_without_retry_after_pauses_sends_for_a_window(slots: Slots) -> None:
     sends = SendSlots(slots)
     slots.acquire_send(1)
     sends.record_refusal(1, sends.acquire(1), None)

@@ -69,7 +69,7 @@ def test_an_account_at_its_limit_leaves_the_ip_to_others(database: Database) -> 
     assert time.monotonic() - began < 5
 
 
-def test_a_pause_holds_everybody_back(database: Database) -> None:
+def test_a_pause_delays_every_request(database: Database) -> None:
     slots = Slots(database, egress="a", ip=RateLimit(100, 1), account=RateLimit(100, 1))
     until = datetime.now(UTC) + timedelta(seconds=1.5)
     slots.record_refusal(1, slots.acquire(1), until)
@@ -119,7 +119,7 @@ def test_processes_share_one_budget(database_url: str) -> None:
     assert busiest_window(instants, 2) <= 10
 
 
-def test_the_server_never_answers_429_while_its_limit_is_ours(
+def test_the_server_never_answers_429_while_its_limit_equals_ours(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
 ) -> None:
     sandbox = open_sandbox("59808:2:60", ip_limit=40, account_limit=40, window=2.0)
@@ -130,7 +130,7 @@ def test_the_server_never_answers_429_while_its_limit_is_ours(
     assert sandbox.counters.peak(seconds=2.0) <= 40
 
 
-def test_a_lower_limit_than_configured_is_survived(
+def test_a_sync_succeeds_under_a_lower_limit_than_configured(
     open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
 ) -> None:
     """429s pause every caller until the time that the server names; nothing is lost."""
@@ -141,7 +141,7 @@ def test_a_lower_limit_than_configured_is_survived(
     assert report.http_429 > 0
 
 
-def test_a_refused_request_tells_how_many_are_allowed(database: Database, database_url: str) -> None:
+def test_a_refused_request_teaches_how_many_are_allowed(database: Database, database_url: str) -> None:
     """The 61st request of a window was refused, so at most 60 are allowed: no need to feel the way down."""
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     given = [slots.acquire(1) for _ in range(61)]
@@ -184,7 +184,7 @@ def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url:
     assert pace_after_quiet(199) is None, "the configured limit again: nothing learned is left"
 
 
-def test_interactive_work_goes_ahead_of_what_waits_in_the_background(database: Database) -> None:
+def test_interactive_requests_go_ahead_of_waiting_background_requests(database: Database) -> None:
     """Sixty requests wait for the second window; somebody who waits for an answer gets the first free place."""
     limits = {"egress": "a", "ip": RateLimit(20, 2), "account": RateLimit(20, 2)}
     background = Slots(database, **limits)  # type: ignore[arg-type]
@@ -205,7 +205,7 @@ def test_interactive_work_goes_ahead_of_what_waits_in_the_background(database: D
     assert busiest_window(taken, 2) <= 20
 
 
-def test_interactive_work_on_an_idle_scope_does_not_wait(database: Database) -> None:
+def test_interactive_requests_on_an_idle_scope_do_not_wait(database: Database) -> None:
     slots = Slots(database, egress="a", ip=RateLimit(5, 10), account=RateLimit(5, 10), interactive=True)
     began = time.monotonic()
     for _ in range(5):
@@ -213,7 +213,7 @@ def test_interactive_work_on_an_idle_scope_does_not_wait(database: Database) -> 
     assert time.monotonic() - began < 3
 
 
-def test_the_background_leaves_a_share_free_while_somebody_works(database: Database) -> None:
+def test_background_requests_leave_a_share_free_for_interactive_ones(database: Database) -> None:
     limits = {"egress": "a", "ip": RateLimit(20, 5), "account": RateLimit(20, 5)}
     Slots(database, interactive=True, **limits).acquire(1)  # type: ignore[arg-type]
     taken = take(Slots(database, **limits), 1, 30, threads=30)  # type: ignore[arg-type]
@@ -227,7 +227,7 @@ def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_interactive_work_gets_the_first_moment_that_fits(database: Database, database_url: str, seed: int) -> None:
+def test_interactive_requests_get_the_first_slot_that_fits(database: Database, database_url: str, seed: int) -> None:
     """Found by looking at every moment at which something can change, instead of by the statement's blocks."""
     limit, window, choice = RateLimit(4, 10), 10 + MARGIN_SECONDS, random.Random(seed)
     taken: list[float] = []

@@ -50,7 +50,7 @@ print((datetime.now(UTC) - slot).total_seconds(), flush=True)
 """
 
 
-def test_who_sleeps_through_its_turn_asks_for_another_one(database_url: str) -> None:
+def test_a_caller_that_oversleeps_its_slot_takes_another_one(database_url: str) -> None:
     """A stopped process, or a machine that stalls: its old slot has gone, and others have filled the window since."""
     command = [sys.executable, "-c", SLEEPER, database_url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

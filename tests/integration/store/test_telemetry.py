@@ -45,7 +45,7 @@ def away(url: str) -> Iterator[None]:
                 yield
 
 
-def test_what_two_processes_count_adds_up(database_url: str) -> None:
+def test_counts_of_two_processes_add_up(database_url: str) -> None:
     """Each has services of its own, as processes do."""
     both = [services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url) for _ in range(2)]
     for services, number in zip(both, (2, 3), strict=True):
@@ -144,11 +144,11 @@ def test_a_duration_falls_into_the_first_bucket_that_holds_it(
     assert totals(telemetry, "api_seconds_sum") == {("/listings",): seconds}
 
 
-def test_buckets_rise():
+def test_bucket_bounds_increase():
     assert list(BUCKETS) == sorted(set(BUCKETS))
 
 
-def test_statements_go_by_their_names(telemetry: Telemetry, database: Database, database_url: str) -> None:
+def test_statements_are_counted_by_name(telemetry: Telemetry, database: Database, database_url: str) -> None:
     """`-- merge: …` is merge, wherever it comes from; anything else goes by its first word."""
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
     row = RESERVATIONS.row(reservation())
