@@ -1,4 +1,4 @@
-"""A running sandbox and a client that holds a usable token."""
+"""Fixtures: running sandboxes, a client that holds a usable token, and a receiver of webhooks."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +18,20 @@ UNLIMITED = {"ip_limit": None, "account_limit": None, "token_delay": 0.0}
 
 
 class Api:
-    """Speaks to a sandbox as Hostaway's reference says, and hides nothing of the answer."""
+    """A client of a sandbox that follows Hostaway's reference and returns whole answers."""
 
     def __init__(self, server: SandboxServer, account_id: int = ACCOUNT_ID) -> None:
         self.server = server
         self.account_id = account_id
         self.http = requests.Session()
         self.http.headers["Authorization"] = f"Bearer {self.ask_token().json().get('access_token')}"
+
+    def as_account(self, account_id: int) -> "Api":
+        """The same sandbox, as another account."""
+        return Api(self.server, account_id)
+
+    def with_new_token(self) -> "Api":
+        return Api(self.server, self.account_id)
 
     @property
     def account(self) -> Account:
@@ -55,22 +62,28 @@ class Api:
         return self.http.delete(f"{self.server.url}{path}", timeout=10)
 
     def register(self, url: str, **settings: Any) -> int:
-        """A webhook's id, once its URL has been tried."""
+        """Register a webhook and wait until its URL has been tested; returns its id."""
         answer = self.post(HOOKS, {"url": url} | settings).json()
-        self.settled()
+        self.wait_idle()
         webhook_id: int = answer["result"]["id"]
         return webhook_id
 
     def touch(self, times: int = 1) -> None:
-        """One event each for the first reservations."""
+        """Cause one event for each of the first reservations."""
         for reservation_id in list(self.account.reservations)[:times]:
             self.account.touch_reservation(reservation_id)
 
     def any_reservation(self) -> int:
         return list(self.account.reservations)[5]
 
-    def settled(self) -> dict[str, Any]:
-        """The counts of deliveries once nothing is pending."""
+    def any_conversation(self) -> int:
+        return next(iter(self.account.conversations))
+
+    def messages_path(self) -> str:
+        return f"/conversations/{self.any_conversation()}/messages"
+
+    def wait_idle(self) -> dict[str, Any]:
+        """Wait until no delivery is pending; returns the counts."""
         assert self.server.deliveries.wait_idle(30)
         return self.server.deliveries.counts()
 
@@ -79,7 +92,7 @@ class Api:
         return requests.request(method, f"{self.server.root_url}/_sandbox{path}", json=body, timeout=10)
 
     def sweep(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """All rows, advancing by what came and stopping at an empty page."""
+        """All rows: advances by the number of rows received and stops at an empty page."""
         rows: list[dict[str, Any]] = []
         while page := self.result(path, offset=len(rows), **query):
             rows += page
@@ -91,25 +104,25 @@ Start = Callable[..., Api]
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[Api]:
-    """Never changed by a test: 787 reservations, no limits."""
-    with started() as server:
+    """A shared sandbox that no test changes: 787 reservations, no limits."""
+    with make_server() as server:
         yield Api(server)
 
 
 @pytest.fixture(scope="session")
 def stopper() -> Iterator[ThreadPoolExecutor]:
-    """Stopping a server takes uvicorn 0.2 s: tests need not wait for it."""
+    """Stops servers in the background: uvicorn takes 0.2 s, and tests need not wait."""
     with ThreadPoolExecutor(8) as pool:
         yield pool
 
 
 @pytest.fixture
 def start(stopper: ThreadPoolExecutor) -> Iterator[Start]:
-    """Start a sandbox of this test's own: `start(latency=0.1)`; small, and without limits unless told."""
+    """Starts sandboxes of this test's own, as in `start(latency=0.1)`: small, and without limits by default."""
     servers: list[SandboxServer] = []
 
     def start_one(spec: str = f"{ACCOUNT_ID}:3:40", **options: Any) -> Api:
-        server = started(spec, **options)
+        server = make_server(spec, **options)
         servers.append(server.__enter__())
         return Api(servers[-1])
 
@@ -120,7 +133,7 @@ def start(stopper: ThreadPoolExecutor) -> Iterator[Start]:
 
 @pytest.fixture
 def fresh(start: Start) -> Api:
-    """A sandbox whose counters have not seen the token request."""
+    """A sandbox of this test's own whose counters do not include the token request."""
     api = start()
     api.server.counters.reset()
     return api
@@ -134,11 +147,23 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def hooked(api: Api, receiver: Receiver) -> Api:
-    """The account of the module's own `api`, whose events reach the receiver."""
+    """The module's own `api`, with a webhook at the receiver."""
     api.register(receiver.url)
     return api
 
 
-def started(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:
-    accounts = [SandboxAccount.parse(one) for one in spec.split()]
+@pytest.fixture
+def start_hooked(start: Start, receiver: Receiver) -> Start:
+    """Like `start`, with a webhook at the receiver (its id is 1)."""
+
+    def start_one(**options: Any) -> Api:
+        api = start(**options)
+        api.register(receiver.url)
+        return api
+
+    return start_one
+
+
+def make_server(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:
+    accounts = [SandboxAccount.parse(account) for account in spec.split()]
     return SandboxServer(SandboxConfig(accounts=accounts, **UNLIMITED | options))

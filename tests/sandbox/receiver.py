@@ -1,4 +1,4 @@
-"""What stands at a webhook's URL in these tests: it remembers every request and answers as it is told."""
+"""An HTTP server at a webhook's URL: it records every request and answers as configured."""
 
 import json
 import time
@@ -22,14 +22,19 @@ class Received:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def is_ping(self) -> bool:
+        """Whether this is one of the two requests that test a URL at registration."""
+        return self.method == "GET" or self.json == {"data": "test"}
+
 
 class Server(ThreadingHTTPServer):
     request_queue_size = 128
-    """All of the sandbox's connections at once: one that finds no room is tried again after a second only."""
+    """Room for all of the sandbox's connections at once: a refused one is retried only after a second."""
 
 
 class Receiver:
-    """`answers` are the statuses of the next deliveries, then it is always `status`; None closes the connection."""
+    """Answers deliveries with the statuses in `answers`, then always with `status`; None closes the connection."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -37,7 +42,7 @@ class Receiver:
         self.status: int | None = 200
         self.text = ""
         self.closes = False
-        """Closes the connection after each answer, without announcing it."""
+        """Close the connection after each answer without announcing it."""
         self.pause: Callable[[], None] = lambda: None
         self._server = Server(("127.0.0.1", 0), self._handler())
 
@@ -47,12 +52,12 @@ class Receiver:
 
     @property
     def deliveries(self) -> list[Received]:
-        """Without the pings of a registration."""
-        return [one for one in self.received if one.method == "POST" and one.json != {"data": "test"}]
+        """The received deliveries, without the pings of a registration."""
+        return [request for request in self.received if not request.is_ping]
 
     @property
     def payloads(self) -> list[Any]:
-        return [one.json for one in self.deliveries]
+        return [delivery.json for delivery in self.deliveries]
 
     @property
     def events(self) -> list[str]:
@@ -66,7 +71,7 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def _take(self, handler: BaseHTTPRequestHandler) -> None:
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         received = Received(
             handler.command, handler.path, dict(handler.headers), body, handler.client_address, time.monotonic()
@@ -85,8 +90,7 @@ class Receiver:
         handler.close_connection = self.closes
 
     def _status(self, received: Received) -> int | None:
-        is_ping = received.method == "GET" or received.json == {"data": "test"}
-        return self.answers.pop(0) if self.answers and not is_ping else self.status
+        return self.answers.pop(0) if self.answers and not received.is_ping else self.status
 
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the class inside has its own self)
         class Handler(BaseHTTPRequestHandler):
@@ -94,7 +98,7 @@ class Receiver:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                receiver._take(self)
+                receiver._answer(self)
 
             do_POST = do_GET  # noqa: N815
 

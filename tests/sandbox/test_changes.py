@@ -1,4 +1,4 @@
-"""How changes show: `updatedOn`, markers, and what moves neither."""
+"""How changes show in `updatedOn` and the markers, and which changes move neither."""
 
 import time
 from typing import Any
@@ -13,11 +13,6 @@ def api(start):
     return start()
 
 
-def any_reservation(api: Any) -> int:
-    reservation_ids: list[int] = list(api.account.reservations)
-    return reservation_ids[5]
-
-
 def full_thread(api: Any) -> Conversation:
     threads: list[Conversation] = list(api.account.conversations.values())
     return next(thread for thread in threads if len(thread.visible()) > 2)
@@ -28,27 +23,27 @@ def markers(api: Any, conversation_id: int) -> tuple[str | None, str | None]:
     return row["messageSentOn"], row["messageReceivedOn"]
 
 
-def test_an_updated_reservation_jumps_to_the_front(api):
-    api.account.update_reservation(any_reservation(api), guestName="Changed")
+def test_an_updated_reservation_moves_to_the_front(api):
+    api.account.update_reservation(api.any_reservation(), guestName="Changed")
     row = api.result("/reservations", limit=1)[0]
-    assert (row["id"], row["guestName"]) == (any_reservation(api), "Changed")
+    assert (row["id"], row["guestName"]) == (api.any_reservation(), "Changed")
 
 
-def test_an_update_leaves_latest_activity_behind(api):
-    before = api.result(f"/reservations/{any_reservation(api)}")["latestActivityOn"]
-    assert api.account.update_reservation(any_reservation(api), nights=3)["latestActivityOn"] == before
+def test_an_update_does_not_move_latest_activity(api):
+    before = api.result(f"/reservations/{api.any_reservation()}")["latestActivityOn"]
+    assert api.account.update_reservation(api.any_reservation(), nights=3)["latestActivityOn"] == before
 
 
 def test_a_touch_changes_no_business_field(api):
-    path = f"/reservations/{any_reservation(api)}"
+    path = f"/reservations/{api.any_reservation()}"
     before = api.result(path)
-    api.account.touch_reservation(any_reservation(api))
+    api.account.touch_reservation(api.any_reservation())
     changed = {key for key, value in api.result(path).items() if value != before[key]}
     assert changed == {"updatedOn", "latestActivityOn"}
 
 
-def test_updated_on_advances_by_a_second_at_least(api):
-    stamps = [api.account.touch_reservation(any_reservation(api))["updatedOn"] for _ in range(5)]
+def test_updated_on_advances_by_at_least_a_second(api):
+    stamps = [api.account.touch_reservation(api.any_reservation())["updatedOn"] for _ in range(5)]
     assert sorted(set(stamps)) == stamps
 
 
@@ -58,21 +53,21 @@ def test_a_new_reservation_is_listed_first(api):
 
 
 def test_a_deleted_reservation_is_gone(api):
-    reservation_id = any_reservation(api)
+    reservation_id = api.any_reservation()
     api.account.delete_reservation(reservation_id)
     answers = api.get("/reservations").json()["count"], api.get(f"/reservations/{reservation_id}").status_code
     assert answers == (39, 404)
 
 
 def test_a_restored_reservation_is_as_before(api):
-    reservation_id = any_reservation(api)
+    reservation_id = api.any_reservation()
     before = api.result(f"/reservations/{reservation_id}")
     api.account.delete_reservation(reservation_id)
     api.account.restore_reservation(reservation_id)
     assert api.result(f"/reservations/{reservation_id}") == before
 
 
-def test_a_deleted_listing_is_gone_and_may_come_back(api):
+def test_a_deleted_listing_is_gone_until_it_is_restored(api):
     listing_id = next(iter(api.account.listings))
     api.account.delete_listing(listing_id)
     counts = [api.get("/listings").json()["count"]]
@@ -95,7 +90,7 @@ def test_markers_advance_with_every_message(api):
     assert sorted(set(moved)) == moved
 
 
-def test_an_edit_moves_no_marker(api):
+def test_an_edit_does_not_move_a_marker(api):
     thread = full_thread(api)
     before = markers(api, thread.id)
     api.account.edit_message(thread.id, thread.visible()[0].id, "edited")
@@ -109,21 +104,21 @@ def test_an_edit_changes_the_text(api):
     assert api.result(f"/conversations/{thread.id}/messages/{message_id}")["body"] == "edited"
 
 
-def test_a_deleted_message_moves_no_marker(api):
+def test_deleting_a_message_does_not_move_a_marker(api):
     thread = full_thread(api)
     before = markers(api, thread.id)
     api.account.delete_message(thread.id, thread.visible()[0].id)
     assert markers(api, thread.id) == before
 
 
-def test_a_deleted_conversation_takes_its_messages(api):
+def test_deleting_a_conversation_deletes_its_messages(api):
     thread = full_thread(api)
     api.account.delete_conversation(thread.id)
     assert api.get(f"/conversations/{thread.id}/messages").status_code == 404
 
 
 def test_a_new_conversation_has_no_markers(api):
-    added = api.account.add_conversation(any_reservation(api))
+    added = api.account.add_conversation(api.any_reservation())
     assert markers(api, added["id"]) == (None, None)
 
 
@@ -148,8 +143,8 @@ def test_an_empty_message_is_not_sent(api):
     assert api.post(f"/conversations/{full_thread(api).id}/messages", {"body": ""}).status_code == 400
 
 
-def test_changes_are_safe_while_reading(start):
-    """Paging under updates never fails, and a row that jumps is found at the head."""
+def test_changes_while_reading_are_safe(start):
+    """A row that is updated is at the head of the list."""
     api = start("59808:3:400")
     for reservation_id in list(api.account.reservations)[:50]:
         api.account.touch_reservation(reservation_id)

@@ -1,4 +1,4 @@
-"""The routes that look behind the sandbox, simple faults, and how it starts and stops."""
+"""The control routes, simple faults, and how the sandbox starts and stops."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ from hostaway_pipeline.sandbox.config import SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer, serve
 
 
-def test_latency_delays_an_answer_and_blocks_no_other(start):
+def test_latency_delays_an_answer_without_blocking_others(start):
     api = start(latency=0.2)
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
@@ -29,11 +29,11 @@ def test_truth_over_http(fresh, kind):
     assert fresh.control(f"/accounts/59808/{kind}").json() == list(fresh.account.truth(kind))
 
 
-def test_truth_of_some_fields(fresh):
+def test_truth_can_be_limited_to_some_fields(fresh):
     assert fresh.control("/accounts/59808/listings?fields=id").json()[0].keys() == {"id"}
 
 
-def test_unknown_truth_is_404(fresh):
+def test_truth_of_an_unknown_entity_is_404(fresh):
     assert fresh.control("/accounts/59808/owners").status_code == 404
 
 
@@ -51,24 +51,24 @@ def test_message_over_http(fresh):
 
 
 def break_a_reservation(api, key):
-    """A mistake of the sandbox: a row without one of its keys."""
+    """Cause a bug of the sandbox: remove a key from a row."""
     reservation_id, row = next(iter(api.account.reservations.items()))
     del row.own[key]
     return reservation_id
 
 
-def test_a_mistake_of_ours_is_a_500_and_no_404(fresh):
+def test_a_bug_of_the_sandbox_is_a_500_and_not_a_404(fresh):
     break_a_reservation(fresh, "latestActivityOn")
     answer = fresh.get("/reservations", latestActivityStart="2020-01-01")
     assert (answer.status_code, fresh.server.counters.by_status()) == (500, {500: 1})
 
 
-def test_a_mistake_of_ours_in_a_control_route_is_a_500_too(fresh):
+def test_a_bug_in_a_control_route_is_a_500_too(fresh):
     reservation_id = break_a_reservation(fresh, "updatedOn")
     assert fresh.control(f"/accounts/59808/reservations/{reservation_id}/touch", {}).status_code == 500
 
 
-def test_a_mistake_of_ours_is_logged(fresh, caplog):
+def test_a_bug_of_the_sandbox_is_logged(fresh, caplog):
     break_a_reservation(fresh, "latestActivityOn")
     fresh.get("/reservations", latestActivityStart="2020-01-01")
     assert "the sandbox failed at /v1/reservations" in caplog.text
@@ -88,7 +88,7 @@ def test_a_mistake_of_ours_is_logged(fresh, caplog):
         "/accounts/59808/conversations/1/delete",
     ],
 )
-def test_changing_what_does_not_exist_is_404(fresh, path):
+def test_changing_an_unknown_object_is_404(fresh, path):
     assert fresh.control(path, {}).status_code == 404
 
 
@@ -97,20 +97,20 @@ def test_down_is_503(fresh):
     assert fresh.get("/listings").status_code == 503
 
 
-def test_html_comes_with_a_200(fresh):
+def test_an_html_body_comes_with_a_200(fresh):
     fresh.server.faults.body = "html"
     answer = fresh.get("/listings")
     assert (answer.status_code, answer.text[:5]) == (200, "<html")
 
 
-def test_truncated_bodies_are_no_json(fresh):
+def test_a_truncated_body_is_not_json(fresh):
     fresh.server.faults.body = "truncated"
     with pytest.raises(requests.JSONDecodeError):
         fresh.get("/listings").json()
 
 
 @pytest.mark.parametrize(("answer", "count"), [("full", 3), ("half", 1), ("empty", 0)])
-def test_a_shrunken_listing_list_has_a_count_that_agrees(fresh, answer, count):
+def test_a_shortened_listing_list_has_a_matching_count(fresh, answer, count):
     fresh.server.faults.listings_answer = answer
     listed = fresh.get("/listings").json()
     assert (len(listed["result"]), listed["count"]) == (count, count)
@@ -133,9 +133,9 @@ def test_faults_over_http(fresh):
     assert fresh.get("/listings").status_code == 503
 
 
-@pytest.mark.parametrize("nonsense", [{"sideways": True}, {"hang_share": 2}, {"body": "xml"}, {"page_cap": 0}])
-def test_nonsense_is_400_and_switches_nothing(fresh, nonsense):
-    answer = fresh.control("/faults", {"down": True} | nonsense)
+@pytest.mark.parametrize("invalid", [{"sideways": True}, {"hang_share": 2}, {"body": "xml"}, {"page_cap": 0}])
+def test_an_invalid_fault_is_400_and_switches_nothing(fresh, invalid):
+    answer = fresh.control("/faults", {"down": True} | invalid)
     assert (answer.status_code, fresh.server.faults.down) == (400, False)
 
 
@@ -144,7 +144,7 @@ def test_faults_can_be_read_over_http(fresh):
     assert fresh.control("/faults").json() == fresh.server.faults.switches() | {"dead_accounts": [2, 3]}
 
 
-def test_clearing_faults_brings_it_back(fresh):
+def test_clearing_the_faults_restores_normal_answers(fresh):
     fresh.server.faults.update(down=True, error_share=1.0)
     fresh.server.faults.clear()
     assert fresh.get("/listings").status_code == 200
@@ -156,7 +156,7 @@ def test_it_starts_within_a_second():
         assert time.monotonic() - began < 1
 
 
-def test_it_stops_with_the_block():
+def test_it_stops_at_the_end_of_the_block():
     with SandboxServer(SandboxConfig(accounts=())) as server:
         pass
     with pytest.raises(requests.ConnectionError):

@@ -1,4 +1,4 @@
-"""Counters: what the sandbox saw, from Python and over HTTP."""
+"""Counters of the requests, from Python and over HTTP."""
 
 import math
 import time
@@ -38,22 +38,22 @@ def test_the_peak_counts_accepted_arrivals(fresh):
     assert (fresh.server.counters.peak(), fresh.server.counters.http_429) == (5, 3)
 
 
-def test_the_peak_slides():
+def test_the_peak_is_that_of_a_sliding_window():
     assert busiest([0, 1, 9, 10, 10.5, 11, 30], 10.0) == 4
 
 
-def test_the_busiest_account_has_a_peak_of_its_own(start):
-    """Two accounts behind one IP: each may be below its limit while the IP is at its own."""
+def test_the_busiest_account_has_its_own_peak(start):
+    """Of two accounts behind one IP, each may be below its limit while the IP is at its own."""
     api = start("59808:3:5 2:3:5")
-    other = type(api)(api.server, 2)
+    other = api.as_account(2)
     api.server.counters.reset()
-    for one in (api, api, other):
-        one.get("/listings")
+    for client in (api, api, other):
+        client.get("/listings")
     counters = api.server.counters
     assert (counters.peak(), counters.account_peak(), counters.account_peaks()) == (3, 2, {59808: 2, 2: 1})
 
 
-def test_the_peak_over_http_has_a_window_of_choice(fresh):
+def test_the_window_of_the_peak_can_be_chosen_over_http(fresh):
     for _ in range(2):
         fresh.get("/listings")
     time.sleep(0.5)
@@ -62,7 +62,7 @@ def test_the_peak_over_http_has_a_window_of_choice(fresh):
     assert peaks == [{"seconds": 10, "ip": 3, "account": 3}, {"seconds": 0.4, "ip": 2, "account": 2}]
 
 
-def test_accepted_arrivals_of_a_stretch_of_time(fresh):
+def test_accepted_requests_are_counted_between_two_times(fresh):
     fresh.get("/listings")
     between = time.monotonic()
     fresh.server.limits.update(account=2)

@@ -1,4 +1,4 @@
-"""Drift: data that changes by itself after so many lists, the same way for the same seed, until it stands still."""
+"""Drift: data that changes by itself after every n lists, the same way for the same seed, up to a limit."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def api(start):
 
 
 def state(account):
-    """What a sweep would find, without the present that changes carry as their time."""
+    """What a sweep would find, without timestamps, which depend on the present."""
     reservations = {row["id"]: row["guestName"] for row in account.truth("reservations")}
     messages = {row["id"]: row["body"] for row in account.truth("messages")}
     return reservations, set(account.conversations), messages
@@ -20,13 +20,13 @@ def read(api, times, path="/reservations"):
         api.get(path, limit=1)
 
 
-def test_data_stands_still_by_default(api):
+def test_data_does_not_change_by_default(api):
     before = state(api.account)
     read(api, 5)
     assert (state(api.account), api.server.drift.changes) == (before, 0)
 
 
-def test_a_change_comes_after_every_so_many_lists(api):
+def test_a_change_follows_every_nth_list(api):
     api.server.faults.drift_every = 3
     made = []
     for _ in range(7):
@@ -35,14 +35,14 @@ def test_a_change_comes_after_every_so_many_lists(api):
     assert made == [0, 0, 1, 1, 1, 2, 2]
 
 
-def test_a_change_shows_after_the_list_that_set_it_off(api):
+def test_a_change_shows_only_after_the_list_that_triggers_it(api):
     api.server.faults.update(drift_every=1, drift_limit=1)
     first, second = (api.result("/reservations", limit=1)[0] for _ in range(2))
     assert (first["guestName"] == "Drifted 1", second["guestName"]) == (False, "Drifted 1")
 
 
 def test_the_rotation_adds_updates_and_deletes(api):
-    """An updated, an added and a deleted reservation; a message, a new conversation with one, and one that is gone."""
+    """Updates, adds and deletes a reservation; adds a message and a conversation with one; deletes a conversation."""
     reservations, conversations, messages = state(api.account)
     api.server.faults.update(drift_every=1, drift_limit=7)
     read(api, 8)
@@ -63,7 +63,7 @@ def test_a_drifted_message_moves_its_marker(api):
     assert moved == said != set()
 
 
-def test_the_data_stands_still_after_the_last_change(api):
+def test_the_data_does_not_change_after_the_last_change(api):
     api.server.faults.update(drift_every=1, drift_limit=4)
     read(api, 4)
     after = state(api.account)
@@ -71,7 +71,7 @@ def test_the_data_stands_still_after_the_last_change(api):
     assert (state(api.account), api.server.drift.changes) == (after, 4)
 
 
-def test_the_limit_tells_what_is_left_and_can_be_set_again(api):
+def test_the_limit_counts_down_and_can_be_set_again(api):
     api.server.faults.update(drift_every=1, drift_limit=3)
     read(api, 2)
     left = api.server.faults.drift_limit
@@ -80,7 +80,7 @@ def test_the_limit_tells_what_is_left_and_can_be_set_again(api):
     assert (left, api.server.faults.drift_limit, api.server.drift.changes) == (1, 0, 4)
 
 
-def test_without_a_limit_it_never_stops(api):
+def test_drift_without_a_limit_never_stops(api):
     api.server.faults.drift_every = 1
     read(api, 20)
     assert api.server.drift.changes == 20
@@ -96,11 +96,11 @@ def test_the_same_seed_drifts_the_same_way(start):
     assert drifted[0] == drifted[1]
 
 
-def test_requests_for_another_account_do_not_move_the_changes(start):
+def test_requests_for_another_account_do_not_affect_the_changes(start):
     drifted = []
     for others in (0, 3):
         api = start("59808:3:40 2:3:20")
-        other = type(api)(api.server, 2)
+        other = api.as_account(2)
         api.server.faults.drift_every = 2
         for _ in range(14):
             read(api, 1)
@@ -109,25 +109,25 @@ def test_requests_for_another_account_do_not_move_the_changes(start):
     assert drifted[0] == drifted[1]
 
 
-def test_changes_are_told_per_account(api):
-    other = type(api)(api.server, 2)
+def test_changes_are_counted_per_account(api):
+    other = api.as_account(2)
     api.server.faults.drift_every = 1
     read(api, 2)
     read(other, 1)
-    told = {row["id"]: row["drift_changes"] for row in api.control("/accounts").json()}
-    assert told == {59808: 2, 2: 1}
+    counts = {row["id"]: row["drift_changes"] for row in api.control("/accounts").json()}
+    assert counts == {59808: 2, 2: 1}
     assert (api.server.drift.changes_of(59808), api.server.drift.changes) == (2, 3)
 
 
 @pytest.mark.parametrize("path", ["/listings", "/conversations"])
-def test_every_list_counts(api, path):
+def test_every_kind_of_list_counts(api, path):
     api.server.faults.drift_every = 1
     read(api, 1, path)
     assert api.server.drift.changes == 1
 
 
-def test_lists_of_one_object_count_too(api):
-    thread = next(one for one in api.account.conversations.values() if one.reservation_id)
+def test_lists_below_an_object_count_too(api):
+    thread = next(thread for thread in api.account.conversations.values() if thread.reservation_id)
     api.server.faults.drift_every = 1
     read(api, 1, f"/reservations/{thread.reservation_id}/conversations")
     read(api, 1, f"/conversations/{thread.id}/messages")
@@ -143,7 +143,7 @@ def test_single_objects_and_refused_lists_do_not_count(api):
 
 
 def test_an_empty_account_drifts_too(start):
-    """What has nothing to act on is passed over."""
+    """Changes that have no object to change are skipped."""
     api = start("59808:0:0")
     api.server.faults.drift_every = 1
     read(api, 12)

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong with a real API, switched on while the sandbox runs."""
+"""Faults of a real API, switched on while the sandbox runs."""
 
 import socket
 import threading
@@ -11,13 +11,14 @@ import requests
 
 from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
 from hostaway_pipeline.sandbox.rules.faults import Faults
+from tests.waiting import wait_until
 
 LISTS = ("/listings", "/reservations", "/conversations")
 
 
 @pytest.fixture
 def api(start):
-    """Two accounts; the counters have not seen the token request."""
+    """Two accounts; the token requests are not counted."""
     api = start("59808:3:40 2:3:5")
     api.server.counters.reset()
     return api
@@ -35,15 +36,8 @@ def is_answered(api):
     return True
 
 
-def wait_until(holds):
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert holds()
-
-
-def test_a_dead_account_answers_503_and_the_others_live(api):
-    other = type(api)(api.server, 2)
+def test_a_dead_account_answers_503_and_the_others_do_not(api):
+    other = api.as_account(2)
     api.server.faults.dead_accounts = {2}
     assert (other.get("/listings").status_code, api.get("/listings").status_code) == (503, 200)
 
@@ -59,8 +53,8 @@ def test_a_hanging_request_is_never_answered(api):
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
-def test_a_dribbling_answer_has_always_one_more_byte(api, part):
-    """No timeout between bytes ends it; the client does, and the server may stop."""
+def test_a_dribbling_answer_never_ends(api, part):
+    """A timeout between bytes does not end it, but the client can, and the server can stop."""
     api.server.faults.dribble = part
     host = api.server.root_url.removeprefix("http://").split(":")
     with socket.create_connection((host[0], int(host[1])), timeout=1) as connection:
@@ -77,19 +71,19 @@ def test_a_dribbling_answer_has_always_one_more_byte(api, part):
     assert api.get("/listings").status_code == 200
 
 
-def test_a_hanging_request_holds_up_no_other(api):
+def test_a_hanging_request_does_not_block_others(api):
     api.server.faults.hang_share = 1.0
     waiting = threading.Thread(target=is_answered, args=(api,))
     waiting.start()
     wait_until(lambda: api.server.counters.max_in_flight == 1)
     api.server.faults.hang_share = 0.0
-    assert type(api)(api.server).get("/listings").status_code == 200
+    assert api.with_new_token().get("/listings").status_code == 200
     waiting.join()
 
 
 def test_a_hanging_request_has_taken_effect(api):
-    """So a POST must not be sent again blindly."""
-    path = f"/conversations/{next(iter(api.account.conversations))}/messages"
+    """So a POST must not simply be repeated."""
+    path = api.messages_path()
     before = len(api.sweep(path))
     api.server.faults.hang_share = 1.0
     with pytest.raises(requests.ReadTimeout):
@@ -117,13 +111,13 @@ def test_a_hanging_request_does_not_keep_the_server_from_stopping():
 
 
 def test_a_refused_request_does_not_hang(api):
-    """It was not accepted: it must not count as an arrival either."""
+    """A refused request counts as 429, not as unanswered."""
     api.server.faults.hang_share = 1.0
     api.server.limits.update(ip=0)
     assert statuses(api, 1) == [429]
 
 
-def test_which_requests_hang_follows_from_the_seed(api):
+def test_which_requests_hang_depends_on_the_seed(api):
     def answered(seed):
         api.server.faults.update(hang_share=0.3, seed=seed)
         return [is_answered(api) for _ in range(8)]
@@ -132,7 +126,7 @@ def test_which_requests_hang_follows_from_the_seed(api):
     assert (first, set(first)) == (answered(7), {True, False})
 
 
-def test_one_fault_does_not_move_another():
+def test_one_fault_does_not_affect_another():
     alone, together = Faults(cut_share=0.5), Faults(cut_share=0.5, hang_share=0.5, error_share=0.5)
     cuts = [(together.error_status(1), together.hangs(None), together.is_cut())[-1] for _ in range(50)]
     assert cuts == [alone.is_cut() for _ in range(50)]
@@ -156,7 +150,7 @@ def test_a_cut_connection_is_an_error_to_requests(api):
         api.get("/listings")
 
 
-def test_a_storm_refuses_everything_and_passes(api):
+def test_a_storm_refuses_everything_until_it_ends(api):
     api.server.faults.storm_seconds = 0.4
     during = statuses(api, 3)
     time.sleep(0.4)
@@ -169,7 +163,7 @@ def test_a_storm_counts_as_429s(api):
     assert (api.server.counters.http_429, api.server.counters.peak()) == (3, 0)
 
 
-def test_a_storm_uses_up_no_limit(api):
+def test_a_storm_does_not_use_up_a_limit(api):
     api.server.limits.update(ip=3, window=60)
     api.server.limits.clear()
     api.server.faults.storm_seconds = 0.4
@@ -178,20 +172,20 @@ def test_a_storm_uses_up_no_limit(api):
     assert statuses(api, 4) == [200, 200, 200, 429]
 
 
-def test_a_storm_names_its_end(api):
+def test_a_429_of_a_storm_names_its_end(api):
     api.server.faults.storm_seconds = 20.0
     wait = int(api.get("/listings").headers["X-RateLimit-Retry-After"]) - time.time()
     assert 19 < wait <= 21
 
 
-def test_a_storm_keeps_to_the_style_of_the_headers(api):
+def test_a_storm_uses_the_style_of_the_retry_header(api):
     api.server.limits.update(retry_after_style="http-date")
     api.server.faults.storm_seconds = 20.0
     header = api.get("/listings").headers["Retry-After"]
     assert 19 < parsedate_to_datetime(header).timestamp() - time.time() <= 21
 
 
-def test_a_storm_may_leave_some_requests_alone(api):
+def test_a_storm_may_refuse_only_a_share_of_requests(api):
     api.server.faults.update(storm_seconds=5.0, storm_share=0.5)
     assert set(statuses(api, 20)) == {200, 429}
 
@@ -205,25 +199,31 @@ def test_a_storm_ends_when_faults_are_cleared(api):
 def test_tokens_are_revoked_once_after_so_many_requests(api):
     api.server.faults.revoke_after = 2
     assert statuses(api, 4) == [200, 200, 403, 403]
-    assert statuses(type(api)(api.server), 4) == [200] * 4
+    assert statuses(api.with_new_token(), 4) == [200] * 4
 
 
 def test_all_tokens_of_the_account_are_revoked(api):
-    other_token = type(api)(api.server)
+    other_token = api.with_new_token()
     api.server.faults.revoke_after = 0
-    assert [one.get("/listings").status_code for one in (api, other_token)] == [403, 403]
+    assert [client.get("/listings").status_code for client in (api, other_token)] == [403, 403]
 
 
-def test_tokens_of_other_accounts_stay(api):
-    other = type(api)(api.server, 2)
+def test_tokens_of_other_accounts_stay_valid(api):
+    other = api.as_account(2)
     api.server.faults.revoke_after = 0
-    assert [one.get("/listings").status_code for one in (api, other)] == [403, 200]
+    assert [client.get("/listings").status_code for client in (api, other)] == [403, 200]
 
 
-def test_the_account_whose_tokens_are_revoked_can_be_named(api):
-    other = type(api)(api.server, 2)
+def test_the_account_whose_tokens_are_revoked_can_be_chosen(api):
+    other = api.as_account(2)
     api.server.faults.update(revoke_after=1, revoke_account=2)
-    assert [one.get("/listings").status_code for one in (api, api, other, api, other)] == [200, 200, 200, 200, 403]
+    assert [client.get("/listings").status_code for client in (api, api, other, api, other)] == [
+        200,
+        200,
+        200,
+        200,
+        403,
+    ]
 
 
 def test_requests_without_a_good_token_revoke_nothing(api):
@@ -239,13 +239,13 @@ def test_page_caps_can_be_lowered(api):
 
 
 def test_the_page_cap_of_messages_can_be_lowered(api):
-    thread = max(api.account.conversations.values(), key=lambda one: len(one.visible()))
+    thread = max(api.account.conversations.values(), key=lambda thread: len(thread.visible()))
     api.server.faults.page_cap = 1
     assert len(api.result(f"/conversations/{thread.id}/messages", limit=100)) == 1
 
 
-def test_a_page_cap_that_falls_in_mid_list_hides_no_row(api):
-    """Advancing by what came reads on; advancing by what was asked for would skip."""
+def test_lowering_the_page_cap_in_mid_list_hides_no_row(api):
+    """Advancing by the rows received continues the list; advancing by the limit would skip rows."""
     rows = api.result("/reservations", limit=20)
     api.control("/faults", {"page_cap": 7})
     while page := api.get("/reservations", limit=20, offset=len(rows)).json()["result"]:
@@ -254,7 +254,7 @@ def test_a_page_cap_that_falls_in_mid_list_hides_no_row(api):
     assert {row["id"] for row in rows} == set(api.account.reservations)
 
 
-def test_a_page_cap_raises_no_cap(api):
+def test_a_page_cap_does_not_raise_a_cap(api):
     api.server.faults.page_cap = 5000
     assert api.get("/conversations", limit=5000).json()["limit"] == 100
 
@@ -267,12 +267,12 @@ def odd(api, oddity, path="/listings"):
     return api.get(path)
 
 
-def test_an_empty_answer_counts_nothing(api):
+def test_an_empty_answer_has_a_count_of_0(api):
     body = odd(api, "empty").json()
     assert (body["status"], body["result"], body["count"]) == ("success", [], 0)
 
 
-def test_a_list_can_be_empty_behind_its_first_page(api):
+def test_a_list_can_be_empty_after_its_first_page(api):
     api.server.faults.odd_answers = {"/v1/reservations": "empty-after-first"}
     first = api.get("/reservations", limit=5).json()
     second = api.get("/reservations", limit=5, offset=5).json()
@@ -285,7 +285,7 @@ def test_a_result_can_be_null(api):
 
 
 @pytest.mark.parametrize(("oddity", "status"), [("html", 200), ("html-404", 404)])
-def test_a_gateway_answers_in_html(api, oddity, status):
+def test_an_answer_can_be_a_gateways_html(api, oddity, status):
     answer = odd(api, oddity)
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (status, "text/html")
 
@@ -303,19 +303,19 @@ def test_a_count_can_be_text_or_missing_or_off_by_one(api, oddity, count):
     assert (body.get("count"), len(body["result"])) == (count, 3)
 
 
-def test_an_odd_answer_is_for_its_path_alone(api):
+def test_an_odd_answer_applies_to_its_path_only(api):
     first, second = list(api.account.reservations)[:2]
     odd(api, "404", f"/reservations/{first}")
     assert statuses(api, 1, f"/reservations/{second}") == [200]
     assert statuses(api, 1, "/listings") == [200]
 
 
-def test_a_template_stands_for_all_its_paths(api):
+def test_a_template_applies_to_all_its_paths(api):
     api.server.faults.odd_answers = {"/v1/reservations/{id}": "404"}
-    paths = [f"/reservations/{one}" for one in list(api.account.reservations)[:3]]
+    paths = [f"/reservations/{reservation_id}" for reservation_id in list(api.account.reservations)[:3]]
     assert [api.get(path).status_code for path in paths] == [404] * 3
 
 
-def test_odd_answers_come_to_an_end(api):
+def test_the_number_of_odd_answers_can_be_limited(api):
     api.server.faults.update(odd_answers={"/v1/listings": "404"}, odd_answers_left=2)
     assert statuses(api, 3) == [404, 404, 200]

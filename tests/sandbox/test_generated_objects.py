@@ -1,4 +1,4 @@
-"""What the accounts hold: deterministic, and with every oddity that real accounts show."""
+"""The generated objects are deterministic and have every oddity of real accounts."""
 
 import json
 from collections import Counter
@@ -28,22 +28,22 @@ def messages(account):
     return list(account.truth("messages"))
 
 
-def test_spec_is_id_listings_reservations():
+def test_a_spec_is_id_listings_reservations():
     assert SandboxAccount.parse("59808:7:787") == SandboxAccount(59808, 7, 787, secret_for(59808))
 
 
 @pytest.mark.parametrize("spec", ["", "1:2", "a:1:2", "1:2:-3", "1:2:3:4"])
-def test_wrong_spec_is_an_error_that_names_it(spec):
+def test_an_invalid_spec_is_an_error_that_names_it(spec):
     with pytest.raises(ValueError, match="account spec"):
         SandboxAccount.parse(spec)
 
 
-def test_secret_stays_out_of_repr():
+def test_a_secret_is_not_in_the_repr():
     assert "sandbox-secret" not in repr(SandboxAccount(1))
 
 
 @pytest.mark.parametrize("kind", ["listings", "reservations", "conversations", "messages"])
-def test_same_seed_and_spec_give_the_same_objects(kind):
+def test_the_same_seed_and_spec_give_the_same_objects(kind):
     one, two = (world("7:3:50").account(7) for _ in range(2))
     assert list(one.truth(kind)) == list(two.truth(kind))
 
@@ -106,7 +106,7 @@ def test_61_percent_have_no_guest_name(reservations):
     assert sum(row["guestName"] is None for row in reservations) / len(reservations) == pytest.approx(0.61, abs=0.01)
 
 
-def test_money_may_be_null_and_nights_zero(reservations):
+def test_prices_may_be_null_and_nights_zero(reservations):
     assert {None, 0} <= {row["totalPrice"] for row in reservations} | {row["nights"] for row in reservations}
 
 
@@ -114,11 +114,11 @@ def test_hostaway_reservation_id_is_a_string_or_an_integer(reservations):
     assert {type(row["hostawayReservationId"]) for row in reservations} == {str, int}
 
 
-def test_some_reservations_name_a_listing_that_is_not_listed(account, reservations):
+def test_some_reservations_refer_to_an_unlisted_listing(account, reservations):
     assert {row["listingMapId"] for row in reservations} - set(account.listings)
 
 
-def test_flags_are_numbers_booleans_and_null(reservations):
+def test_flags_are_numbers_booleans_or_null(reservations):
     assert {json.dumps(row["isPaid"]) for row in reservations} == {"0", "1", "true", "false", "null"}
 
 
@@ -131,7 +131,7 @@ def test_some_ids_need_more_than_32_bits(reservations):
     assert max(row["id"] for row in reservations) > 2**32
 
 
-def test_ids_do_not_follow_time(reservations):
+def test_ids_are_not_in_order_of_time(reservations):
     by_time = [row["id"] for row in sorted(reservations, key=lambda row: row["insertedOn"])]
     assert by_time != sorted(by_time)
 
@@ -187,7 +187,7 @@ def test_some_texts_are_long(messages):
     assert max(len(message["body"]) for message in messages) > 2000
 
 
-def test_truth_hides_signatures(messages):
+def test_truth_has_no_signatures(messages):
     urls = [file["url"] for message in messages for file in message["attachments"]]
     assert urls
     assert not any("?" in url for url in urls)

@@ -1,4 +1,4 @@
-"""Rate limits: sliding windows at arrival, refused requests are free, and the retry header is a timestamp."""
+"""Rate limits: sliding windows by arrival, refused requests do not count, and the retry header is a timestamp."""
 
 import time
 from email.utils import parsedate_to_datetime
@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 
 
 def refused(api: Any) -> requests.Response:
-    """Use up a limit and return the 429."""
+    """Use up the limit; returns the 429."""
     answers: list[requests.Response] = [api.get("/listings") for _ in range(5)]
     return next(answer for answer in answers if answer.status_code == 429)
 
@@ -35,7 +35,7 @@ def test_200_per_10_seconds_by_default(start):
     assert [api.get("/listings/1").status_code for _ in range(200)].count(429) == 1
 
 
-def test_refused_requests_do_not_extend_the_wait(start):
+def test_refused_requests_do_not_prolong_the_wait(start):
     api = start(ip_limit=3, window=0.4)
     began = time.monotonic()
     while api.get("/listings").status_code != 429:
@@ -45,27 +45,27 @@ def test_refused_requests_do_not_extend_the_wait(start):
     assert time.monotonic() - began < 0.8
 
 
-def test_one_ip_shares_its_budget_between_accounts(start):
+def test_accounts_behind_one_ip_share_its_limit(start):
     api = start("59808:3:40 2:5:10", ip_limit=4)
-    other = type(api)(api.server, 2)
-    assert [one.get("/listings").status_code for one in (api, other, api)] == [200, 200, 429]
+    other = api.as_account(2)
+    assert [client.get("/listings").status_code for client in (api, other, api)] == [200, 200, 429]
 
 
-def test_another_ip_has_its_own_budget(start):
+def test_another_ip_has_its_own_limit(start):
     api = start(ip_limit=3)
     refused(api)
     api.http.mount("http://", FromAddress("127.0.0.9"))
     assert api.get("/listings").status_code == 200
 
 
-def test_an_account_has_one_budget_for_all_ips(start):
+def test_an_account_has_one_limit_for_all_ips(start):
     api = start(account_limit=3)
     refused(api)
     api.http.mount("http://", FromAddress("127.0.0.9"))
     assert api.get("/listings").status_code == 429
 
 
-def test_rate_headers_are_on_a_429_only(start):
+def test_only_a_429_has_rate_limit_headers(start):
     api = start(ip_limit=3)
     assert not [name for name in api.get("/listings").headers if name.lower().startswith("x-ratelimit")]
 
@@ -93,7 +93,7 @@ def test_retry_after_may_come_as_a_date(start):
     assert 9 < parsedate_to_datetime(header).timestamp() - time.time() <= 11
 
 
-def test_limits_can_be_lowered_while_it_runs(start):
+def test_limits_can_be_lowered_at_run_time(start):
     api = start(ip_limit=200)
     api.get("/listings")
     api.server.limits.ip.limit = 1
@@ -101,7 +101,7 @@ def test_limits_can_be_lowered_while_it_runs(start):
 
 
 def test_limits_can_be_changed_over_http(start):
-    """What is real may be lower than what is published."""
+    """Hostaway's real limits may be lower than the published ones."""
     api = start()
     api.control("/limits", {"ip": 3, "account": 20, "window": 5})
     assert [api.get("/listings").status_code for _ in range(4)] == [200, 200, 200, 429]
@@ -110,11 +110,11 @@ def test_limits_can_be_changed_over_http(start):
 def test_a_limit_of_one_account_can_be_changed_over_http(start):
     api = start("59808:3:40 2:5:10")
     api.control("/limits", {"account": 1})
-    others = type(api)(api.server, 2)
-    assert [one.get("/listings").status_code for one in (api, api, others)] == [200, 429, 429]
+    others = api.as_account(2)
+    assert [client.get("/listings").status_code for client in (api, api, others)] == [200, 429, 429]
 
 
-def test_a_changed_window_holds_for_what_was_already_seen(start):
+def test_a_changed_window_applies_to_earlier_requests(start):
     api = start(ip_limit=2)
     api.control("/limits", {"window": 0.5})
     statuses = [api.get("/listings").status_code for _ in range(2)]
@@ -152,22 +152,22 @@ def test_limits_can_be_read_over_http(start):
     }
 
 
-@pytest.mark.parametrize("nonsense", [{"ip": -1}, {"window": 0}, {"hosts": 3}, {"account": "few"}])
-def test_nonsense_is_400_and_changes_no_limit(start, nonsense):
+@pytest.mark.parametrize("invalid", [{"ip": -1}, {"window": 0}, {"hosts": 3}, {"account": "few"}])
+def test_an_invalid_limit_is_400_and_changes_nothing(start, invalid):
     api = start(ip_limit=15)
-    answer = api.control("/limits", {"ip": 3} | nonsense)
+    answer = api.control("/limits", {"ip": 3} | invalid)
     assert (answer.status_code, api.control("/limits").json()["ip"]) == (400, 15)
 
 
-def test_sending_is_limited_by_the_minute(start):
+def test_sending_has_a_limit_of_its_own(start):
     api = start(send_limit=2)
-    path = f"/conversations/{next(iter(api.account.conversations))}/messages"
+    path = api.messages_path()
     assert [api.post(path, {"body": "hi"}).status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_reading_goes_on_when_sending_is_limited(start):
+def test_reading_continues_while_sending_is_limited(start):
     api = start(send_limit=0)
-    api.post(f"/conversations/{next(iter(api.account.conversations))}/messages", {"body": "hi"})
+    api.post(api.messages_path(), {"body": "hi"})
     assert api.get("/listings").status_code == 200
 
 

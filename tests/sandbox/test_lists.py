@@ -1,4 +1,4 @@
-"""Lists as Hostaway pages them: caps, orders, markers of place, and parameters it ignores."""
+"""Hostaway's lists: page caps, orders, `afterId`, filters, and ignored parameters."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_page_and_total_pages_follow_limit_and_offset(api):
     assert (answer["count"], answer["page"], answer["totalPages"]) == (787, 3, 8)
 
 
-def test_reservations_come_by_the_hundred(api):
+def test_a_page_has_100_reservations_by_default(api):
     assert len(api.result("/reservations")) == 100
 
 
@@ -68,7 +68,7 @@ def test_messages_beyond_the_cap_are_on_the_next_page(api):
     assert sorted(found) == sorted(message.id for message in thread.visible())
 
 
-def test_reservations_come_newest_update_first_then_highest_id(api):
+def test_reservations_are_sorted_by_newest_update_then_highest_id(api):
     rows = api.sweep("/reservations", limit=500)
     places = [(row["updatedOn"], row["id"]) for row in rows]
     assert places == sorted(places, reverse=True)
@@ -114,7 +114,7 @@ def test_unknown_parameters_are_ignored(api):
     assert plain == filtered
 
 
-def test_a_nonsense_limit_is_the_default(api):
+def test_an_invalid_limit_is_the_default(api):
     assert len(api.result("/reservations", limit="many")) == 100
 
 
@@ -127,7 +127,7 @@ def test_conversations_are_not_in_order_of_time(api):
     assert markers not in (sorted(markers), sorted(markers, reverse=True))
 
 
-def test_conversations_ignore_any_filter_but_the_reservation(api):
+def test_conversations_can_be_filtered_by_reservation_only(api):
     assert api.get("/conversations", sortOrder="updatedOn", listingId=1).json()["count"] == 781
 
 
@@ -143,7 +143,7 @@ def test_conversations_of_a_reservation_have_a_path_of_their_own(api):
     assert by_path == api.result("/conversations", reservationId=reservation_id)
 
 
-def test_conversations_leave_messages_out_unless_asked(api):
+def test_conversations_have_no_messages_unless_requested(api):
     assert not {"conversationMessages", "Reservation"} & api.result("/conversations")[0].keys()
 
 
@@ -160,7 +160,7 @@ def test_conversations_with_resources_hold_the_reservation(api):
     assert held == {row["reservationId"] for row in rows}
 
 
-def test_messages_come_in_no_order(api):
+def test_messages_are_not_in_order_of_time(api):
     messages = api.sweep(f"/conversations/{long_thread(api).id}/messages")
     dates = [message["date"] for message in messages]
     assert dates not in (sorted(dates), sorted(dates, reverse=True))
@@ -176,14 +176,14 @@ def test_scheduled_messages_do_not_count(api):
     assert api.get(f"/conversations/{thread.id}/messages").json()["count"] == len(thread.visible())
 
 
-def test_scheduled_messages_show_when_asked_for(api):
+def test_scheduled_messages_are_listed_when_requested(api):
     thread = scheduled_thread(api)
     messages = api.result(f"/conversations/{thread.id}/messages", includeScheduledMessages=1)
     assert len(messages) == len(thread.messages)
 
 
 @pytest.mark.parametrize("is_public", [0, 1])
-def test_private_attachments_are_signed_anew_at_every_read(api, is_public):
+def test_private_attachments_get_a_new_signature_at_every_read(api, is_public):
     thread, message = next(
         (thread, message)
         for thread in api.account.conversations.values()
@@ -222,7 +222,7 @@ def test_a_locked_reservation_is_403_with_a_good_token(start):
     assert api.get(f"/reservations/{reservation_id}").status_code == 403
 
 
-def test_short_pages_come_in_mid_list(start):
+def test_short_pages_occur_in_mid_list(start):
     api = start(short_pages=True)
     lengths = [len(api.result("/reservations", limit=5, offset=offset)) for offset in range(0, 30)]
     assert set(lengths) == {3, 5}

@@ -1,4 +1,4 @@
-"""OAuth as Hostaway does it: form-encoded, usable after a second, and told from other 403s by nothing."""
+"""Hostaway's OAuth: form-encoded; a token is usable after a second, and its 403 looks like any other."""
 
 import time
 from typing import Any
@@ -23,7 +23,7 @@ def test_a_token_answer_has_no_envelope(api):
     assert api.ask_token().json().keys() == {"token_type", "expires_in", "access_token"}
 
 
-def test_a_token_lives_184_days_by_default(api):
+def test_a_token_is_valid_for_184_days_by_default(api):
     assert api.ask_token().json()["expires_in"] == 184 * 86400
 
 
@@ -34,17 +34,17 @@ def test_wrong_credentials_are_401_without_envelope(api, wrong):
     assert (answer.status_code, answer.json()) == (401, expected)
 
 
-def test_credentials_as_json_are_not_read(api):
+def test_credentials_as_json_are_not_accepted(api):
     body = {"grant_type": "client_credentials", "client_id": "59808", "client_secret": "sandbox-secret-59808"}
     assert requests.post(f"{api.server.url}/accessTokens", json=body, timeout=10).status_code == 401
 
 
-def test_another_grant_is_400(api):
+def test_another_grant_type_is_400(api):
     assert api.ask_token(grant_type="password").status_code == 400
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer nonsense"}])
-def test_missing_or_unknown_token_is_403(api, header):
+def test_a_missing_or_unknown_token_is_403(api, header):
     answer = requests.get(f"{api.server.url}/listings", headers=header, timeout=10)
     assert (answer.status_code, answer.json()) == (403, DENIED)
 
@@ -54,13 +54,13 @@ def test_a_token_is_refused_in_its_first_second(start):
     assert (api.get("/listings").status_code, api.get("/listings").json()) == (403, DENIED)
 
 
-def test_a_token_is_good_after_its_first_second(start):
+def test_a_token_is_accepted_after_its_first_second(start):
     api = start(token_delay=1.0)
     time.sleep(1.01)
     assert api.get("/listings").status_code == 200
 
 
-def test_a_new_token_leaves_the_older_one_alone(start):
+def test_a_new_token_does_not_invalidate_the_older_one(start):
     api = start()
     new_token(api)
     assert api.get("/listings").status_code == 200
@@ -78,12 +78,12 @@ def test_an_expired_token_is_refused(start):
     assert api.get("/listings").status_code == 403
 
 
-def test_tokens_can_be_revoked_behind_the_back(start):
+def test_tokens_can_be_revoked_by_the_sandbox(start):
     api = start()
     api.server.tokens.revoke_all(api.account_id)
     assert api.get("/listings").status_code == 403
 
 
-def test_a_token_opens_its_own_account_only(start):
+def test_a_token_is_for_its_own_account_only(start):
     api = start("59808:3:40 2:5:10")
     assert api.get("/listings").json()["count"] == 3

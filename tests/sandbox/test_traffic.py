@@ -1,4 +1,4 @@
-"""Traffic: accounts that change while the server runs, as guests and hosts change them."""
+"""Traffic: changes by guests and hosts while the server runs."""
 
 import threading
 import time
@@ -10,15 +10,9 @@ import pytest
 from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServer
 from hostaway_pipeline.sandbox.world.traffic import change
 from hostaway_pipeline.sandbox.world.world import World
+from tests.waiting import wait_until
 
 MIX = {"update_reservation": 0.5, "touch_reservation": 0.1, "add_reservation": 0.1, "add_message": 0.3}
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert holds()
 
 
 def traffic_threads():
@@ -31,7 +25,7 @@ def account():
 
 
 def calls_of(account, monkeypatch):
-    """How often each way of changing the account is used from now on."""
+    """Counts the calls of each method that changes the account."""
     calls: Counter[str] = Counter()
 
     def counted(name, method):
@@ -65,7 +59,7 @@ def test_updates_change_names_prices_and_status(account):
     assert changed == {"guestName", "totalPrice", "status", "updatedOn", "latestActivityOn"}
 
 
-def test_an_empty_account_fills():
+def test_traffic_fills_an_empty_account():
     empty = World(SandboxConfig(accounts=(SandboxAccount(1, 0, 0),))).account(1)
     change(empty, Random(1))
     assert len(empty.reservations) == 1
@@ -82,7 +76,7 @@ def test_the_same_seed_makes_the_same_changes():
     assert changed() == changed()
 
 
-def test_there_is_none_unless_asked_for(start):
+def test_there_is_no_traffic_by_default(start):
     others = set(traffic_threads())
     api = start()
     assert api.control("/traffic").json() == {"per_second": 0, "changes": 0}
@@ -93,12 +87,12 @@ def test_all_accounts_change(start):
     api = start("59808:3:40 2:3:40", traffic=200)
     wait_until(lambda: api.server.traffic.changes >= 60)
     api.server.traffic.per_second = 0
-    newest = [api.result("/reservations")[0]["updatedOn"] for api in (api, type(api)(api.server, 2))]
+    newest = [api.result("/reservations")[0]["updatedOn"] for api in (api, api.as_account(2))]
     assert min(newest) > api.server.config.today
 
 
-def test_it_is_switched_at_run_time(start):
-    """A slow rate does not delay the switch to a fast one, nor off."""
+def test_the_rate_can_be_changed_at_run_time(start):
+    """A slow rate does not delay a switch to a fast one, or to none."""
     api = start(traffic=0.001)
     assert api.control("/traffic", {"per_second": 300}).json()["per_second"] == 300
     wait_until(lambda: api.server.traffic.changes >= 30)
@@ -109,7 +103,7 @@ def test_it_is_switched_at_run_time(start):
     assert api.control("/traffic").json() == {"per_second": 0, "changes": made}
 
 
-def test_a_faster_rate_is_no_burst(start):
+def test_a_faster_rate_does_not_start_with_a_burst(start):
     api = start(traffic=0.001)
     time.sleep(0.5)
     api.control("/traffic", {"per_second": 20})
@@ -118,13 +112,12 @@ def test_a_faster_rate_is_no_burst(start):
 
 
 @pytest.mark.parametrize("rate", [-1, "fast", None, True])
-def test_nonsense_is_400(fresh, rate):
+def test_an_invalid_rate_is_400(fresh, rate):
     assert fresh.control("/traffic", {"per_second": rate}).status_code == 400
 
 
-def test_traffic_reaches_the_webhooks(start, receiver):
-    api = start()
-    api.register(receiver.url)
+def test_traffic_reaches_the_webhooks(start_hooked, receiver):
+    api = start_hooked()
     api.server.traffic.per_second = 300
     wait_until(lambda: len(set(receiver.events)) == 3)
     api.server.traffic.per_second = 0
@@ -132,7 +125,7 @@ def test_traffic_reaches_the_webhooks(start, receiver):
     assert api.server.deliveries.counts()["delivered"] == len(receiver.deliveries)
 
 
-def test_it_ends_with_the_server():
+def test_traffic_ends_with_the_server():
     others = set(traffic_threads())
     with SandboxServer(SandboxConfig(accounts=(SandboxAccount(1, 1, 1),), traffic=1)):
         [thread] = set(traffic_threads()) - others

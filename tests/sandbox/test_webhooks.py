@@ -30,7 +30,7 @@ def test_a_registration_is_answered_as_hostaway_does(api):
     }
 
 
-def test_without_a_password_there_is_none_to_mask(api):
+def test_a_missing_password_is_not_masked(api):
     assert api.post(HOOKS, {"url": URL}).json()["result"]["password"] is None
 
 
@@ -41,14 +41,14 @@ def test_registrations_are_listed_and_read_one_by_one(api):
 
 
 def test_the_same_url_twice_is_two_webhooks(api, receiver):
-    """So list before creating."""
+    """So a client must list the webhooks before it creates one."""
     assert api.register(receiver.url) != api.register(receiver.url)
     api.account.touch_reservation(api.any_reservation())
-    api.settled()
+    api.wait_idle()
     assert len(receiver.deliveries) == 2
 
 
-def test_a_change_keeps_what_it_does_not_name(api):
+def test_a_change_keeps_the_settings_it_does_not_name(api):
     hook = api.register(URL, login="me", alertingEmailAddress="ops@example.com")
     changed = api.put(f"{HOOKS}/{hook}", {"isEnabled": 0}).json()["result"]
     assert changed == api.result(f"{HOOKS}/{hook}")
@@ -75,7 +75,7 @@ def test_changing_an_unknown_webhook_is_404(api):
     [{}, {"url": "nonsense"}, {"url": "ftp://example.com"}, {"url": "http://"}, {"url": "http://a:port/"},
      {"url": None}, {"url": URL, "isEnabled": "perhaps"}, {"url": URL, "login": 5}],
 )  # fmt: skip
-def test_nonsense_is_400_and_registers_nothing(api, body):
+def test_an_invalid_registration_is_400_and_registers_nothing(api, body):
     answer = api.post(HOOKS, body)
     assert (answer.status_code, answer.json()["status"], api.result(HOOKS)) == (400, "fail", [])
 
@@ -84,7 +84,7 @@ def test_a_refusal_does_not_repeat_the_password(api):
     assert "hunter2" not in api.post(HOOKS, {"url": "nonsense", "password": "hunter2"}).text
 
 
-def test_nonsense_changes_nothing(api):
+def test_an_invalid_change_changes_nothing(api):
     hook = api.register(URL)
     assert api.put(f"{HOOKS}/{hook}", {"url": "nonsense"}).status_code == 400
     assert api.result(f"{HOOKS}/{hook}")["url"] == URL
@@ -100,7 +100,7 @@ def test_nonsense_changes_nothing(api):
         ("https://localhost/in", 400),
     ],
 )
-def test_hostaway_itself_wants_https_and_a_domain_without_a_port(start, url, status):
+def test_public_urls_must_be_https_with_a_domain_and_no_port(start, url, status):
     assert start(require_public_urls=True).post(HOOKS, {"url": url}).status_code == status
 
 
@@ -112,15 +112,15 @@ def test_webhooks_need_a_token_and_count_as_requests(api):
     assert api.server.counters.calls() == {f"POST /v1{HOOKS}": 1, f"/v1{HOOKS}": 1}
 
 
-def test_an_account_sees_its_own_webhooks_only(api):
+def test_an_account_sees_only_its_own_webhooks(api):
     api.register(URL)
-    assert type(api)(api.server, 2).result(HOOKS) == []
+    assert api.as_account(2).result(HOOKS) == []
 
 
-def test_registering_tries_the_url_with_a_get_and_a_test_post(api, receiver):
+def test_registering_tests_the_url_with_a_get_and_a_post(api, receiver):
     hook = api.register(receiver.url, login="me", password="secret")
     basic = "Basic " + base64.b64encode(b"me:secret").decode()
-    assert [(one.method, one.body, one.headers["Authorization"]) for one in receiver.received] == [
+    assert [(request.method, request.body, request.headers["Authorization"]) for request in receiver.received] == [
         ("GET", b"", basic),
         ("POST", b'{"data":"test"}', basic),
     ]
@@ -141,22 +141,22 @@ def test_a_url_that_fails_its_test_stays_registered(api, receiver):
     assert api.result(f"{HOOKS}/{hook}")["isEnabled"] == 1
 
 
-def test_only_a_new_url_is_tried_again(api, receiver):
+def test_only_a_new_url_is_tested_again(api, receiver):
     hook = api.register(URL)
     api.put(f"{HOOKS}/{hook}", {"login": "me"})
-    api.settled()
+    api.wait_idle()
     assert len(api.server.deliveries.pings) == 2
     api.put(f"{HOOKS}/{hook}", {"url": receiver.url})
-    api.settled()
-    assert [one.method for one in receiver.received] == ["GET", "POST"]
+    api.wait_idle()
+    assert [request.method for request in receiver.received] == ["GET", "POST"]
 
 
-def test_a_disabled_webhook_is_told_nothing_until_it_is_enabled(api, receiver):
+def test_a_disabled_webhook_receives_nothing_until_it_is_enabled(api, receiver):
     hook = api.register(receiver.url, isEnabled=0)
     api.account.add_reservation()
     api.put(f"{HOOKS}/{hook}", {"isEnabled": 1})
     api.account.touch_reservation(api.any_reservation())
-    api.settled()
+    api.wait_idle()
     assert receiver.events == ["reservation.updated"]
 
 
@@ -164,7 +164,7 @@ def test_a_log_entry_is_as_hostaway_writes_it(api, receiver):
     hook = api.register(receiver.url, login="me", password="secret")
     receiver.text = "x" * 500
     updated = api.account.touch_reservation(api.any_reservation())
-    api.settled()
+    api.wait_idle()
     assert api.result(LOGS) == [
         {
             "id": 1,
@@ -187,13 +187,13 @@ def test_a_log_entry_is_as_hostaway_writes_it(api, receiver):
 def test_every_attempt_is_logged_newest_first(hooked, receiver):
     receiver.answers = [500, None, 200]
     hooked.account.touch_reservation(hooked.any_reservation())
-    hooked.settled()
+    hooked.wait_idle()
     assert [entry["responseStatus"] for entry in hooked.result(LOGS)] == [200, None, 500]
 
 
 def test_the_log_is_read_in_pages(hooked):
     for _ in range(5):
         hooked.account.touch_reservation(hooked.any_reservation())
-    hooked.settled()
+    hooked.wait_idle()
     page = hooked.get(LOGS, limit=2, offset=2).json()
     assert ([entry["id"] for entry in page["result"]], page["count"]) == ([3, 2], 5)
