@@ -1,8 +1,8 @@
--- accept_events: a batch of deliveries becomes events, unless a delivery equals the newest stored event of its object.
+-- accept_events: stores a batch of deliveries as events, except those that repeat the newest event of their object.
 --
--- The head of an object moves only when its fingerprint differs; whoever moved it stores the event. The upsert's row
--- lock makes that one decision among all receivers, and A, B, A again are three events. A batch names no object twice.
--- Deliveries of an account that was removed meanwhile fall out here.
+-- The head of an object holds the fingerprint of its newest event and moves only when a delivery's fingerprint differs.
+-- The upsert locks the head, so that only one receiver stores an event for each move; A, B, A again are three events. A
+-- batch names no object twice. Deliveries for an account that was removed meanwhile are dropped by the join.
 WITH arrived AS (
     SELECT delivery.*, position
     FROM jsonb_array_elements(%(deliveries)s::jsonb) WITH ORDINALITY AS element (value, position),

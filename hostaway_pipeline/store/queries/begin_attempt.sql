@@ -1,10 +1,10 @@
--- begin_attempt: the fence. Whoever gets a row back may ask Hostaway to send this message, once; nobody else may.
+-- begin_attempt: the fence: the caller who gets a row back may ask Hostaway to send this message, once; no other may.
 --
--- What was seen when the decision fell (status and attempts) must still hold: an attempt of anybody else changes
--- `attempts` for good, so that of many who saw the same only one passes, whatever became of locks and connections.
--- A message whose last attempt ended unclearly may be at Hostaway already, or come there yet: it passes only when that
--- attempt is older than the patience. The ids are those that the conversation held before the first attempt whose end
--- is unclear: a later attempt looks for both.
+-- The status and attempts that the caller saw must still be stored. Every attempt raises `attempts` for good, so of
+-- many callers who saw the same values only one passes, even if locks or connections are lost. When the last attempt
+-- ended unclearly, Hostaway may have sent the message or may still send it: another attempt must wait for the patience
+-- to pass. `ids_before` are the messages that the conversation held before the first unclear attempt: later attempts
+-- search for new messages since then.
 UPDATE hostaway.outbound_messages
 SET status = 'sending',
     attempts = attempts + 1,

@@ -1,9 +1,11 @@
--- claim_events: the oldest events that may be worked on, for the one drainer that lives.
+-- claim_events: claims the oldest events that may be worked on. Only the holder of the drainer lock runs this.
 --
--- A claim has no end of its own: the drainer's lock tells that nobody else drains, and whoever takes it next gives back
--- what is still claimed. So an event that waits is claimed once, however long it waits. What is claimed is worked on at
--- once (`begun_at`), so that it is known when a process dies of it; events that have failed are claimed one at a time, so
--- that no other shares the blame. Events that another transaction holds are passed over instead of waited for.
+-- A claim does not expire: while the lock is held nobody else drains, and its next holder releases what is still
+-- claimed. So an event that waits for a read is claimed only once. `begun_at` marks the events in work, so that an
+-- event that kills the process is known. Events that have failed before are claimed one at a time (`has_failed`), so
+-- that no other event is blamed for them. Rows that another transaction has locked are skipped.
+--
+-- inbox_state.sql counts as `claimable` what this claims: change the two conditions together.
 WITH chosen AS (
     SELECT id
     FROM hostaway.webhook_events

@@ -1,4 +1,4 @@
--- confirm_rows: reads by id found these rows as they are stored: what was asked for before is older from now on.
+-- confirm_rows: records that reads by id found these rows unchanged, so that content requested earlier counts as older.
 UPDATE {table} AS stored
 SET read_at = confirmed.read_at,
     unsettled_at = CASE WHEN stored.unsettled_at > confirmed.read_at THEN stored.unsettled_at END

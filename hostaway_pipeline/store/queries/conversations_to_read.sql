@@ -1,9 +1,11 @@
--- conversations_to_read: whose messages must be read, newest first, so that a crash leaves the old ones for later.
+-- conversations_to_read: conversations whose messages must be read, newest first: a crash leaves the old ones for
+-- later.
 --
--- A conversation is read when its messages never were, when a marker differs from the one at its last complete read,
--- when a webhook brought a message that no read has confirmed yet, or (full sync) when that read is older than the sync. Edits of old messages may move no marker: so a share of the
--- others is read again each day, longest unread first, however often this is asked; what was read within a day
--- is not worth it.
+-- A conversation must be read when its messages never were, when a marker differs from the one at its last complete
+-- read, when a webhook brought a message that no read has confirmed, or, in a full sync, when its last read is older
+-- than the sync. Edits of old messages may move no marker, so a daily share of the other conversations is reread, those
+-- that were read longest ago first. The share is per day, however often this runs; conversations read within a day are
+-- left out.
 WITH alive AS (
     SELECT id, message_sent_at, message_received_at, messages_synced_at, messages_reread_at,
            messages_synced_at IS NULL

@@ -1,6 +1,7 @@
--- counted_otherwise: settled conversations whose live messages are not as many as Hostaway counted, newest first.
+-- counted_otherwise: settled conversations with more or fewer live messages than Hostaway counted, newest first.
 --
--- Settled as in message_counts. Hostaway may count messages that it does not show, scheduled ones say.
+-- message_counts.sql says what settled means. Hostaway may count messages that it does not return, such as scheduled
+-- ones.
 SELECT conversation.id, conversation.messages_read_count, count(message.id)
 FROM hostaway.conversations AS conversation
 LEFT JOIN hostaway.messages AS message

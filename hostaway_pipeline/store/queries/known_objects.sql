@@ -1,4 +1,6 @@
--- known_objects: what is stored of some objects, as far as it decides what their events come to.
+-- known_objects: what is stored of some objects, as far as it decides what happens to their events.
+--
+-- `proven_at` of the newest complete sweep counts as a read of every row: see merge.sql.
 SELECT id, content_hash, source_updated_at,
        greatest(read_at, (SELECT proven_at FROM hostaway.sweeps
                           WHERE account_id = %(account_id)s AND entity = %(entity)s)),

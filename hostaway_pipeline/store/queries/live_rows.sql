@@ -1,7 +1,7 @@
--- live_rows: how many rows a table holds, to be compared with what the server counted during a sweep.
+-- live_rows: how many rows a table holds, to compare with the number that the server counted during a sweep.
 --
--- Webhooks go on while a list is read. A row that the sweep saw counts even if it was deleted since; one that it did
--- not see counts unless it was read or received since the sweep began.
+-- Webhooks change the table while a list is read. A row that the sweep saw counts even if it was deleted since then;
+-- one that the sweep did not see counts unless it was read or received after the sweep began.
 SELECT count(*)
 FROM {table}
 WHERE account_id = %(account_id)s

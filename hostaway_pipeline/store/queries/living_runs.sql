@@ -1,4 +1,6 @@
--- living_runs: those of some Dagster runs whose process holds its lock. A killed process does not.
+-- living_runs: those of some Dagster runs whose process is alive, which is to say holds the run's lock (locks.py).
+--
+-- Postgres releases the lock when the process is killed, so no heartbeat is needed.
 SELECT run_id
 FROM unnest(%(ids)s::text[]) AS run_id
 WHERE EXISTS (

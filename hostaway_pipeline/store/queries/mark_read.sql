@@ -1,4 +1,6 @@
--- mark_read: these conversations' messages are complete as of the markers that were known when they were read.
+-- mark_read: records that the messages of these conversations were read completely.
+--
+-- The markers and the count stored are those from before the read: if one moves during it, the next sync reads again.
 UPDATE hostaway.conversations AS conversation
 SET messages_synced_at = %(synced_at)s,
     messages_reread_at = CASE WHEN read.is_reread THEN %(synced_at)s ELSE conversation.messages_reread_at END,

@@ -1,6 +1,6 @@
--- mark_unsettled: other content of these rows was discarded as older by Hostaway's clock although it was heard of later.
+-- mark_unsettled: marks rows in doubt: other content came later but was discarded as older by Hostaway's clock.
 --
--- One of the two clocks is wrong. A read that is asked for after `heard_at` settles the row.
+-- One of the two clocks is wrong. A read that is requested after `heard_at` settles the row.
 UPDATE {table} AS stored
 SET unsettled_at = greatest(stored.unsettled_at, discarded.heard_at)
 FROM unnest(%(ids)s::bigint[], %(heard_at)s::timestamptz[]) AS discarded (id, heard_at)

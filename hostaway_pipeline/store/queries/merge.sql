@@ -1,17 +1,19 @@
--- merge: staged rows of one account meet the stored ones.
+-- merge: merges the staged rows of one account into the table of their entity.
 --
--- New ids are inserted. A stored row takes the new content when that is newer: the CASE in WHERE states `is_newer` of
--- domain/clocks.py, because what was looked up before may be out of date by now. A read that was asked for later than the
--- trust span after what is stored is the truth, whatever Hostaway's clock says: no clock can freeze a row. Within the span,
--- and for events, that clock decides, so that a slow poll cannot undo a newer webhook; where it cannot, the later question
--- wins. A row that comes back is no longer deleted, unless it was asked for before it was found missing.
+-- New ids are inserted. A stored row takes the new content when that is newer: the first CASE of the WHERE clause
+-- repeats `is_newer` of domain/clocks.py, and the condition after it repeats `would_write` of store/copy/merge.py,
+-- because a row may have changed since it was looked up. Change them together. A read that was requested later than the
+-- trust span after the stored content is believed, whatever Hostaway's clock says, so that no wrong clock can freeze a
+-- row. Within the span, and for events, Hostaway's clock decides, so that a slow read cannot undo a newer webhook;
+-- where that clock is equal or missing, the later request wins. A tombstoned row comes back, unless its content was
+-- requested before the row was found missing.
 --
--- When only volatile keys moved, source_updated_at alone advances: updated_at tells analysts when content changed. A read
--- settles a row in doubt, unless the doubt arose after it was asked for. Rows are taken in the order of their ids, so that
--- two merges of the same rows wait for each other instead of deadlocking.
+-- When only volatile keys differ, source_updated_at advances alone: updated_at tells analysts when content changed. A
+-- read settles a row in doubt, unless the doubt arose after the read was requested. Rows are written in the order of
+-- their ids, so that two merges of the same rows wait for each other instead of deadlocking.
 --
--- A complete sweep proved what it saw, and what it did not see, at the moment its pass began (`proven_at`): that is kept
--- once per sweep instead of being written to each row.
+-- A complete sweep confirms every row when its pass begins (`proven_at`). That time is stored once per sweep instead of
+-- in each row.
 WITH sweep AS (
     SELECT proven_at FROM hostaway.sweeps WHERE account_id = %(account_id)s AND entity = %(entity)s
 ),

@@ -1,7 +1,7 @@
--- message_counts: how many messages Hostaway counted, and how many live ones are here, over settled conversations.
+-- message_counts: how many messages Hostaway counted and how many live ones are here, over settled conversations.
 --
--- A conversation is settled when no marker has moved since its messages were read completely. The others are read
--- next time: until then a webhook may have brought some of their messages, and the numbers need not agree.
+-- A conversation is settled when no marker has moved since its messages were read completely. The other conversations
+-- are read next time; until then a webhook may have brought some of their messages, and the two numbers may differ.
 SELECT coalesce(sum(conversation.messages_read_count), 0)::bigint AS counted,
        coalesce(sum((
            SELECT count(*)

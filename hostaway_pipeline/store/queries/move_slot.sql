@@ -1,6 +1,6 @@
--- move_slot: the request will leave later than its account slot said, because the IP's turn comes later.
+-- move_slot: moves an account's slot to the time when its request is sent, because the IP's slot comes later.
 --
--- The account's permission moves to the moment of sending: what the next window must be counted from.
+-- The account's next window must be counted from the actual time.
 UPDATE hostaway.rate_scopes AS scope
 SET slots = (
     SELECT array_agg(slot ORDER BY slot)

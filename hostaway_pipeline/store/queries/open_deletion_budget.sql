@@ -1,7 +1,8 @@
--- open_deletion_budget: how many rows lived since the day began, and how many went; locked until the transaction ends.
+-- open_deletion_budget: locks the day's deletion budget; returns the rows alive since the day began and the rows
+-- deleted.
 --
--- A day begins with its first deletion. Who comes second waits for the lock and then reads what the first has spent: two
--- at once cannot both spend it. An account may grow within the day, and its share with it.
+-- A day begins with its first deletion. A second transaction waits for the lock and then reads what the first has
+-- spent, so that two at once cannot both spend the budget. An account may grow within the day, and its budget with it.
 INSERT INTO hostaway.deletion_budgets AS budget (account_id, entity, since, live, marked)
 SELECT %(account_id)s, %(entity)s, clock_timestamp(), count(*), 0
 FROM {table}

@@ -1,4 +1,6 @@
--- orphan_messages: live messages whose conversation is not there, or deleted, per active account.
+-- orphan_messages: live messages whose conversation is missing or deleted, per active account.
+--
+-- Messages are stored with or after their conversation and deleted with it: one that is left alone shows a gap.
 SELECT message.account_id, count(*)
 FROM hostaway.messages AS message
 JOIN hostaway.accounts AS account USING (account_id)

@@ -1,7 +1,7 @@
--- record_outcomes: what became of claimed events, in the transaction that changed the tables.
+-- record_outcomes: records what became of claimed events, in the transaction that changes the tables.
 --
--- `is_attempt`: the event failed by its own fault. It is tried again, later each time, and set aside after too many
--- attempts. `again_in` seconds: it waits for a cause outside of it, which is no attempt.
+-- `is_attempt`: the event failed by its own fault. It is retried with exponential backoff, and fails for good after too
+-- many attempts. `again_in`: it waits so many seconds for something else, which is not an attempt.
 UPDATE hostaway.webhook_events AS event
 SET status = CASE WHEN verdict.is_last THEN 'failed' ELSE outcome.status END,
     error = CASE WHEN verdict.is_last

@@ -1,7 +1,7 @@
--- release_events: claimed events are given back, by the drainer that leaves or by the one that follows a dead one.
+-- release_events: releases all claimed events: the leaving drainer does, or the one that follows a dead drainer.
 --
--- Waiting is no attempt. Only an event on which work had begun when its drainer died may have been the cause: it counts
--- one, is tried alone from now on, and is set aside when drainers have died on it too often.
+-- Waiting is not an attempt. Only an event in work when its drainer died may have killed it: it counts one attempt, is
+-- claimed alone from then on, and fails for good when drainers have died on it too often.
 UPDATE hostaway.webhook_events AS event
 SET claimed_at = NULL,
     begun_at = NULL,

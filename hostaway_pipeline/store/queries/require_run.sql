@@ -1,7 +1,7 @@
--- require_run: the fence of a sync: it may write while its run is the account's running one.
+-- require_run: the fence of a sync: it may write while its run is the running one of its account.
 --
--- A sync holds a session lock, and a connection may die unnoticed. Whoever takes the lock after it ends its run first; the
--- row lock here makes that wait for what is being written, and what comes later finds the run ended.
+-- A sync holds a session lock, but its connection may die unnoticed. The process that takes the lock next ends this run
+-- first. The row lock makes it wait for a write in progress; every later write finds that the run has ended.
 SELECT run.status = 'running', account.is_active
 FROM hostaway.sync_runs AS run
 JOIN hostaway.accounts AS account USING (account_id)

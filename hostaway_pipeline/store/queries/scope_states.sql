@@ -1,4 +1,6 @@
--- scope_states: how much of each scope's budget the newest window has used, for people.
+-- scope_states: how much of each scope's limit the newest window has used, for people to read.
+--
+-- `allowed` is the learned pace where that is lower than the configured limit.
 SELECT scope,
        (SELECT count(*) FROM unnest(slots) AS slot
         WHERE slot > clock_timestamp() - %(window)s * interval '1 second')::int AS used,

@@ -1,7 +1,8 @@
 -- silent_webhooks: how the webhook of each active account stands, and whether it has been silent for too long.
 --
--- A webhook is silent when a reservation has changed here more than `silent_after` after the newest event came, or after
--- the account was added if none came. Hostaway retries a delivery for about an hour: later, it will not come any more.
+-- A webhook is silent when a reservation has changed here more than `silent_after` after the newest event came, or
+-- after the account was added if none came. Hostaway retries a delivery for about an hour, so no event comes as late as
+-- that.
 SELECT account.account_id, account.webhook_id, account.webhook_enabled, newest.heard_at,
        (SELECT max(reservation.updated_at)
         FROM hostaway.reservations AS reservation

@@ -1,9 +1,10 @@
--- slow_down: after a 429 nobody sends before the time that the server named, in any process, and the pace falls.
+-- slow_down: after a 429, pauses the scopes for all processes and lowers the pace that caused it.
 --
--- A refused request that was the k-th of its window tells that fewer than k are allowed: that is the new pace, but
--- never below what Hostaway once published. Requests that were sent before the pace fell last say nothing new. Which
--- of the two limits was hit does not show in the answer: the scope that was nearer to its limit is the one, both when
--- both were. A pause without a named time is one window: by then every request that was counted has left it.
+-- A refused request that was the k-th of its window shows that fewer than k are allowed: k - 1 becomes the new pace,
+-- but never less than Hostaway once published. Requests sent before the last change of the pace say nothing new. The
+-- answer does not tell which of the two limits was exceeded: the scope that was nearer to its limit is blamed, or both
+-- if they were about equally near. Without a time named by the server the pause is one window, in which all counted
+-- requests leave.
 WITH hit AS (
     SELECT name, floor_pace, configured,
            (SELECT count(*) FROM unnest(scope.slots) AS slot

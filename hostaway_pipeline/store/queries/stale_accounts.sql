@@ -1,4 +1,6 @@
--- stale_accounts: active accounts that keep failing, or whose copy was not proven complete for longer than a night.
+-- stale_accounts: active accounts that are paused after failures, or were not proven complete for more than a night.
+--
+-- The error is that of the newest run, whether that failed or not.
 SELECT account.account_id, account.last_sync_at, account.failures, newest.error
 FROM hostaway.accounts AS account
 LEFT JOIN LATERAL (

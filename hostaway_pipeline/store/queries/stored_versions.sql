@@ -1,7 +1,6 @@
 -- stored_versions: what is stored of some objects, as far as it decides whether other content replaces it.
 --
--- A complete sweep proved what it saw, and what it did not see, at the moment its pass began: that is kept once per sweep
--- instead of being written to each row.
+-- `proven_at` of the newest complete sweep counts as a read of every row: see merge.sql.
 SELECT id, content_hash, source_updated_at,
        greatest(read_at, (SELECT proven_at FROM hostaway.sweeps
                           WHERE account_id = %(account_id)s AND entity = %(entity)s)),

@@ -1,9 +1,9 @@
--- take_interactive_slot: the first moment at which one more request fits, ahead of what waits in the background.
+-- take_interactive_slot: the first moment at which one more request fits, ahead of background requests that wait.
 --
--- Permissions already given for later stay where they are, so a moment fits when no window around it would hold more
--- than the limit. A block is a run of `limit` permissions within one window: nothing may be added between the window's
--- length before its last one and the window's length after its first one. So the moment is now, or the first end of
--- a block's closed time at which the next block's has not begun. What is two windows old is forgotten.
+-- Slots already given for later keep their times, so a moment fits only when no window around it would then hold more
+-- than the limit. A block is a run of `limit` slots within one window: no slot may be added later than one window
+-- before its last slot and earlier than one window after its first. So the moment is now, or the first end of a block's
+-- closed time at which the next block's has not begun. Slots older than two windows are dropped.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots, interactive_at, interactive_slot)
 SELECT %(scope)s, ARRAY[now_at], now_at, now_at FROM clock_timestamp() AS now_at
 ON CONFLICT (scope) DO UPDATE SET (slots, interactive_at, interactive_slot) = (

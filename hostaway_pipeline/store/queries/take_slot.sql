@@ -1,11 +1,11 @@
 -- take_slot: the next moment at which one more background request of this scope may be sent.
 --
--- One row per scope holds the newest permissions, oldest first. The next one is the later of now and the permission
--- `limit` places back plus the window, by the database's clock. The row lock of the upsert is the queue: callers are
--- served in the order in which they came, and nothing else need be locked.
+-- Each scope is one row with its newest slots, oldest first. The next slot is the latest of now, the last slot, the end
+-- of a pause, and one window after the slot `limit` places back, by the database's clock. The upsert's row lock is the
+-- queue: callers are served in the order in which they came, and need no other lock.
 --
--- The limit is the learned pace where there is one; every quiet spell lets it rise by a twentieth, until it is the
--- configured limit again. While somebody does interactive work, a share of it is left alone.
+-- The limit is the learned pace where there is one; after each quiet period it rises by a twentieth, up to the
+-- configured limit. While interactive work goes on, `reserve` requests of the limit are kept free for it.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
 ON CONFLICT (scope) DO UPDATE SET

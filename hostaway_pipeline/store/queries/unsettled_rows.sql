@@ -1,7 +1,7 @@
 -- unsettled_rows: live rows in doubt that somebody should look at, per active account.
 --
--- A row whose time lies ahead of ours is named at once: Hostaway's clock, or ours, is wrong. Other doubts come from
--- deliveries that overtook each other, and end with the next read: they are named when they are a day old.
+-- A row whose time lies ahead of ours is reported at once: Hostaway's clock or ours is wrong. Other doubts come from
+-- deliveries that overtook each other and end with the next read: they are reported when they are a day old.
 SELECT row_in_doubt.account_id,
        bool_or(row_in_doubt.source_updated_at IS NULL) AS is_ahead,
        count(*),

@@ -1,5 +1,7 @@
--- webhook_logins: whom these logins belong to, by two index scans, however many accounts there are.
--- `place` is the column of the sealed password, which is authenticated with it.
+-- webhook_logins: the credentials that these logins belong to, by two index scans, however many accounts there are.
+--
+-- A password that is being rotated out stays valid until `webhook_previous_until`. `place` is the column of the sealed
+-- password, which is part of its authenticated data.
 SELECT account_id, webhook_login AS login, 'webhook_password' AS place, webhook_password AS sealed
 FROM hostaway.accounts
 WHERE webhook_login = ANY (%(logins)s) AND is_active AND webhook_password IS NOT NULL
