@@ -1,1 +1,1 @@
-"""Postgres: tables, the merge, and everything that several processes must agree on. All SQL lives here."""
+"""Postgres: the tables, the merge, and the state that processes share. All SQL is in this package."""

@@ -1,6 +1,6 @@
-"""The inbox of webhook events: accepting, claiming, settling, and what people ask of it.
+"""Stores webhook events, claims them for the drainer, records their outcomes, and lists them for people.
 
-How a delivery becomes a value is domain/events.py's; what an event does to the tables is sync/apply.py's.
+domain/events.py parses deliveries; store/copy/push_writer.py applies events to the tables.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,14 +19,14 @@ from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, Even
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.schema import webhook_events, webhook_heads
 
-# An event that fails so often by its own fault is set aside; `hostaway events replay` brings it back.
+# Attempts after which an event stays failed; `hostaway events replay` makes it pending again.
 MOST_ATTEMPTS = 5
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0  # exponential backoff between attempts, in seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event that this drainer holds until it settles it or ends. `attempts`: how often it has failed so far."""
+    """An event that this drainer holds until it records an outcome or ends. `attempts`: failures so far."""
 
     id: int
     account_id: int
@@ -42,7 +42,7 @@ class ClaimedEvent:
 class EventOutcome:
     """What became of a claimed event.
 
-    Pending with `is_attempt`: it failed by its own fault, and is tried again until that was too often. Pending with
+    Pending with `is_attempt`: the event failed by its own fault, and is retried up to MOST_ATTEMPTS times. Pending with
     `again_in` seconds: it waits for something else.
     """
 
@@ -55,9 +55,9 @@ class EventOutcome:
 
 @dataclass(frozen=True, slots=True)
 class InboxState:
-    """`oldest_pending_seconds` is None when nothing is pending; `claimable` may be worked on right now.
+    """Numbers of events. `claimable`: pending and free now. `claimed`: held by a drainer, which may have died.
 
-    `claimed` are held by a drainer, which may have died.
+    `oldest_pending_seconds` is None when nothing is pending.
     """
 
     pending: int
@@ -78,14 +78,16 @@ _SHOWN = [
 
 
 class Inbox:
+    """The inbox of all accounts. Only the holder of the drainer lock (locks.py) claims, begins and releases events."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def accept(self, deliveries: Sequence[tuple[Delivery, str]]) -> int:
-        """Store deliveries, each with its request id, durably; returns how many were no repetition.
+        """Store deliveries, each with its request id, durably; returns how many were not repetitions.
 
-        No object may be named twice. Raises DatabaseConflict when another transaction keeps an account's row for
-        itself, DatabaseUnavailable, or EventRejected when Postgres cannot store them.
+        No object may be named twice. Raises DatabaseConflict when another transaction has locked an account's row,
+        DatabaseUnavailable, or EventRejected when Postgres cannot store them.
         """
         text = orjson.dumps([_as_record(delivery, request_id) for delivery, request_id in deliveries]).decode()
         try:
@@ -93,11 +95,11 @@ class Inbox:
         except DatabaseConflict:
             raise
         except DatabaseUnavailable:
-            # The connection may have died of an earlier restart. If the statement did happen, this repeats it.
+            # The pooled connection may have been closed by a restart. If the statement took effect, this repeats it.
             return self._accept(text)
 
     def claim(self, limit: int, *, has_failed: bool = False) -> list[ClaimedEvent]:
-        """For whoever holds the drainer's lock. `has_failed`: of those that were tried before; else of the others."""
+        """Claim the oldest claimable events. `has_failed`: only those that failed before; otherwise only the others."""
         values = {"limit": limit, "has_failed": has_failed}
         with self._database.transaction() as connection:
             rows = driver(connection).cursor(row_factory=dict_row).execute(query("claim_events"), values).fetchall()
@@ -105,15 +107,15 @@ class Inbox:
         return sorted(claimed, key=lambda event: event.id)
 
     def release(self, *, has_died: bool) -> None:
-        """Give back everything that is claimed. For whoever holds the drainer's lock: no other one is alive.
+        """Release every claimed event; the drainer lock proves that no other drainer is alive.
 
-        `has_died`: another drainer claimed it, and what it had begun may have been the cause.
+        `has_died`: a dead drainer claimed them, and an event in work counts as an attempt: it may have been the cause.
         """
         values = {"has_died": has_died, "most_attempts": MOST_ATTEMPTS}
         self._database.run(lambda connection: driver(connection).cursor().execute(query("release_events"), values))
 
     def begin(self, ids: Sequence[int]) -> None:
-        """Work on events that waited goes on now: durable before it does."""
+        """Mark held events as in work, durably, before the work goes on."""
         self._database.run(lambda connection: _mark_begun(connection, ids, func.clock_timestamp()))
 
     def record_outcomes(self, outcomes: Sequence[EventOutcome]) -> None:
@@ -129,7 +131,7 @@ class Inbox:
     def newest(
         self, *, account_id: int | None = None, status: str | None = None, before: int | None = None, limit: int = 50
     ) -> list[dict[str, Any]]:
-        """Events, newest first, without their payloads; `before` is the last id of an earlier page."""
+        """Events, newest first, without their payloads; `before` is the last id of the page before."""
         statement = select(*_SHOWN).order_by(webhook_events.c.id.desc()).limit(limit)
         if account_id is not None:
             statement = statement.where(webhook_events.c.account_id == account_id)
@@ -141,7 +143,7 @@ class Inbox:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
     def replay(self, ids: Collection[int] = (), *, failed: bool = False, account_id: int | None = None) -> int:
-        """Make events pending again: those of these ids, or all that failed. Ignored ones stay ignored."""
+        """Make events pending again: those with these ids, or all failed ones. Ignored events stay ignored."""
         events = webhook_events.c
         chosen = events.status == "failed" if failed else events.id.in_(list(ids)) & (events.status != "ignored")
         if account_id is not None:
@@ -152,27 +154,27 @@ class Inbox:
             return connection.execute(update(webhook_events).where(chosen).values(**values)).rowcount
 
     def purge(self, *, older_than: timedelta) -> int:
-        """Forget settled events of that age, and the heads of objects that had no event since; failed ones stay."""
+        """Delete finished events of that age, and the heads of objects without an event since; failed events stay."""
         limit = func.now() - older_than
-        settled = webhook_events.c.status.in_(("applied", "stale", "ignored"))
+        is_finished = webhook_events.c.status.in_(("applied", "stale", "ignored"))
         with self._database.transaction() as connection:
             connection.execute(delete(webhook_heads).where(webhook_heads.c.received_at < limit))
             return connection.execute(
-                delete(webhook_events).where(settled, webhook_events.c.received_at < limit)
+                delete(webhook_events).where(is_finished, webhook_events.c.received_at < limit)
             ).rowcount
 
     def _accept(self, text: str) -> int:
         with self._database.statement() as cursor:
             try:
                 found = cursor.execute(query("accept_events"), {"deliveries": text}, prepare=True).fetchone()
-            except (DataError, IntegrityError) as error:  # anything else will pass: Hostaway must try again
+            except (DataError, IntegrityError) as error:  # other errors are transient: Hostaway retries
                 raise EventRejected(f"Postgres cannot store this ({type(error).__name__})") from None
         assert found is not None  # noqa: S101 (an aggregate always returns one row)
         return int(found[0])
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:
-    """In the caller's transaction, so that tables and inbox never disagree."""
+    """Record outcomes in the caller's transaction, so that tables and inbox never disagree."""
     if not outcomes:
         return
     values = {
@@ -189,7 +191,7 @@ def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) ->
 
 
 def hold_events(connection: Connection, ids: Sequence[int]) -> None:
-    """They stay claimed and wait: no work on them is under way that a process could die of."""
+    """Keep events claimed while they wait for a read: not in work, they are not blamed when the process dies."""
     _mark_begun(connection, ids, None)
 
 

@@ -1,4 +1,7 @@
-"""Messages that are to be sent through us: one row per idempotency key, with what became of it."""
+"""Stores the messages that are sent through us: one row per idempotency key, with its status.
+
+sync/sending/ decides when to send; this module lets only one sender pass (`begin`).
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +19,7 @@ _UNCLEAR = ("sending", "unclear")
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """`status`: pending, sending (asked and not answered yet), unclear, sent, failed (refused for sure)."""
+    """`status`: pending, sending (requested, no answer yet), unclear, sent, failed (certainly refused)."""
 
     id: int
     account_id: int
@@ -29,16 +32,16 @@ class OutboundMessage:
     attempted_at: datetime | None
     message_id: int | None
     error: str | None
-    ids_before: list[int]  # messages that the conversation held before
+    ids_before: list[int]  # messages in the conversation before the first unclear attempt
     age: float | None = field(compare=False)  # seconds since the last attempt, by the database's clock
 
     @property
     def is_unclear(self) -> bool:
-        """Hostaway was asked, and nobody knows what came of it."""
+        """Whether Hostaway may or may not have sent it."""
         return self.status in _UNCLEAR
 
     def is_same_message(self, reservation_id: int, body: str, communication_type: str) -> bool:
-        """Whether a repeated key comes with the same message."""
+        """Whether a request that repeats the key carries the same message."""
         return (self.reservation_id, self.body, self.communication_type) == (reservation_id, body, communication_type)
 
 
@@ -47,7 +50,7 @@ _COLUMNS = [_AGE if name == "age" else table.c[name] for name in OutboundMessage
 
 
 class Outbox:
-    """Every change is a compare-and-set on the message as its caller has seen it."""
+    """Changes are compare-and-set on the message as the caller saw it: `seen` must still be stored."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,7 +61,7 @@ class Outbox:
         return None if row is None else OutboundMessage(*row)
 
     def get(self, message_id: int) -> OutboundMessage | None:
-        """None when its account was deleted for good meanwhile."""
+        """None when its account has been deleted with its rows."""
         with self._database.transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(table.c.id == message_id)).one_or_none()
         return None if row is None else OutboundMessage(*row)
@@ -73,7 +76,7 @@ class Outbox:
         body: str,
         communication_type: str,
     ) -> OutboundMessage:
-        """The row of this key: a new one, or the one of whoever came first."""
+        """Insert a message unless its idempotency key exists; returns the stored one either way."""
         values = {
             "idempotency_key": key,
             "account_id": account_id,
@@ -89,16 +92,16 @@ class Outbox:
             return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one())
 
     def others(self, message: OutboundMessage) -> list[OutboundMessage]:
-        """What else was to be sent to the same conversation through us."""
+        """The other messages to the same conversation."""
         same = (table.c.account_id == message.account_id) & (table.c.conversation_id == message.conversation_id)
         with self._database.transaction() as connection:
             rows = connection.execute(select(*_COLUMNS).where(same, table.c.id != message.id))
             return [OutboundMessage(*row) for row in rows]
 
     def hold(self, seen: OutboundMessage, seconds: float, lease: datetime | None = None) -> datetime | None:
-        """A lease, or a longer one, for whoever is to send this message; None when another holds it.
+        """Take or extend the lease on sending this message; returns its end, or None while another process holds it.
 
-        It spares turns, no more: the fence is `begin`.
+        The lease only saves send slots; `begin` is the fence.
         """
         is_free = or_(
             table.c.claimed_until.is_(None),
@@ -111,9 +114,9 @@ class Outbox:
             return connection.execute(statement.returning(table.c.claimed_until)).scalar_one_or_none()
 
     def begin(self, seen: OutboundMessage, ids_before: set[int], *, patience: float) -> OutboundMessage | None:
-        """The fence: who gets the message may ask Hostaway to send it, once. None for everybody else.
+        """The fence: the caller who gets the message may ask Hostaway to send it, once; all others get None.
 
-        Durable before Hostaway is asked: whoever finds it later knows that it may have been sent.
+        The attempt is durable before the request: a later process knows that the message may have been sent.
         """
         values = {
             "id": seen.id,
@@ -129,11 +132,11 @@ class Outbox:
             return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one())
 
     def record_outcome(self, seen: OutboundMessage, status: str, error: str) -> None:
-        """What came of an attempt, or kept it from its beginning."""
+        """Record how an attempt ended, or why none could begin."""
         self._change(seen, {"status": status, "error": error, "claimed_until": None})
 
     def take_back(self, begun: OutboundMessage, before: OutboundMessage, error: str) -> OutboundMessage | None:
-        """The attempt was surely not accepted: the message is what it was before. None when somebody settled it."""
+        """Undo an attempt that Hostaway certainly refused; None when another process changed the message meanwhile."""
         status = "unclear" if before.is_unclear else "pending"
         values = {"status": status, "attempted_at": before.attempted_at, "error": error, "claimed_until": None}
         self._change(begun, values)
@@ -141,7 +144,10 @@ class Outbox:
         return now if now is not None and (now.status, now.attempts) == (status, begun.attempts) else None
 
     def record_sent(self, message: OutboundMessage, sent_id: int) -> OutboundMessage:
-        """Hostaway said so. That outdoes another key's claim of the same message, which was a guess by its text."""
+        """Record the id that Hostaway answered with.
+
+        It overrides the claim of another key to the same message, which was a guess by its text.
+        """
         guess = (table.c.account_id == message.account_id) & (table.c.message_id == sent_id)
         with self._database.transaction() as connection:
             lost = {"status": "unclear", "message_id": None, "sent_at": None}
@@ -150,7 +156,7 @@ class Outbox:
             return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == message.id)).one())
 
     def claim(self, message: OutboundMessage, sent_id: int) -> OutboundMessage | None:
-        """It was found at Hostaway. None when another key has claimed that one, or this message is settled."""
+        """Record a message that was found at Hostaway; None when another key has it, or this one is not unclear."""
         is_open = table.c.status.in_(_UNCLEAR)
         try:
             with self._database.transaction() as connection:

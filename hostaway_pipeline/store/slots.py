@@ -1,6 +1,6 @@
-"""The rate limiter: permissions (slots) kept in Postgres, one queue per account and one per outgoing IP address.
+"""The rate limiter: gives slots, each the permission for one request, per account and per outgoing IP address.
 
-Satisfies client.ports.RateLimiter for any number of threads and processes. No connection is held while sleeping.
+Satisfies client.ports.RateLimiter for all threads and processes: slots are in Postgres. Sleeps without a connection.
 """
 
 import math
@@ -14,23 +14,23 @@ from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database, query
 
 Sleep = Callable[[float], None]
-# What may lie between the moment of a slot and the moment the server counts: waking up, the way, its own stalls.
+# Time between a slot and its request being counted by the server: waking up, network, stalls.
 MARGIN_SECONDS = 0.3
-# A sleeper that wakes up later than this has lost its turn: a late request would crowd the next window.
+# A caller that wakes up later than this takes a new slot: its late request would overfill the next window.
 _LATEST_START = 0.2
-# A learned pace rises after so long without a 429; each try at a server that is really slower costs one pause.
+# A learned pace rises after this time without a 429; if the server really is that slow, each rise costs one pause.
 _QUIET_SECONDS = 300
-# So long after interactive work this share of a limit is kept free for more of it.
+# For this time after interactive work, this share of a limit is kept free for more of it.
 _INTERACTIVE_SECONDS, _INTERACTIVE_SHARE = 60, 0.1
-# Hostaway allows so many sent messages per account.
+# Hostaway's limit of sent messages per account.
 SENDS = RateLimit(30, 60)
-# What Hostaway published until 2026-08: no 429 can tell that less is allowed.
+# The limits that Hostaway published until 2026-08: no learned pace falls below them.
 _SLOWEST_IP, _SLOWEST_ACCOUNT = RateLimit(15, 10), RateLimit(20, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """`used` requests of `allowed` in the newest window; `allowed` is the learned pace where that is lower."""
+    """`used` of `allowed` requests in the newest window; `allowed` is the learned pace where that is lower."""
 
     scope: str
     used: int
@@ -40,9 +40,9 @@ class ScopeState:
 
 
 class Slots:
-    """`ip` and `account` are the limits that Hostaway enforces; the margin is kept on top of their windows.
+    """`ip` and `account` are Hostaway's limits; MARGIN_SECONDS is added to their windows.
 
-    `interactive`: somebody waits for the answer, so its requests go ahead of what waits in the background.
+    `interactive`: somebody waits for the answer, so its requests go ahead of background requests that wait.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Slots:
         self._statement = "take_interactive_slot" if interactive else "take_slot"
 
     def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
-        """Wait for the account's slot first, then for the IP's; returns the moment of sending, by the database's clock.
+        """Wait for a slot of the account, then of the IP; returns the time of sending, by the database's clock.
 
-        In this order an account at its limit holds no permission of the IP that others could use. A paused scope means
-        minutes: `sleep` may end them by an exception.
+        In this order an account at its limit holds no slot of the IP that others could use. A paused scope may mean
+        minutes, which `sleep` may end with an exception.
         """
         account = _account_scope(account_id)
         while True:
@@ -71,7 +71,7 @@ class Slots:
                 return actual
 
     def record_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
-        """A request that was sent at this slot was answered 429: all wait, and the pace falls to what it tells."""
+        """After a 429 for the request of this slot: pause all processes until `until`, and lower the pace."""
         limits = (self._account, self._ip)
         slowest = (_SLOWEST_ACCOUNT, _SLOWEST_IP)
         self._run(
@@ -87,24 +87,24 @@ class Slots:
         )
 
     def acquire_send(self, account_id: int, sleep: Sleep = time.sleep) -> None:
-        """Wait until one more message may be sent for this account; its request's own slot comes after that."""
+        """Wait until one more message may be sent for this account. Its request needs a slot of `acquire` as well."""
         _, wait = self._take(_send_scope(account_id), SENDS)
         _wait(wait, sleep)
 
     def record_send_refusal(self, account_id: int, sent_at: datetime, until: datetime | None) -> None:
-        """Somebody else sends for this account, too: nobody of ours does before `until`, and reads go on."""
+        """After a 429 for a sent message: another program sends for this account. Pause sending, not reading."""
         values = {"scopes": [_send_scope(account_id)], "limits": [SENDS.requests], "floors": [SENDS.requests]}
         self._run("slow_down", values | {"window": SENDS.seconds, "sent_at": sent_at, "until": until})
 
     def states(self) -> list[ScopeState]:
-        """Every scope that was used within its window, busiest first."""
-        found: list[ScopeState] = []
+        """Every known scope of this IP and of the accounts, busiest first."""
+        states: list[ScopeState] = []
         with self._database.unsynced() as cursor:
             for limit, pattern in ((self._ip, self._ip_scope), (self._account, "account:%")):
                 values = {"pattern": pattern, "window": limit.seconds, "limit": limit.requests}
                 rows = cursor.execute(query("scope_states"), values).fetchall()
-                found += [ScopeState(scope, used, allowed, limit, until) for scope, used, allowed, until in rows]
-        return found
+                states += [ScopeState(scope, used, allowed, limit, until) for scope, used, allowed, until in rows]
+        return states
 
     def _take(self, scope: str, limit: RateLimit) -> tuple[datetime, float]:
         window = limit.seconds + MARGIN_SECONDS
@@ -120,16 +120,16 @@ class Slots:
         return slot_at, wait
 
     def _run(self, name: str, values: dict[str, Any]) -> Any:
-        # Losing the last permissions in a server crash costs nothing, waiting for the disk at each would.
+        # A server crash may lose the newest slots, which is harmless; waiting for the disk at each slot is not.
         with self._database.unsynced() as cursor:
             cursor.execute(query(name), values)
             return cursor.fetchone() if cursor.description else None
 
 
 class SendSlots:
-    """The limiter of a message's request whose turn has come (`acquire_send`): satisfies client.ports.RateLimiter.
+    """The rate limiter of a client that sends one message after `acquire_send`; satisfies client.ports.RateLimiter.
 
-    What is to be looked up comes between turn and slot: a turn may be minutes away, and a slot must be used at once.
+    Look-ups come between the two waits: the first may take minutes, and a slot must be used at once.
     """
 
     def __init__(self, slots: Slots) -> None:
@@ -151,12 +151,12 @@ def _send_scope(account_id: int) -> str:
 
 
 def _floor(limit: RateLimit, slowest: RateLimit) -> int:
-    """The slowest limit, for this limit's window."""
+    """The requests of the slowest limit, converted to this limit's window."""
     return min(limit.requests, math.ceil(slowest.requests * limit.seconds / slowest.seconds))
 
 
 def _wait(seconds: float, sleep: Sleep) -> float:
-    """Returns how much too late it woke up, in seconds."""
+    """Sleep; returns how many seconds too late it woke up."""
     if seconds <= 0:
         return 0.0
     end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""The history of syncs: one row each, from its start on, so that a run that died is seen as such."""
+"""The history of syncs: one row per run, inserted at its start, so that a run that died is recognised."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hostaway_pipeline.store.schema import accounts, sync_runs
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """Conversations that were read after `baseline_at` need not be read again by this run."""
+    """A run in progress. It need not read conversations that were read after `baseline_at`."""
 
     id: int
     started_at: datetime
@@ -23,10 +23,12 @@ class StartedRun:
 
 
 def require_run(cursor: psycopg.Cursor[Any], run_id: int) -> None:
-    """In the transaction that writes. Raises AccountError when the account was removed, SyncInProgress when another
-    process took over because this one's lock had been lost."""
-    found = cursor.execute(query("require_run"), {"run_id": run_id}).fetchone()
-    is_running, is_active = found or (False, False)
+    """The fence, called in each transaction that writes.
+
+    Raises AccountError when the account was removed, SyncInProgress when this process lost its lock to another one.
+    """
+    row = cursor.execute(query("require_run"), {"run_id": run_id}).fetchone()
+    is_running, is_active = row or (False, False)
     if not is_active:
         raise AccountError("the account was removed while it was being synced")
     if not is_running:
@@ -36,15 +38,17 @@ def require_run(cursor: psycopg.Cursor[Any], run_id: int) -> None:
 
 
 class SyncRuns:
+    """Records the start and the end of each sync."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def start(
         self, account_id: int, *, mode: str, source: str, dagster_run_id: str | None, entities: Iterable[str]
     ) -> StartedRun:
-        """Record a start, under the account's lock: whatever is still marked as running has died."""
+        """Record a start, under the account's lock: runs that are still marked as running have died."""
         mine = sync_runs.c.account_id == account_id
-        died = (
+        end_dead_runs = (
             update(sync_runs)
             .where(mine, sync_runs.c.status == "running")
             .values(status="interrupted", finished_at=func.now(), error="the process ended before the sync did")
@@ -63,7 +67,7 @@ class SyncRuns:
             .returning(sync_runs.c.id, sync_runs.c.started_at, sync_runs.c.baseline_at)
         )
         with self._database.transaction() as connection:
-            connection.execute(died)
+            connection.execute(end_dead_runs)
             connection.execute(
                 update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None, next_mode=None)
             )
@@ -79,7 +83,7 @@ class SyncRuns:
         entities: Mapping[str, Any],
         error: str | None,
     ) -> None:
-        """A run that was ended by somebody else stays as that one left it."""
+        """Record the end, unless another process has ended the run already."""
         values = {
             "status": status,
             "api_calls": api_calls,
@@ -96,7 +100,7 @@ class SyncRuns:
 
 
 def _unfinished_baseline(account_id: int, mode: str) -> ScalarSelect[datetime]:
-    """Where the newest read of the messages ended early, the next one goes on from its baseline, for a day at most."""
+    """The baseline of the newest run that read messages, if it ended early less than a day ago: to resume from it."""
     newest = (
         select(sync_runs.c.status, sync_runs.c.baseline_at)
         .where(

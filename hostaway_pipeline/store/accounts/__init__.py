@@ -1,1 +1,1 @@
-"""What is kept per account: its credentials, its token, its webhook."""
+"""Stores accounts: their credentials, tokens and webhooks."""

@@ -1,4 +1,4 @@
-"""The accounts that are synced. Their secrets pass through the keyring on the way in and out."""
+"""Stores the accounts that are synced. Client secrets are encrypted with the keyring before they are stored."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps, sync
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What may be shown of an account: never a secret."""
+    """An account without its secrets."""
 
     account_id: int
     customer_id: UUID
@@ -56,7 +56,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccountOverview:
-    """One line of `accounts list`. `rows` counts live rows per entity; the last run may be None."""
+    """One line of `accounts list`. `rows`: live rows per entity; `last_status` is None when no sync has run."""
 
     account: Account
     rows: dict[str, int]
@@ -64,7 +64,7 @@ class AccountOverview:
     last_error: str | None
 
 
-_GONE_WITH_REMOVAL = (
+_CLEARED_AT_REMOVAL = (
     "client_secret",
     "access_token",
     "token_expires_at",
@@ -84,19 +84,21 @@ def secret_place(column: str, account_id: int) -> Place:
 
 
 class Accounts:
+    """Adds, changes, lists and removes accounts, and records how their syncs end."""
+
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
 
     def require_absent(self, account_id: int) -> None:
-        """Raises AccountError when it is there and active: `add` would, but only once Hostaway has been asked."""
+        """Raises AccountError when the account is active, as `add` would, but before Hostaway is asked for a token."""
         if any(account.account_id == account_id for account in self.active()):
             raise _exists(account_id)
 
     def add(self, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool) -> Account:
-        """A new account, or one that was removed and comes back with its rows. `is_due`: a sync may start by itself.
+        """Insert an account, or bring back a removed one with its rows. `is_due`: schedule a sync now.
 
-        Raises AccountError when the account is there and active.
+        Raises AccountError when the account is active.
         """
         values: dict[str, Any] = {
             "client_secret": self._keyring.encrypt(secret, secret_place("client_secret", account_id)),
@@ -124,7 +126,7 @@ class Accounts:
         return Account(*found)
 
     def change_secret(self, account_id: int, secret: str) -> None:
-        """A secret that Hostaway has accepted: what failed with the old one may be tried again at once."""
+        """Store a secret that Hostaway has accepted, and close the circuit breaker."""
         sealed = self._keyring.encrypt(secret, secret_place("client_secret", account_id))
         self._change(account_id, {"client_secret": sealed, "failures": 0, "paused_until": None})
 
@@ -153,7 +155,7 @@ class Accounts:
             return [Account(*row) for row in connection.execute(select(*_SHOWN).where(is_due))]
 
     def overview(self, account_id: int | None = None) -> list[AccountOverview]:
-        """Of all accounts, removed ones included, or of one."""
+        """All accounts, removed ones included, or one of them, with the numbers of their rows and their last runs."""
         with self._database.transaction() as connection:
             found = connection.execute(
                 select(*_SHOWN).where(_is(accounts.c.account_id, account_id)).order_by(accounts.c.account_id)
@@ -184,29 +186,29 @@ class Accounts:
         ]
 
     def ask_for_sync(self, account_id: int, mode: str | None = None) -> None:
-        """Let a sync start by itself, now."""
+        """Schedule a sync now."""
         with self._database.transaction() as connection:
             chosen = accounts.c.account_id == account_id
             connection.execute(update(accounts).where(chosen).values(next_due_at=func.now(), next_mode=mode))
 
     def remove(self, account_id: int, *, hard: bool) -> None:
-        """Stop syncing; with `hard`, delete the account and its rows everywhere.
+        """Stop syncing and forget the secrets; with `hard`, delete the account and its rows from every table.
 
-        A sync that is under way ends at its next write. A hard removal that was cut off goes on when it is repeated.
+        A running sync ends at its next write. A hard removal that was interrupted goes on when it is repeated.
         """
-        gone = dict.fromkeys(_GONE_WITH_REMOVAL) | {"is_active": False, "updated_at": func.now()}
+        cleared = dict.fromkeys(_CLEARED_AT_REMOVAL) | {"is_active": False, "updated_at": func.now()}
         ended = {"status": "interrupted", "finished_at": func.now(), "error": "the account was removed"}
         with self._database.transaction() as connection:
-            removed = update(accounts).where(accounts.c.account_id == account_id).values(gone)
+            removed = update(accounts).where(accounts.c.account_id == account_id).values(cleared)
             if connection.execute(removed).rowcount == 0:
                 raise AccountError(f"account {account_id} is not known")
-            under_way = (sync_runs.c.account_id == account_id) & (sync_runs.c.status == "running")
-            connection.execute(update(sync_runs).where(under_way).values(ended))
+            is_running = (sync_runs.c.account_id == account_id) & (sync_runs.c.status == "running")
+            connection.execute(update(sync_runs).where(is_running).values(ended))
         if hard:
             delete_account(self._database, account_id)
 
     def mark_failed(self, account_id: int, *, pause: timedelta | None) -> None:
-        """Count a failure in a row, and leave the account alone for a while."""
+        """Count one more failure in a row; with `pause`, open the circuit breaker for that time."""
         until = None if pause is None else func.now() + pause
         with self._database.transaction() as connection:
             connection.execute(
@@ -216,9 +218,9 @@ class Accounts:
             )
 
     def mark_synced(self, account_id: int) -> None:
-        """Set last_sync_at to the oldest of the four lists' newest complete sweeps, once all four have one.
+        """Set last_sync_at to the oldest of the four entities' newest complete sweeps, once all four have one.
 
-        A sweep that held deletions back was not believed: it proves nothing either.
+        A sweep that held deletions back does not count: its list was not believed.
         """
         finished = (
             select(func.min(sweeps.c.finished_at))

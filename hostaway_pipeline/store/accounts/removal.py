@@ -1,4 +1,4 @@
-"""Deleting an account for good: its rows in batches, so that no transaction holds much for long; its own row last."""
+"""Deletes an account with its rows: in batches, so that no transaction locks many rows for long; its own row last."""
 
 from functools import partial
 
@@ -11,19 +11,19 @@ _BATCH = 5_000
 
 
 def delete_account(database: Database, account_id: int) -> None:
-    """The account is inactive already, so that nobody begins to add rows; what somebody still adds goes with its row.
+    """Delete an inactive account. Rows that a running sync still adds are deleted with the account's row, by cascade.
 
-    Repeating it goes on where it was cut off.
+    Repeat it after an interruption: it deletes what is left.
     """
     for table in metadata.sorted_tables:
         if table is not accounts and "account_id" in table.c:
-            while database.run(partial(_delete_some, table=table, account_id=account_id)) == _BATCH:
+            while database.run(partial(_delete_batch, table=table, account_id=account_id)) == _BATCH:
                 pass
     database.run(lambda connection: connection.execute(delete(accounts).where(accounts.c.account_id == account_id)))
 
 
-def _delete_some(connection: Connection, table: Table, account_id: int) -> int:
-    """How many rows went; found by their place in the table, for not every table has a key of one column."""
+def _delete_batch(connection: Connection, table: Table, account_id: int) -> int:
+    """Returns how many rows were deleted. Finds them by ctid, because some tables have keys of several columns."""
     place: ColumnElement[str] = literal_column("ctid")
     some = select(place).select_from(table).where(table.c.account_id == account_id).limit(_BATCH)
     return connection.execute(delete(table).where(place.in_(some))).rowcount

@@ -1,6 +1,6 @@
-"""Secrets at rest as a whole: the check at a start, and rotation to the active key.
+"""Checks the encryption keys at a start, and re-encrypts all stored secrets with the active key.
 
-The columns that hold secrets are listed once, here; single values are read and written where they are used.
+The columns that hold secrets are listed here; single secrets are read and written where they are used.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _BATCH = 200
 
 @dataclass(slots=True)
 class Rotation:
-    """Values, not rows. `failures` name the place and the reason, never a value."""
+    """Numbers of secrets, not of rows. `failures` name the place and the reason, never a secret."""
 
     rotated: int = 0
     skipped: int = 0
@@ -33,12 +33,14 @@ class Rotation:
 
 
 class Secrets:
+    """All stored secrets, and a canary for each key that has encrypted one: a known text encrypted with it."""
+
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
 
     def check(self) -> None:
-        """Raises KeyringError naming the key that is missing or wrong; records a canary for a new active key."""
+        """Raises KeyringError naming the key that is missing or wrong; stores a canary for a new active key."""
         with self._database.transaction() as connection:
             self._verify(connection)
             active = self._keyring.active_id
@@ -46,7 +48,7 @@ class Secrets:
             connection.execute(insert(key_canaries).values(values).on_conflict_do_nothing())
 
     def verify(self) -> None:
-        """The same without recording anything."""
+        """Check without storing anything."""
         with self._database.transaction() as connection:
             self._verify(connection)
 
@@ -63,17 +65,17 @@ class Secrets:
             )
 
     def rotate(self, *, dry_run: bool = False) -> Iterator[Rotation]:
-        """Re-encrypt everything with the active key, in batches of accounts, and encrypt what is still in clear.
+        """Re-encrypt all secrets with the active key, in batches of accounts, and encrypt those still in plain text.
 
-        Yields the running totals after each batch. Once nothing needs an older key, its canary goes, so that it may
-        leave the setting. Running it again is harmless.
+        Yields the running totals after each batch. When no secret needs an older key any more, its canary is deleted,
+        and the key may be removed from the setting. Rotation may be repeated.
         """
         total, last = Rotation(), -(2**63)
         while True:
             with self._database.transaction() as connection:
                 rows = _batch(connection, last)
                 for row in rows:
-                    changes = self._rotated(row, total)
+                    changes = self._reencrypt(row, total)
                     if changes and not dry_run:
                         chosen = accounts.c.account_id == row["account_id"]
                         connection.execute(update(accounts).where(chosen).values(**changes))
@@ -82,10 +84,10 @@ class Secrets:
             last = rows[-1]["account_id"]
             yield total
         if not dry_run and not total.failures:
-            self._forget_old_keys()
+            self._delete_old_canaries()
         yield total
 
-    def _rotated(self, row: dict[str, Any], total: Rotation) -> dict[str, str]:
+    def _reencrypt(self, row: dict[str, Any], total: Rotation) -> dict[str, str]:
         changes: dict[str, str] = {}
         for column in SECRET_COLUMNS:
             stored = row[column]
@@ -105,13 +107,13 @@ class Secrets:
                 total.rotated += 1
         return changes
 
-    def _forget_old_keys(self) -> None:
+    def _delete_old_canaries(self) -> None:
         with self._database.transaction() as connection:
             connection.execute(delete(key_canaries).where(key_canaries.c.key_id != self._keyring.active_id))
 
 
 def is_in_use(database: Database) -> bool:
-    """Whether any key was ever used with this database; false before the first migration."""
+    """Whether any key has been used with this database; False before the first migration."""
     with database.transaction() as connection:
         exists = connection.execute(select(func.to_regclass(str(key_canaries)))).scalar_one() is not None
         return exists and bool(_canaries(connection))

@@ -1,4 +1,4 @@
-"""The webhook of each account: its credentials, encrypted, and what Hostaway last told about the registration."""
+"""Stores each account's webhook: its encrypted credentials, and the registration as Hostaway last reported it."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LOGIN_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What Hostaway may show us in the name of one account."""
+    """The login and password with which Hostaway delivers the events of one account."""
 
     account_id: int
     login: str
@@ -31,7 +31,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SealedCredential:
-    """As it is stored: `sealed` is the encrypted password, and changes whenever the password does."""
+    """A stored credential. `sealed` is the encrypted password; `place` is its column, which the encryption binds."""
 
     account_id: int
     login: str
@@ -41,7 +41,10 @@ class SealedCredential:
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """What may be shown. `is_enabled` as Hostaway told at `checked_at`; `heard_at`: the newest event that came."""
+    """The registration without secrets. `is_enabled`: as Hostaway reported at `checked_at`.
+
+    `heard_at`: when the newest event came; `log_id`: the newest past delivery that was checked.
+    """
 
     webhook_id: int | None
     is_enabled: bool | None
@@ -51,43 +54,45 @@ class WebhookState:
 
 
 class Webhooks:
+    """Finds, creates and rotates webhook credentials, and records registrations."""
+
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
 
     def find(self, logins: list[str]) -> list[SealedCredential]:
-        """Those of these logins that open the door, the ones that are being rotated out included; one round trip."""
+        """The valid credentials with these logins, including those being rotated out, in one round trip."""
         values = {"logins": logins}
         try:
             return self._find(values)
-        except DatabaseUnavailable:  # a connection that the server closed meanwhile shows at its next use only
+        except DatabaseUnavailable:  # a pooled connection may have been closed by the server
             return self._find(values)
 
     def _find(self, values: dict[str, Any]) -> list[SealedCredential]:
         with self._database.statement() as cursor:
             return [SealedCredential(*row) for row in cursor.execute(query("webhook_logins"), values)]
 
-    def unseal(self, found: SealedCredential) -> Credential:
-        """Raises KeyringError, which names the account."""
-        return self._opened(found.account_id, found.place, found.login, found.sealed)
+    def unseal(self, credential: SealedCredential) -> Credential:
+        """Decrypt the password. Raises KeyringError, which names the account."""
+        return self._unseal(credential.account_id, credential.place, credential.login, credential.sealed)
 
     def ensure_credential(self, account_id: int) -> Credential:
-        """The account's present login and password, made when there are none."""
+        """The account's current login and password; creates them when there are none."""
         with self._database.transaction() as connection:
-            return self._present(connection, account_id)
+            return self._ensure_credential(connection, account_id)
 
     def rotate(self, account_id: int, overlap: timedelta) -> Credential:
-        """A new login and password; the present ones stay valid for `overlap`, for deliveries that are on their way."""
+        """Create a new login and password; the current ones stay valid for `overlap`, for deliveries in flight."""
         fresh = _new_credential(account_id)
         place = secret_place("webhook_previous_password", account_id)
         with self._database.transaction() as connection:
-            present = self._present(connection, account_id)
+            current = self._ensure_credential(connection, account_id)
             previous = {
-                "webhook_previous_login": present.login,
-                "webhook_previous_password": self._keyring.encrypt(present.password, place),
+                "webhook_previous_login": current.login,
+                "webhook_previous_password": self._keyring.encrypt(current.password, place),
                 "webhook_previous_until": func.now() + overlap,
             }
-            _change(connection, account_id, self._sealed(fresh) | previous)
+            _update(connection, account_id, self._seal(fresh) | previous)
         return fresh
 
     def state(self, account_id: int) -> WebhookState:
@@ -104,43 +109,44 @@ class Webhooks:
             return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one())
 
     def record_registration(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
-        """What Hostaway tells of our registration just now."""
+        """Record what Hostaway reports about our registration now; `webhook_id` None: there is none."""
         values = {"webhook_id": webhook_id, "webhook_enabled": is_enabled, "webhook_checked_at": func.now()}
-        self._update(account_id, values)
+        self._change(account_id, values)
 
     def advance_log_id(self, account_id: int, newest_id: int) -> None:
-        self._update(account_id, {"webhook_log_id": func.greatest(accounts.c.webhook_log_id, newest_id)})
+        """Record that past deliveries up to this one were checked."""
+        self._change(account_id, {"webhook_log_id": func.greatest(accounts.c.webhook_log_id, newest_id)})
 
-    def _update(self, account_id: int, values: dict[str, Any]) -> None:
+    def _change(self, account_id: int, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:
-            _change(connection, account_id, values)
+            _update(connection, account_id, values)
 
-    def _present(self, connection: Connection, account_id: int) -> Credential:
-        """Under the row's lock until the end of the transaction."""
+    def _ensure_credential(self, connection: Connection, account_id: int) -> Credential:
+        """Locks the account's row until the transaction ends."""
         c = accounts.c
         chosen = select(c.webhook_login, c.webhook_password).where(c.account_id == account_id).with_for_update()
         row = connection.execute(chosen).one()
         if row.webhook_login is not None and row.webhook_password is not None:
-            return self._opened(account_id, "webhook_password", row.webhook_login, row.webhook_password)
+            return self._unseal(account_id, "webhook_password", row.webhook_login, row.webhook_password)
         fresh = _new_credential(account_id)
-        _change(connection, account_id, self._sealed(fresh))
+        _update(connection, account_id, self._seal(fresh))
         return fresh
 
-    def _sealed(self, credential: Credential) -> dict[str, Any]:
+    def _seal(self, credential: Credential) -> dict[str, Any]:
         place = secret_place("webhook_password", credential.account_id)
         return {
             "webhook_login": credential.login,
             "webhook_password": self._keyring.encrypt(credential.password, place),
         }
 
-    def _opened(self, account_id: int, column: str, login: str, sealed: str) -> Credential:
+    def _unseal(self, account_id: int, column: str, login: str, sealed: str) -> Credential:
         return Credential(account_id, login, self._keyring.decrypt(sealed, secret_place(column, account_id)))
 
 
-def _change(connection: Connection, account_id: int, values: dict[str, Any]) -> None:
+def _update(connection: Connection, account_id: int, values: dict[str, Any]) -> None:
     connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(**values))
 
 
 def _new_credential(account_id: int) -> Credential:
-    """The login names no account: whoever guesses at the door learns nothing."""
+    """The login does not name the account, so that guessing logins reveals nothing."""
     return Credential(account_id, secrets.token_hex(_LOGIN_BYTES), secrets.token_urlsafe(_PASSWORD_BYTES))

@@ -1,1 +1,1 @@
-"""The copy of Hostaway: everything that writes or reads listings, reservations, conversations and messages."""
+"""Reads and writes the copy of Hostaway: listings, reservations, conversations and messages."""

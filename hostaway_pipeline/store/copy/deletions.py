@@ -1,4 +1,4 @@
-"""Tombstones within a day's budget, which all runs and both journeys spend together."""
+"""Sets tombstones within a daily budget per account and entity, which pull and push share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from hostaway_pipeline.store.schema import deletion_budgets
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """How many tombstones were set; ids that were held back, and why."""
+    """The number of tombstones set; the ids that were held back, and the reason."""
 
     deleted: int = 0
     held_back: frozenset[int] = frozenset()
@@ -23,11 +23,11 @@ class Marked:
 
 
 class Deletions:
-    """The tombstones of one transaction in one table of an account. Holds the day's budget until the transaction ends.
+    """The tombstones of one transaction in one table of an account. Locks the day's budget until the transaction ends.
 
-    Make it before anything else locks rows of the table: who marks has the budget's row first and the others after it,
-    so that two who delete wait for each other instead of deadlocking. `asked_at`: as for `mark_deleted`. A dry run
-    leaves the budget as it was.
+    Create it before the transaction locks rows of the table: every deletion locks the budget first and the rows after
+    it, so that two of them wait for each other instead of deadlocking. `asked_at`: as for `mark_deleted`. A dry run
+    does not change the budget.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Deletions:
         self._account_id = account_id
         self._asked_at = asked_at
         self._dry_run = dry_run
-        self._budget = self._opened(max_share)
+        self._budget = self._open_budget(max_share)
 
     def mark(self, groups: Sequence[frozenset[int]]) -> Marked:
-        """Each group as a whole or not at all."""
+        """Set the tombstones of the groups that fit the budget, each group as a whole or not at all."""
         ids = frozenset[int]().union(*self._budget.fitting(groups))
         held_back = frozenset[int]().union(*groups) - ids
         reason = self._budget.refusal(len(held_back)) if held_back else None
@@ -58,16 +58,16 @@ class Deletions:
         self._spend(deleted)
         return Marked(deleted, held_back, reason)
 
-    def _opened(self, max_share: float) -> Budget:
-        if max_share >= 1:  # somebody's decision, not a guess: it neither asks for the day's budget nor spends it
+    def _open_budget(self, max_share: float) -> Budget:
+        if max_share >= 1:  # an explicit decision: needs no budget, and spends none
             return Budget(live=0, marked=0, max_share=max_share)
         with self._connection.begin_nested() as step:
-            live, marked = self._locked()
+            live, marked = self._lock_budget()
             if self._dry_run:
                 step.rollback()
         return Budget(live, marked, max_share)
 
-    def _locked(self) -> tuple[int, int]:
+    def _lock_budget(self) -> tuple[int, int]:
         values = {"account_id": self._account_id, "entity": self._entity.name}
         cursor = driver(self._connection).cursor()
         row = cursor.execute(query("open_deletion_budget", self._entity.name), values).fetchone()

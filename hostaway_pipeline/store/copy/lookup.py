@@ -1,4 +1,4 @@
-"""Where a reservation's guest can be written to, as far as the tables know."""
+"""Finds accounts, conversations and messages by the ids of reservations and messages, in the tables only."""
 
 from sqlalchemy import select
 
@@ -7,11 +7,13 @@ from hostaway_pipeline.store.schema import accounts, conversations, messages, re
 
 
 class Lookup:
+    """Look-ups for sending a message to a reservation's guest."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def accounts_of_reservation(self, reservation_id: int) -> list[int]:
-        """Active accounts that have it; ids are Hostaway's, but nothing here forces them to be unique."""
+        """Active accounts that have this reservation; Hostaway's ids should be unique, but no constraint says so."""
         statement = (
             select(reservations.c.account_id)
             .join(accounts, accounts.c.account_id == reservations.c.account_id)
@@ -22,7 +24,7 @@ class Lookup:
             return list(connection.execute(statement).scalars())
 
     def conversation_of_reservation(self, account_id: int, reservation_id: int) -> int | None:
-        """Of several the one with the newest message."""
+        """The reservation's conversation; of several, the one that the guest wrote to last."""
         c = conversations.c
         newest = select(c.id).where(
             c.account_id == account_id, c.reservation_id == reservation_id, c.deleted_at.is_(None)
@@ -32,7 +34,7 @@ class Lookup:
             return connection.execute(ordered).scalar_one_or_none()
 
     def message_ids(self, account_id: int, conversation_id: int) -> set[int]:
-        """Of all messages of a conversation, deleted ones included."""
+        """Ids of all messages of a conversation, including deleted ones."""
         chosen = (messages.c.account_id == account_id) & (messages.c.conversation_id == conversation_id)
         with self._database.transaction() as connection:
             return set(connection.execute(select(messages.c.id).where(chosen)).scalars())

@@ -1,4 +1,4 @@
-"""The rows of one account: what a sync reads and writes, each call one transaction. A dry run writes nothing."""
+"""Reads and writes the rows of one account for a sync, one transaction per call. A dry run writes nothing."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -25,9 +25,10 @@ T = TypeVar("T")
 
 
 class PullWriter:
-    """Rows are keyed by this account: nothing here can touch another one's.
+    """Reads and writes only rows of this account.
 
-    `run_id`: the sync that writes. Nothing is written once another process has taken its place: see `require_run`.
+    `run_id`: the run of the sync. Raises SyncInProgress instead of writing once another process has replaced it, and
+    AccountError once the account was removed: see `require_run`.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class PullWriter:
         self.dry_run = dry_run
         self._owner = Owner(account_id, customer_id, trust, run_id)
         self._database = database
-        self._unwritten: dict[int, Unread] = {}  # conversations that a dry run saw and did not store
+        self._unwritten: dict[int, Unread] = {}  # conversations that a dry run would have stored
 
     def merge(self, entity: Entity, rows: Sequence[Row]) -> Counts:
         if self.dry_run and entity is CONVERSATIONS:
@@ -69,9 +70,9 @@ class PullWriter:
         asked_at: datetime,
         max_share: float = DEFAULT_DELETE_SHARE,
     ) -> tuple[int, SweepRecord]:
-        """Set a sweep's tombstones, all or none, and its record in one transaction; returns how many were set.
+        """Set a sweep's tombstones, all or none, and store its record; returns the number set and the record.
 
-        `asked_at`: when the pass began that did not show them. `max_share`: of the live rows, in a day.
+        `asked_at`: when the pass began that did not return them. `max_share`: of the live rows, per day.
         """
 
         def finish(connection: Connection) -> tuple[int, SweepRecord]:
@@ -88,7 +89,7 @@ class PullWriter:
         return self._write(finish)
 
     def finish_messages(self, record: SweepRecord) -> SweepRecord:
-        """Complete and store the record of a read of messages, which has no list with a count of its own."""
+        """Store the record of a read of messages, with counts from the conversations: messages have no list."""
 
         def finish(connection: Connection) -> SweepRecord:
             counted, here = threads.message_counts(connection, self.account_id)
@@ -135,9 +136,9 @@ class PullWriter:
         synced_at: datetime,
         max_share: float = DEFAULT_DELETE_SHARE,
     ) -> tuple[Counts, Marked]:
-        """Messages, their tombstones and "this conversation is read" become visible together or not at all.
+        """Merge messages, set their tombstones and mark conversations as read, in one transaction.
 
-        `missing`: messages that are proven to be gone, by conversation. One whose messages are held back is not read.
+        `missing`: ids of deleted messages, by conversation. A conversation with messages held back is not marked.
         """
         groups = {conversation: frozenset(ids) for conversation, ids in missing.items() if ids}
         read_rows = list(rows)
@@ -147,21 +148,21 @@ class PullWriter:
             counts = merge(connection, MESSAGES, read_rows, self._owner, is_read=True, dry_run=self.dry_run)
             marked = deletions.mark(list(groups.values())) if deletions else Marked()
             if not self.dry_run:
-                read = [one for one in reads if not groups.get(one.conversation.id, frozenset()) & marked.held_back]
-                threads.mark_read(connection, self.account_id, read, synced_at)
+                complete = [r for r in reads if not groups.get(r.conversation.id, frozenset()) & marked.held_back]
+                threads.mark_read(connection, self.account_id, complete, synced_at)
             return counts + Counts(deleted=marked.deleted), marked
 
         return self._write(apply)
 
     def mark_gone(self, entity: Entity, ids: Collection[int], *, asked_at: datetime, max_share: float) -> Marked:
-        """Tombstones of single objects, each of which two reads by its id did not find."""
+        """Set tombstones of single objects that two reads by id did not find."""
         if not ids:
             return Marked()
-        groups = [frozenset([one]) for one in ids]
+        groups = [frozenset([object_id]) for object_id in ids]
         return self._write(lambda c: self._deletions(c, entity, asked_at, max_share).mark(groups))
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        """In one transaction, behind the fence; again when another one got in its way."""
+        """Run `work` behind the fence, in one transaction; `Database.run` retries it after a conflict."""
 
         def fenced(connection: Connection) -> T:
             if self._owner.run_id is not None and not self.dry_run:

@@ -1,4 +1,7 @@
-"""What the push journey reads and writes of one account's rows: events settled in the transaction that applies them."""
+"""Reads and writes the rows of one account for the push journey.
+
+Events get their new status in the transaction that applies them, so that tables and inbox never disagree.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,17 +23,17 @@ from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.inbox import EventOutcome, hold_events, record_outcomes
 from hostaway_pipeline.store.schema import ENTITY_TABLES, conversations
 
-# Seconds until an event is looked at again whose object may not be marked as deleted today.
+# Seconds until an event is retried whose object may not be deleted today.
 _HELD_BACK = 3600.0
 
 
 @dataclass(slots=True)
 class ChangeSet:
-    """What some events come to. `rows` came by event, `reads` were read by id.
+    """The changes that some events lead to. `rows` came with events, `reads` were read by id.
 
-    `gone`: objects that two reads from `asked_at` on did not find; `gone_by`: the one of them that settles an event;
-    `held_back`: once applied, those that may not go today, and why. `doubted`: when other content was received that
-    Hostaway's clock makes older.
+    `gone`: objects that two reads since `asked_at` did not find; `gone_by`: such an object by the id of the event that
+    waits for its deletion; `held_back`: set by `apply`, objects that may not be deleted today, with the reason;
+    `doubted`: by row, when content was received that was discarded as older by Hostaway's clock.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in ENTITIES})
@@ -39,13 +42,13 @@ class ChangeSet:
     gone: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ENTITIES})
     held_back: dict[tuple[str, int], str] = field(default_factory=dict)
     gone_by: dict[int, tuple[str, int]] = field(default_factory=dict)
-    asked_at: datetime | None = None  # needed where something has gone
+    asked_at: datetime | None = None  # required when `gone` is not empty
     outcomes: list[EventOutcome] = field(default_factory=list)
     held: list[int] = field(default_factory=list)  # events that wait for a read
 
 
 class PushWriter:
-    """Rows are keyed by this account: no event of another one can touch them."""
+    """Reads and writes only rows of this account."""
 
     def __init__(
         self,
@@ -66,24 +69,27 @@ class PushWriter:
         return self._owner.trust
 
     def known(self, entity: Entity, ids: Collection[int]) -> dict[int, StoredObject]:
-        """What is stored of these objects; only of those that are."""
+        """What is stored of these objects, for those that are stored."""
         values = {"account_id": self.account_id, "entity": entity.name, "ids": list(ids)}
         with self._database.transaction() as connection:
             rows = driver(connection).cursor().execute(query("known_objects", entity.name), values).fetchall()
         return {row[0]: StoredObject(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:
-        """Those of these objects that are here and not deleted."""
+        """Those of these objects that are stored and not deleted."""
         with self._database.transaction() as connection:
             return self._alive(connection, entity, ids)
 
     def apply(self, changes: ChangeSet) -> dict[str, Counts]:
-        """Rows, tombstones, the markers that follow from messages, and the events' ends: all of it or nothing."""
-        counts = self._database.run(lambda connection: self._applied(connection, changes))
+        """Write rows, tombstones, moved markers and the events' outcomes in one transaction; returns counts per entity.
+
+        Sets `changes.held_back`.
+        """
+        counts = self._database.run(lambda connection: self._apply(connection, changes))
         return {name: count for name, count in counts.items() if count != Counts()}
 
-    def _applied(self, connection: Connection, changes: ChangeSet) -> dict[str, Counts]:
-        leaving = self._leaving(connection, changes.gone, changes.asked_at) if changes.asked_at else {}
+    def _apply(self, connection: Connection, changes: ChangeSet) -> dict[str, Counts]:
+        deletions_of = self._open_deletions(connection, changes.gone, changes.asked_at) if changes.asked_at else {}
         counts = {
             name: self._merge_events(connection, ENTITIES[name], changes.rows[name])
             + self._merge_reads(connection, ENTITIES[name], changes.reads[name])
@@ -95,18 +101,20 @@ class PushWriter:
         for name, heard_at in changes.doubted.items():
             mark_unsettled(driver(connection).cursor(), ENTITIES[name], self.account_id, heard_at)
         held_back = changes.held_back = {}
-        for name, (deletions, ids) in leaving.items():
-            marked = deletions.mark([frozenset([one]) for one in sorted(ids)])
+        for name, (deletions, ids) in deletions_of.items():
+            marked = deletions.mark([frozenset([object_id]) for object_id in sorted(ids)])
             counts[name] += Counts(deleted=marked.deleted)
-            held_back |= {(name, one): f"{name} {one} is not found, but {marked.reason}" for one in marked.held_back}
+            held_back |= {(name, i): f"{name} {i} is not found, but {marked.reason}" for i in marked.held_back}
         hold_events(connection, changes.held)
-        record_outcomes(connection, [_told(outcome, changes.gone_by, held_back) for outcome in changes.outcomes])
+        record_outcomes(
+            connection, [_postpone_held_back(outcome, changes.gone_by, held_back) for outcome in changes.outcomes]
+        )
         return counts
 
-    def _leaving(
+    def _open_deletions(
         self, connection: Connection, gone: Mapping[str, set[int]], asked_at: datetime
     ) -> dict[str, tuple[Deletions, set[int]]]:
-        """The live rows that are to go, by entity, each with its day's budget."""
+        """Lock the day's budgets; returns, by entity, the deletions and the ids of live rows to delete."""
         alive = {name: self._alive(connection, ENTITIES[name], ids) for name, ids in gone.items() if ids}
         share = self._max_delete_share
         return {
@@ -127,9 +135,9 @@ class PushWriter:
         return merge(connection, entity, rows, self._owner, is_read=True, confirms=True) if rows else Counts()
 
     def _moved_conversations(self, connection: Connection, messages: Sequence[Row]) -> list[Row]:
-        """The messages' conversations with their markers moved as Hostaway will have moved them.
+        """The messages' conversations, with their markers moved as Hostaway will have moved them.
 
-        They keep their source time: as soon as Hostaway itself tells of the conversation, that wins.
+        They keep their source time, so that whatever Hostaway returns of the conversation is newer.
         """
         by_conversation: dict[int, list[Row]] = {}
         for message in messages:
@@ -152,10 +160,10 @@ class PushWriter:
         return [(row[0], row[1], row[2]) for row in found]
 
 
-def _told(
+def _postpone_held_back(
     outcome: EventOutcome, gone_by: Mapping[int, tuple[str, int]], held_back: Mapping[tuple[str, int], str]
 ) -> EventOutcome:
-    """An event whose object was held back stays pending and says why; it is not its fault."""
+    """An event whose object was held back stays pending with the reason, and is no attempt."""
     reason = held_back.get(gone_by.get(outcome.id, ("", 0)))
     if reason is None:
         return outcome

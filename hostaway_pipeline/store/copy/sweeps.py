@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: tombstones, and the record of how complete it was."""
+"""Sets tombstones, and stores the record of each sweep: how complete it was and what it proved."""
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
@@ -16,7 +16,7 @@ from hostaway_pipeline.store.schema import ENTITY_TABLES, conversations, message
 
 @dataclass(frozen=True, slots=True)
 class SweepRecord:
-    """`reason` is set when the sweep is incomplete or rows were held back."""
+    """How one sweep of one entity ended. `reason` is set when it is incomplete or rows were held back."""
 
     entity: str
     started_at: datetime
@@ -25,8 +25,8 @@ class SweepRecord:
     seen_count: int
     held_back: int
     reason: str | None
-    known_until: datetime | None = None  # Hostaway's newest change among the rows seen
-    proven_at: datetime | None = None  # when its last pass began, if that was complete
+    known_until: datetime | None = None  # Hostaway's newest change among the rows that it saw
+    proven_at: datetime | None = None  # when its last pass began, if that pass was complete
 
 
 def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
@@ -38,10 +38,10 @@ def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[in
 def mark_deleted(
     connection: Connection, entity: Entity, account_id: int, ids: Collection[int], asked_at: datetime
 ) -> int:
-    """Set tombstones; returns how many rows were still alive. A conversation that comes back is read again.
+    """Set tombstones; returns how many rows were alive until now.
 
-    `asked_at`: when Hostaway was asked and did not show them. A row that was read or received since then is alive, and
-    so is every row that a complete sweep saw since then.
+    `asked_at`: when the request was made that did not return these rows. Rows that were read or received since then, or
+    that a complete sweep has seen since then, stay alive. A conversation that comes back is read again.
     """
     if not ids:
         return 0
@@ -65,7 +65,7 @@ def mark_deleted(
 
 
 def delete_messages_of_deleted_conversations(connection: Connection, account_id: int) -> int:
-    gone = (
+    is_left_behind = (
         (messages.c.account_id == account_id)
         & messages.c.deleted_at.is_(None)
         & (conversations.c.account_id == messages.c.account_id)
@@ -73,11 +73,11 @@ def delete_messages_of_deleted_conversations(connection: Connection, account_id:
         & conversations.c.deleted_at.is_not(None)
     )
     values = {"deleted_at": func.now(), "updated_at": func.now()}
-    return connection.execute(update(messages).where(gone).values(values)).rowcount
+    return connection.execute(update(messages).where(is_left_behind).values(values)).rowcount
 
 
 def known_until(connection: Connection, entity: Entity, account_id: int) -> datetime | None:
-    """Up to where by Hostaway's clock the last complete read has seen every change; None: there was none yet."""
+    """The time, by Hostaway's clock, up to which the last complete read saw every change; None before the first."""
     chosen = (sweeps.c.account_id == account_id) & (sweeps.c.entity == entity.name) & sweeps.c.is_complete
     return connection.execute(select(sweeps.c.known_until).where(chosen)).scalar_one_or_none()
 
@@ -89,7 +89,7 @@ def advance_known_until(connection: Connection, entity: Entity, account_id: int,
 
 
 def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen: AbstractSet[int]) -> int:
-    """How many rows of the table the sweep's count is to be compared with."""
+    """The number of rows in the table to compare the sweep's count with."""
     values = {"account_id": account_id, "seen": list(seen), "started_at": record.started_at}
     row = driver(connection).cursor().execute(query("live_rows", record.entity), values).fetchone()
     assert row is not None  # noqa: S101 (an aggregate always returns one row)

@@ -1,4 +1,4 @@
-"""Which conversations' messages have been read, and up to where: the state that lets a killed sync go on."""
+"""Stores which conversations' messages were read completely, so that a killed sync resumes where it stopped."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -13,12 +13,12 @@ from hostaway_pipeline.store.schema import conversations, messages
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A conversation to read, with its markers as they stand now."""
+    """A conversation to read, with its current markers."""
 
     id: int
     message_sent_at: datetime | None
     message_received_at: datetime | None
-    is_reread: bool = False  # no marker moved: its turn in the daily share
+    is_reread: bool = False  # no marker moved: it is part of the daily share
 
     @property
     def markers(self) -> tuple[datetime | None, datetime | None]:
@@ -27,7 +27,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A complete read: the conversation as it stood before, and how many messages Hostaway counted."""
+    """A complete read: the conversation as it was before, and how many messages Hostaway counted."""
 
     conversation: Unread
     count: int
@@ -36,14 +36,14 @@ class Read:
 def to_read(
     connection: Connection, account_id: int, *, read_before: datetime | None, reread_share: float
 ) -> list[Unread]:
-    """`read_before` None: only those whose markers moved or that never were read, and a daily share of the others."""
+    """Conversations to read. With `read_before`, also those last read before then: see conversations_to_read.sql."""
     values = {"account_id": account_id, "read_before": read_before, "reread_share": reread_share}
     cursor = driver(connection).cursor()
     return [Unread(*row) for row in cursor.execute(query("conversations_to_read"), values)]
 
 
 def read_markers(connection: Connection, account_id: int) -> dict[int, tuple[datetime | None, datetime | None]]:
-    """The markers of each conversation at its last complete read; only conversations that had one."""
+    """The markers of each conversation at its last complete read, for those that had one."""
     columns = (conversations.c.id, conversations.c.messages_read_sent_at, conversations.c.messages_read_received_at)
     chosen = (conversations.c.account_id == account_id) & conversations.c.messages_synced_at.is_not(None)
     return {row[0]: (row[1], row[2]) for row in connection.execute(select(*columns).where(chosen))}
@@ -65,7 +65,7 @@ def mark_read(connection: Connection, account_id: int, reads: Sequence[Read], sy
 def alive_messages(
     connection: Connection, account_id: int, ids: Collection[int], before: datetime
 ) -> dict[int, set[int]]:
-    """Ids of the live messages of these conversations, by conversation; what came since `before` is left out."""
+    """Ids of the live messages of these conversations, by conversation, without those that came after `before`."""
     columns = (messages.c.conversation_id, messages.c.id)
     chosen = (
         (messages.c.account_id == account_id)
@@ -81,7 +81,7 @@ def alive_messages(
 
 
 def message_counts(connection: Connection, account_id: int) -> tuple[int, int]:
-    """Messages as Hostaway counted them and as they are here, over the conversations that have not moved since."""
-    found = driver(connection).cursor().execute(query("message_counts"), {"account_id": account_id}).fetchone()
-    assert found is not None  # noqa: S101 (an aggregate always returns one row)
-    return int(found[0]), int(found[1])
+    """Messages that Hostaway counted, and live messages here, over settled conversations: see message_counts.sql."""
+    row = driver(connection).cursor().execute(query("message_counts"), {"account_id": account_id}).fetchone()
+    assert row is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(row[0]), int(row[1])

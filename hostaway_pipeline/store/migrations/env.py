@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that store/migrate.py hands over; there is no alembic.ini and no URL here."""
+"""Runs migrations on the connection that store/migrate.py passes in; there is no alembic.ini and no URL here."""
 
 from alembic import context
 

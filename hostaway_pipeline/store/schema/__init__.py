@@ -1,4 +1,4 @@
-"""The tables of schema `hostaway`, by subject. What migrations build must equal this, and a test says so."""
+"""The tables of schema `hostaway`, by subject. A test checks that the migrations build exactly these."""
 
 from hostaway_pipeline.store.schema.accounts import accounts
 from hostaway_pipeline.store.schema.base import SCHEMA, metadata

@@ -30,7 +30,7 @@ accounts = Table(
     Column("last_sync_at", Instant, comment="Since when the whole copy is known to be complete"),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("updated_at", Instant, nullable=False, server_default=func.now()),
-    # Who delivers is looked up by the login, for every login that somebody shows.
+    # Every delivery is authenticated by its login, and so is every guess.
     Index("accounts_webhook_login", "webhook_login", unique=True),
     Index("accounts_webhook_previous_login", "webhook_previous_login", unique=True),
 )

@@ -1,4 +1,4 @@
-"""What all tables share: the schema, the type of instants, the owner of a row."""
+"""The schema, the type of timestamps and the account_id column, which all tables share."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ Instant = DateTime(timezone=True)
 
 
 def account_id(**options: Any) -> Column[int]:
-    """The account that a row belongs to, and with which it is deleted for good."""
+    """The account that a row belongs to; deleting the account deletes the row."""
     return Column("account_id", BigInteger, ForeignKey(f"{SCHEMA}.accounts.account_id", ondelete="CASCADE"), **options)

@@ -1,4 +1,4 @@
-"""The four tables that analysts query, one row per object of Hostaway's."""
+"""The four tables that analysts query, one row per object at Hostaway."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ Index("conversations_reservation", conversations.c.account_id, conversations.c.r
 Index("messages_conversation", messages.c.account_id, messages.c.conversation_id)
 Index("messages_reservation", messages.c.account_id, messages.c.reservation_id)
 
-# Few rows are in doubt: the indexes are tiny. Messages are found by their conversation, which is what is read again.
+# Partial indexes stay tiny: few rows are in doubt. Messages are found by conversation, which is read again.
 for _table in (listings, reservations, conversations):
     Index(f"{_table.name}_unsettled", _table.c.account_id, postgresql_where=_table.c.unsettled_at.is_not(None))
 Index(

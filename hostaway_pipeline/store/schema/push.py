@@ -1,4 +1,4 @@
-"""The inbox of webhook events, and the messages that were sent through us."""
+"""The inbox of webhook events, and the messages that are sent through us."""
 
 from sqlalchemy import (
     ARRAY,

@@ -1,4 +1,4 @@
-"""What syncs leave behind and processes share: runs, sweeps, rate limiter scopes, key canaries, counters."""
+"""The state that syncs record and processes share: runs, sweeps, budgets, rate scopes, key canaries, counters."""
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Double, Identity, Index, Integer, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
