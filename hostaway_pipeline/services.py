@@ -1,4 +1,4 @@
-"""Services: everything that a use case may be given. wiring.py decides on which database, and with which keys."""
+"""Services: the parts that a use case may need, over one database. wiring.py chooses the database and the keys."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -30,17 +30,17 @@ from hostaway_pipeline.store.slots import SendSlots, Slots
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from hostaway_pipeline.store.telemetry import Telemetry
 
-# Requests need none while they are under way; sweeps, merges and locks of a few accounts do.
+# Enough for the sweeps, merges and locks of a few accounts; a request under way holds no connection.
 _CONNECTIONS = 16
-# Somebody waits, or an event does: one more try, and a look at the clock sooner than in the background.
+# For interactive calls, which a person or an event waits for: one retry, and shorter timeouts than in the background.
 _IMPATIENT = RetryPolicy(max_attempts=2, max_attempts_on_429=3, max_seconds=2.0)
 _IMPATIENT_SECONDS = 10.0
-# Who probes wants one answer, and who sends decides itself what may be sent again.
-_ONCE = RetryPolicy(max_attempts=1, max_attempts_on_429=1)
+# For probes, and for a sender, which decides itself whether to send again.
+ONE_ATTEMPT = RetryPolicy(max_attempts=1, max_attempts_on_429=1)
 
 
 class Services:
-    """One Settings, one database, and the parts on top of them, each built when it is first asked for."""
+    """The settings, the database, and the parts on top of them, each built at its first use."""
 
     def __init__(self, settings: Settings, database_url: str, load_keyring: Callable[[], Keyring]) -> None:
         self.settings = settings
@@ -52,7 +52,7 @@ class Services:
         self._is_aborted = threading.Event()
 
     def count_with(self, telemetry: Telemetry) -> None:
-        """Count where another one of this process does, on its connections."""
+        """Share the counters of another Services of this process, and its connections for them."""
         self.telemetry = telemetry
         self.database.on_statement = telemetry.record_statement
 
@@ -102,7 +102,7 @@ class Services:
         return self._slots(interactive=False)
 
     def abort(self) -> None:
-        """All clients of these services, present and future ones, are aborted; waits for an account's lock end, too."""
+        """Abort all clients of these services, present and future, and waits for an account's lock."""
         with self._clients_lock:
             self._is_aborted.set()
             clients = list(self._clients)
@@ -113,26 +113,26 @@ class Services:
         return self._client(account_id, self.slots, policy, self.settings.read_timeout)
 
     def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
-        """For what somebody waits for: goes ahead of the background, and gives up sooner; a probe at once."""
-        policy = _ONCE if is_probe else _IMPATIENT
+        """A client with priority over background work, which gives up sooner; a probe is not retried at all."""
+        policy = ONE_ATTEMPT if is_probe else _IMPATIENT
         return self._client(account_id, self._slots(interactive=True), policy, self._impatient_seconds)
 
     def sending_client(self, account_id: int) -> HostawayClient:
-        """For a message whose turn has come: every request that Hostaway refuses is its sender's to repeat."""
+        """A client for a message whose turn has come. It never retries: that is up to the sender."""
         limiter = SendSlots(self._slots(interactive=True))
-        return self._client(account_id, limiter, _ONCE, self._impatient_seconds)
+        return self._client(account_id, limiter, ONE_ATTEMPT, self._impatient_seconds)
 
     def await_send_turn(self, account_id: int, sleep: Callable[[float], None]) -> None:
-        """Waits with `sleep` until one more message of this account may be sent."""
+        """Wait, with `sleep`, until one more message of this account may be sent."""
         self._slots(interactive=True).acquire_send(account_id, sleep)
 
     def sleep(self, seconds: float) -> None:
-        """Raises Aborted as soon as these services are."""
+        """Raises Aborted as soon as these services are aborted."""
         if self._is_aborted.wait(seconds):
             raise Aborted
 
     def pull_writer(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> PullWriter:
-        """`run_id`: the sync that writes; nothing is written once another process has taken its place."""
+        """`run_id`: the sync that writes; its writes fail once another process has replaced it."""
         return PullWriter(
             self.database,
             account.account_id,
@@ -155,7 +155,7 @@ class Services:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)
 
     def webhook_lock(self, account_id: int) -> AbstractContextManager[None]:
-        """One look after an account's webhook at a time."""
+        """Serializes changes of an account's webhook."""
         return webhook_lock(self.database, account_id, sleep=self.sleep)
 
     def drainer_lock(self) -> AbstractContextManager[bool]:
@@ -168,12 +168,12 @@ class Services:
         return living_runs(self.database, run_ids)
 
     def check(self) -> None:
-        """Fail closed: raises unless the schema is current and every stored secret's key is here."""
+        """Fail closed: raises unless the schema is current and the key of every stored secret is present."""
         self.verify()
         self.secrets.check()
 
     def verify(self) -> None:
-        """The same, and nothing is written."""
+        """As `check`, without writing anything."""
         self.database.check_server()
         self.check_migrated()
         self.secrets.verify()
@@ -186,9 +186,9 @@ class Services:
         migrate(self.database)
 
     def close(self) -> None:
-        """Also when the work is unwinding: threads that still wait for Hostaway must not hold the process."""
+        """Abort first: while an error unwinds, threads that still wait for Hostaway must not keep the process alive."""
         self.abort()
-        with suppress(PipelineError):  # counters are worth no failure
+        with suppress(PipelineError):  # losing counters is no reason to fail
             self.telemetry.flush()
         self.database.dispose()
 

@@ -1,4 +1,4 @@
-"""The composition root: settings decide the database and the keys, and Services are built on both."""
+"""The composition root: chooses the database and the keys by the settings, and builds Services on them."""
 
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,9 @@ KEY_FILE = "encryption.keys"
 
 
 def open_services(settings: Settings, *, create: bool = True) -> Services:
-    """Services on the configured database, or on the embedded one, which is started and joined.
+    """Services on the configured database, or on the embedded one, which is started if necessary.
 
-    `create`: make the embedded database if need be; who comes after the first command need not ask.
+    `create`: create the embedded database if it is missing; only the first command needs that.
     """
     return services_on(settings, database_url(settings, DATABASE, create=create))
 
@@ -40,7 +40,7 @@ def database_url(settings: Settings, name: str, *, create: bool = True) -> str:
 
 
 def dagster_database_url(settings: Settings, services: Services) -> str:
-    """Where Dagster stores runs, made when it is not there. psycopg2 is named: a bare URL would select psycopg 3."""
+    """Where Dagster stores runs; created if missing. Names psycopg2, as a bare URL would select psycopg 3."""
     url = database_url(settings, DAGSTER_DATABASE)
     if settings.dagster_database_url is None and settings.database_url is not None:
         services.database.ensure_sibling(DAGSTER_DATABASE)
@@ -48,7 +48,7 @@ def dagster_database_url(settings: Settings, services: Services) -> str:
 
 
 def psql_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """psql's arguments, and the variables that carry the password: an argument would show in the process list."""
+    """psql's arguments, and its environment, which carries the password: an argument would show in the process list."""
     if settings.database_url is None:
         server = embedded_postgres(settings.home.absolute())
         server.start()
@@ -59,12 +59,12 @@ def psql_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
 @cache
 def embedded_postgres(home: Path) -> EmbeddedPostgres:
-    """One per process and folder: it is left when the process ends."""
+    """One per process and folder; the process leaves it when it ends."""
     return EmbeddedPostgres(home)
 
 
 def services_on(settings: Settings, url: str) -> Services:
-    """Services on a database whose URL is known already. The keys are read when they are first needed."""
+    """Services on the database at `url`. The keys are read when they are first needed."""
 
     def load_keyring() -> Keyring:
         if settings.encryption_keys is not None:
@@ -74,5 +74,5 @@ def services_on(settings: Settings, url: str) -> Services:
         may_create = not is_in_use(services.database)
         return Keyring.parse(read_key(settings.home.absolute() / KEY_FILE, may_create=may_create))
 
-    services = Services(settings, url, load_keyring)
+    services = Services(settings, url, load_keyring)  # load_keyring refers to it
     return services

@@ -1,1 +1,1 @@
-"""Use cases without Dagster: what happens, in which order, between Hostaway's API and the tables."""
+"""The use cases, free of Dagster: each orders the calls between Hostaway's API and the tables."""

@@ -14,6 +14,7 @@ from hostaway_pipeline.sync.registration import (
     ROTATION_OVERLAP,
     Registration,
     ensure_webhook,
+    receiver_url,
     remove_webhook,
     rotate_password,
     try_webhook,
@@ -53,7 +54,7 @@ def rotate(services: Services) -> Registration | None:
 
 def remove(services: Services) -> bool:
     with services.client(ACCOUNT) as client:
-        return remove_webhook(services, client)
+        return remove_webhook(services.webhooks, client, receiver_url(services.settings))
 
 
 def was(registration: Registration | None) -> str:

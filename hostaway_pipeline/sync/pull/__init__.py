@@ -1,1 +1,1 @@
-"""From Hostaway's lists to the tables: one account's sync, read by read."""
+"""The pull journey: syncs one account by reading Hostaway's lists into the tables."""

@@ -1,4 +1,4 @@
-"""Messages: one read per conversation, newest first, several at a time; what is read is stored as it comes."""
+"""Reads the messages of the conversations that need it, several at a time, and stores them as they come."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -18,24 +18,24 @@ from hostaway_pipeline.sync.pull.progress import Progress
 from hostaway_pipeline.sync.pull.sweep import Outcome
 from hostaway_pipeline.sync.pull.threads import Thread, read_thread
 
-# Live messages that a read did not show, by conversation. They have gone when a second read does not show them either.
+# Live messages that a read did not show, by conversation. If a second read does not show them either, they are gone.
 Missing = Mapping[int, frozenset[int]]
 
-# After so many conversations in a row without an answer one listing is asked for: perhaps the API is away.
+# After this many conversations in a row without an answer, a probe tells whether the API is down.
 _MOST_FAILURES = 3
 
 
 class MessageReader:
-    """Reads the conversations that need it. `synced_at` is the sync's start, by the database's clock.
+    """Reads conversations. `synced_at` is the sync's start, by the database's clock.
 
-    `max_delete_share`: of the live messages and conversations, in a day; 1 means that any number may go, and that an
-    empty conversation is believed to be empty.
+    `max_delete_share`: fraction of the live messages and conversations that a day may delete; 1: any number, and an
+    empty answer is accepted.
     """
 
     def __init__(
         self,
         client: HostawayClient,
-        tables: PullWriter,
+        writer: PullWriter,
         pool: Executor,
         progress: Progress,
         *,
@@ -43,7 +43,7 @@ class MessageReader:
         max_delete_share: float,
     ) -> None:
         self._client = client
-        self._tables = tables
+        self._writer = writer
         self._pool = pool
         self._progress = progress
         self._synced_at = synced_at
@@ -55,8 +55,8 @@ class MessageReader:
         self._failures = 0  # conversations without an answer, in a row
 
     def run(self, conversations: list[Unread]) -> Outcome:
-        """Raises an ApiError when the API is away."""
-        started_at = self._tables.database_time()
+        """Read and store. Raises an ApiError when the API is down."""
+        started_at = self._writer.database_time()
         self._progress.expect(MESSAGES.name, len(conversations))
         counts, again = self._cascade(), list[Unread]()
         missing: dict[int, frozenset[int]] = {}
@@ -69,15 +69,15 @@ class MessageReader:
         gone = self._mark_gone(started_at)
         if gone:
             counts += self._cascade()
-        record = self._tables.finish_messages(self._record(started_at))
+        record = self._writer.finish_messages(self._record(started_at))
         return Outcome(MESSAGES.name, counts, record, gone_conversations=gone)
 
     def _cascade(self) -> Counts:
-        """What proved that a conversation has gone proves it of its messages: the day's share is not asked again."""
-        return Counts(deleted=self._tables.delete_messages_of_deleted_conversations())
+        """Delete messages of deleted conversations, beyond the day's share: the conversations' proof covers them."""
+        return Counts(deleted=self._writer.delete_messages_of_deleted_conversations())
 
     def _read_all(self, conversations: list[Unread], *, to_the_end: bool = False) -> Iterator[list[Thread]]:
-        """Batches of whatever has arrived since the last batch, so that the database keeps up by itself."""
+        """Yields what has arrived since the last batch: a slow database gets larger batches."""
         read = partial(read_thread, self._client, to_the_end=to_the_end, may_be_empty=self._max_share >= 1)
         waiting = iter(conversations)
         under_way: set[Future[Thread]] = set()
@@ -96,7 +96,7 @@ class MessageReader:
                 future.cancel()
 
     def _note_failures(self, threads: list[Thread]) -> None:
-        """One conversation without an answer is its own problem. Raises an ApiError when nothing else is answered."""
+        """Count failures in a row; after a few, probe. Raises an ApiError when the probe fails, too."""
         for thread in threads:
             self._failures = self._failures + 1 if thread.failure else 0
             if self._failures >= _MOST_FAILURES:
@@ -104,19 +104,19 @@ class MessageReader:
                 self._failures = 0
 
     def _apply(self, threads: list[Thread], missing: dict[int, frozenset[int]]) -> Counts:
-        """Store what was read, and note what is missing; conversations that miss nothing are read."""
+        """Store what was read; mark conversations that lack nothing as read, and add the others to `missing`."""
         asked_at = self._note(threads)
         lacking = self._lacking(threads, asked_at)
-        # Where Hostaway counts what it does not show, nothing can be said about what is missing.
+        # Where Hostaway counts messages that it does not show, a missing message may still exist.
         missing |= {thread.conversation.id: lacking[thread.conversation.id] for thread in threads
                     if thread.conversation.id in lacking and not thread.is_settled}  # fmt: skip
         reads = [_read(thread) for thread in threads if thread.is_read and thread.conversation.id not in missing]
         rows = [row for thread in threads for row in thread.rows]
-        counts, _ = self._tables.apply_reads(rows, {}, reads, asked_at=asked_at, synced_at=self._synced_at)
+        counts, _ = self._writer.apply_reads(rows, {}, reads, asked_at=asked_at, synced_at=self._synced_at)
         return counts
 
     def _apply_second(self, threads: list[Thread], missing: Missing) -> Counts:
-        """What is missing again has gone; what is missing only now is for the next sync to say."""
+        """Delete what is missing again; what is missing only now is left to the next sync."""
         asked_at = self._note(threads)
         lacking = self._lacking(threads, asked_at)
         gone, reads = dict[int, frozenset[int]](), list[Read]()
@@ -127,15 +127,15 @@ class MessageReader:
             elif thread.is_read:
                 gone[thread.conversation.id] = lacks
                 reads.append(_read(thread))
-        rows = [] if self._tables.dry_run else [row for thread in threads for row in thread.rows]
-        counts, marked = self._tables.apply_reads(
+        rows = [] if self._writer.dry_run else [row for thread in threads for row in thread.rows]
+        counts, marked = self._writer.apply_reads(
             rows, gone, reads, asked_at=asked_at, synced_at=self._synced_at, max_share=self._max_share
         )
         self._hold_back(marked)
         return counts
 
     def _note(self, threads: list[Thread]) -> datetime:
-        """Keep what is wrong with them; returns when the first of them was asked for."""
+        """Record the threads' problems; returns when the first complete one was asked for."""
         self._problems += [thread.problem for thread in threads if thread.problem is not None]
         self._gone |= {thread.conversation.id for thread in threads if thread.is_gone}
         return min(
@@ -143,17 +143,17 @@ class MessageReader:
         )
 
     def _lacking(self, threads: list[Thread], asked_at: datetime) -> dict[int, frozenset[int]]:
-        """Live messages that complete reads do not show, by conversation; only conversations that have some.
+        """Live messages that complete reads do not show, by conversation, for conversations that have some.
 
-        A message that came after Hostaway was asked is not one of them: a webhook brought it meanwhile.
+        Messages stored after Hostaway was asked are left out: a webhook brought them meanwhile.
         """
         shown = {thread.conversation.id: {row.id for row in thread.rows} for thread in threads if thread.is_read}
-        alive = self._tables.alive_messages(list(shown), asked_at)
+        alive = self._writer.alive_messages(list(shown), asked_at)
         lacking = {conversation: frozenset(ids - shown[conversation]) for conversation, ids in alive.items()}
         return {conversation: ids for conversation, ids in lacking.items() if ids}
 
     def _mark_gone(self, asked_at: datetime) -> int:
-        marked = self._tables.mark_gone(CONVERSATIONS, self._gone, asked_at=asked_at, max_share=self._max_share)
+        marked = self._writer.mark_gone(CONVERSATIONS, self._gone, asked_at=asked_at, max_share=self._max_share)
         if marked.reason is not None:
             self._problems.append(f"{len(marked.held_back)} conversations are not found, but {marked.reason}")
         return marked.deleted

@@ -1,17 +1,17 @@
-"""What a long sync tells whoever watches it. The terminal and Dagster's log are two watchers."""
+"""The progress interface of a sync, implemented by the terminal and by Dagster's log."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
     def expect(self, what: str, total: int | None) -> None:
-        """Work on `what` begins; `total` steps of it are known so far."""
+        """Work on `what` begins, or its `total` is known better; None: unknown."""
 
     def advance(self, what: str, steps: int) -> None: ...
 
 
 class Silent:
-    """Nobody watches."""
+    """Reports nothing."""
 
     def expect(self, what: str, total: int | None) -> None:
         pass

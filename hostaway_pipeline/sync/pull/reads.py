@@ -1,12 +1,14 @@
-"""The reads of one sync: the lists side by side, then the messages that follow from the conversations."""
+"""Runs the reads of one sync: the lists in parallel, then the messages of the conversations that need it."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, RESERVATIONS
+from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.sync_runs import StartedRun
 from hostaway_pipeline.sync.pull.messages import MessageReader
@@ -20,23 +22,45 @@ _LISTS = (LISTINGS, RESERVATIONS, CONVERSATIONS)
 
 @dataclass(slots=True)
 class Reads:
-    """The reads of one sync: the lists side by side, then the messages that follow from the conversations."""
+    """The reads that a request asks for. `max_delete_share` and `reread_share` are fractions of 1."""
 
     client: HostawayClient
-    tables: PullWriter
+    writer: PullWriter
     request: PullRequest
     run: StartedRun
     max_delete_share: float
     reread_share: float
     progress: Progress
 
+    @classmethod
+    def of(
+        cls,
+        request: PullRequest,
+        run: StartedRun,
+        settings: Settings,
+        *,
+        client: HostawayClient,
+        writer: PullWriter,
+        progress: Progress,
+    ) -> Self:
+        """The request's reads, with the settings' shares where it sets none."""
+        return cls(
+            client,
+            writer,
+            request,
+            run,
+            max_delete_share=1.0 if request.allow_mass_delete else settings.max_delete_share,
+            reread_share=settings.reread_share if request.reread_share is None else request.reread_share,
+            progress=progress,
+        )
+
     def read_into(self, report: Report) -> None:
-        """What was read before a failure is in the report all the same."""
+        """Run the reads; what was read before a failure is in the report all the same."""
         with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.abort_on_error():
-            for outcome in self._side_by_side(self._list_reads(pool)):
+            for outcome in self._run_in_parallel(self._list_reads(pool)):
                 report.add(outcome)
             if MESSAGES.name in self.request.entities:
-                report.add(self._messages(pool))
+                report.add(self._read_messages(pool))
 
     def _list_reads(self, pool: Executor) -> list[Callable[[], Outcome]]:
         wanted = [entity for entity in _LISTS if entity.name in self.request.entities]
@@ -46,21 +70,21 @@ class Reads:
         reads: list[Callable[[], Outcome]] = []
         for entity in wanted:
             if self.request.mode == "refresh" and entity is RESERVATIONS:
-                reads.append(partial(read_newest, self.client, self.tables, self.progress))
+                reads.append(partial(read_newest, self.client, self.writer, self.progress))
             else:
-                sweep = Sweep(entity, self.client, self.tables, pool, self.progress)
+                sweep = Sweep(entity, self.client, self.writer, pool, self.progress)
                 reads.append(partial(sweep.run, max_delete_share=share))
         return reads
 
-    def _messages(self, pool: Executor) -> Outcome:
+    def _read_messages(self, pool: Executor) -> Outcome:
         is_full, is_reconcile = self.request.mode == "full", self.request.mode == "reconcile"
-        unread = self.tables.conversations_to_read(
+        unread = self.writer.conversations_to_read(
             read_before=self.run.baseline_at if is_full else None,
             reread_share=self.reread_share if is_reconcile else 0.0,
         )
         reader = MessageReader(
             self.client,
-            self.tables,
+            self.writer,
             pool,
             self.progress,
             synced_at=self.run.started_at,
@@ -68,11 +92,11 @@ class Reads:
         )
         return reader.run(unread)
 
-    def _side_by_side(self, calls: list[Callable[[], Outcome]]) -> list[Outcome]:
-        """Each in a thread of its own; the first failure is raised once all have ended."""
+    def _run_in_parallel(self, calls: list[Callable[[], Outcome]]) -> list[Outcome]:
+        """Each call in its own thread. Raises the first failure once all have ended."""
         if len(calls) <= 1:
             return [call() for call in calls]
         with ThreadPoolExecutor(len(calls), "sweep") as executor, self.client.abort_on_error():
             futures = [executor.submit(call) for call in calls]
-            wait(futures)  # here, not at the pool's end: an interrupt has to reach the client before that
+            wait(futures)  # here rather than at the pool's end, so that an interrupt aborts the client first
         return [future.result() for future in futures]

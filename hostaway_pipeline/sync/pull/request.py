@@ -1,8 +1,9 @@
-"""What a sync of one account is asked to do, and what it reports."""
+"""The request for a sync of one account, and its report."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from hostaway_pipeline.client.client import CallStats
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES
 from hostaway_pipeline.domain.vocabulary import Mode, SyncStatus
@@ -15,10 +16,10 @@ from hostaway_pipeline.sync.pull.sweep import Outcome
 class PullRequest:
     """What to sync and how.
 
-    `allow_mass_delete`: mark any number of missing rows as deleted, where HOSTAWAY_MAX_DELETE_SHARE would hold them
-    back. `reread_share`: of the conversations that did not move, in a reconcile; None: HOSTAWAY_REREAD_SHARE.
-    `respect_pause`: do not even try an account that its circuit breaker has paused; a person who asks may.
-    `wait_seconds`: for another sync of the same account.
+    `allow_mass_delete`: mark any number of missing rows as deleted, ignoring HOSTAWAY_MAX_DELETE_SHARE.
+    `reread_share`: fraction of the unchanged conversations that a reconcile reads; None: HOSTAWAY_REREAD_SHARE.
+    `respect_pause`: refuse an account that its circuit breaker has paused; a person's request may try it.
+    `wait_seconds`: how long to wait for another sync of the same account.
     """
 
     account_id: int
@@ -58,8 +59,12 @@ class Report:
         if outcome.record is not None:
             self.sweeps[outcome.entity] = outcome.record
 
+    def add_calls(self, stats: CallStats) -> None:
+        self.api_calls += stats.api_calls
+        self.http_429 += stats.http_429
+
     def as_dict(self) -> dict[str, Any]:
-        """As JSON shows it: counts by entity, and what is wrong in words."""
+        """The report as JSON, with counts by entity."""
         return {
             "account_id": self.account_id,
             "status": self.status,

@@ -1,4 +1,4 @@
-"""One complete read of a list into its table, and the tombstones that follow from it."""
+"""Sweeps a list: reads it completely into its table, then marks the rows it no longer shows as deleted."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -19,28 +19,28 @@ from hostaway_pipeline.sync.pull.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one entity. `record.reason` says what is wrong, if anything is."""
+    """The result for one entity. `record.reason` says what is wrong, if anything is."""
 
     entity: str
     counts: Counts
-    record: SweepRecord | None = None  # None: not a sweep, nothing can be said about deletions
+    record: SweepRecord | None = None  # None: not a sweep, so nothing is known about deletions
     gone_conversations: int = 0  # marked as deleted while their messages were read
 
 
 class Sweep:
-    """Reads one list of one account until that is complete or stands still; merges page by page."""
+    """Reads one list of one account until a pass is complete or two are equal; merges page by page."""
 
     def __init__(
         self,
         entity: Entity,
         client: HostawayClient,
-        tables: PullWriter,
+        writer: PullWriter,
         pool: Executor,
         progress: Progress,
     ) -> None:
         self._entity = entity
         self._client = client
-        self._tables = tables
+        self._writer = writer
         self._pool = pool
         self._progress = progress
         self._counts = Counts()
@@ -49,8 +49,9 @@ class Sweep:
         self._asked_at: datetime | None = None  # when the newest pass began
 
     def run(self, *, max_delete_share: float) -> Outcome:
-        started_at = self._tables.database_time()
-        alive = self._tables.alive_ids(self._entity)
+        """Sweep; where rows are missing, read once more and delete only those that both reads lack."""
+        started_at = self._writer.database_time()
+        alive = self._writer.alive_ids(self._entity)
         reading = self._read()
         plan = plan_tombstones(alive, reading.last.seen, max_share=max_delete_share)
         if not reading.is_complete:
@@ -70,7 +71,7 @@ class Sweep:
             known_until=self._newest_seen,
             proven_at=self._asked_at if reading.is_complete and plan.held_back is None else None,
         )
-        marked, record = self._tables.finish_sweep(
+        marked, record = self._writer.finish_sweep(
             self._entity,
             record,
             seen=reading.last.seen,
@@ -81,7 +82,7 @@ class Sweep:
         return Outcome(self._entity.name, self._total(marked), record)
 
     def _read(self, *, to_the_end: bool = False) -> Reading:
-        """`to_the_end`: a count that is too low must not hide the rows behind it, where deletions are to be proven."""
+        """`to_the_end`: read past Hostaway's count, as a count that is too low must not hide rows from a deletion."""
         reading = Reading()
         while not reading.is_done:
             reading.passes.append(self._one_pass(to_the_end=to_the_end))
@@ -94,7 +95,7 @@ class Sweep:
             self._progress.expect(self._entity.name, page.count)
             self._asked_at = self._asked_at or page.read_at
             before = len(tally.seen)
-            updated = self._take(page, tally)
+            updated = self._merge_page(page, tally)
             head = head or newest(*updated)
             self._progress.advance(self._entity.name, len(tally.seen) - before)
         if self._entity is RESERVATIONS and not tally.is_complete:
@@ -102,16 +103,16 @@ class Sweep:
         return tally
 
     def _take_second_look(self, tally: Tally, head: datetime | None) -> None:
-        """Under `updatedOn DESC` a row that is updated or added during the pass jumps to the front, behind us."""
+        """Read the head again: under `updatedOn DESC` a row that changes during a pass jumps to the front."""
         for page in self._pages():
-            updated = self._take(page, tally)
+            updated = self._merge_page(page, tally)
             if head is None or any(instant is None or instant <= head for instant in updated):
                 return
 
-    def _take(self, page: Page, tally: Tally) -> list[datetime | None]:
-        """Merge and count a page; returns when Hostaway says that its rows changed."""
+    def _merge_page(self, page: Page, tally: Tally) -> list[datetime | None]:
+        """Merge and count a page; returns when each of its rows changed, as Hostaway says."""
         rows = [row for payload in page.rows if (row := self._entity.row(payload, page.read_at)) is not None]
-        self._counts += self._tables.merge(self._entity, rows)
+        self._counts += self._writer.merge(self._entity, rows)
         ids = {row.id for row in rows}
         self._seen_in_all |= ids
         tally.add(ids, page.count, is_empty=not page.rows)
@@ -120,7 +121,7 @@ class Sweep:
         return updated
 
     def _total(self, deleted: int) -> Counts:
-        """Each row once, however many passes read it."""
+        """Counts each row once, however many passes read it."""
         fetched = len(self._seen_in_all)
         written = self._counts.inserted + self._counts.updated
         return replace(self._counts, fetched=fetched, unchanged=max(0, fetched - written), deleted=deleted)

@@ -1,4 +1,4 @@
-"""One conversation's messages, read until they are all there or it is clear that they will not come."""
+"""Reads one conversation's messages until they are complete or further passes show no more."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,9 +15,9 @@ from hostaway_pipeline.sync.by_id import ask
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """The messages of one conversation as read; `problem` when they are not all there.
+    """The messages of one conversation as read; `problem` says why they are incomplete.
 
-    `is_settled`: Hostaway shows no more than these, whatever it counts. What is missing then has not gone for sure.
+    `is_settled`: Hostaway shows no more than these, whatever it counts: what is missing may still exist.
     """
 
     conversation: Unread
@@ -27,7 +27,7 @@ class Thread:
     problem: str | None = None
     is_settled: bool = False
     is_gone: bool = False  # deleted at Hostaway since the conversations were listed
-    failure: TransientApiError | None = None  # perhaps the conversation's, perhaps the API's
+    failure: TransientApiError | None = None  # the conversation's own, or the API's
 
     @property
     def is_read(self) -> bool:
@@ -37,14 +37,14 @@ class Thread:
 def read_thread(
     client: HostawayClient, conversation: Unread, *, to_the_end: bool = False, may_be_empty: bool = False
 ) -> Thread:
-    """`to_the_end`: a count that is too low must not hide the messages behind it.
+    """`to_the_end`: read past Hostaway's count, as a count that is too low must not hide messages.
 
-    `may_be_empty`: an answer without any message is believed although the conversation's markers tell of some. Raises
+    `may_be_empty`: accept an answer without messages although the conversation's markers show that it has some. Raises
     InvalidCredentials and RateLimited; any other failure is in the thread.
     """
     read = messages_of(conversation.id)
     try:
-        return _read_or_look(client, read, conversation, to_the_end=to_the_end, may_be_empty=may_be_empty)
+        return _read_or_look_for(client, read, conversation, to_the_end=to_the_end, may_be_empty=may_be_empty)
     except RateLimited:
         raise
     except ObjectRefused as error:
@@ -53,7 +53,7 @@ def read_thread(
         return Thread(conversation, problem=str(error), failure=error)
 
 
-def _read_or_look(client: HostawayClient, read: ListRead, conversation: Unread, **options: bool) -> Thread:
+def _read_or_look_for(client: HostawayClient, read: ListRead, conversation: Unread, **options: bool) -> Thread:
     try:
         return _read(client, read, conversation, **options)
     except NotFound:
@@ -93,9 +93,9 @@ def _one_pass(client: HostawayClient, read: ListRead, *, to_the_end: bool) -> tu
 
 
 def _look_for(client: HostawayClient, path: str, conversation: Unread) -> Thread:
-    """Its messages are not found: it has gone when it is not found itself, asked later."""
+    """After a 404 for its messages: the conversation has gone if a later read does not find it either."""
     answer = ask(client, object_path(CONVERSATIONS, conversation.id))
     if isinstance(answer, NotFound):
         return Thread(conversation, is_gone=True)
-    what = "the conversation is there" if isinstance(answer, ApiObject) else str(answer)
-    return Thread(conversation, problem=f"{path}: not found, but {what}")
+    reason = "the conversation is there" if isinstance(answer, ApiObject) else str(answer)
+    return Thread(conversation, problem=f"{path}: not found, but {reason}")
