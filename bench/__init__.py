@@ -1,1 +1,1 @@
-"""Measurements. Each module runs alone (`python -m bench.full_sync`); `python -m bench` runs all."""
+"""Benchmarks. `python -m bench` runs all of them, `python -m bench.full_sync` runs one."""

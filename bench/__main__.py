@@ -1,4 +1,4 @@
-"""Runs every measurement and writes RESULTS.md: machine, versions, date, each figure with its floor and ratio."""
+"""Runs every benchmark and writes RESULTS.md: date, machine, versions, and each figure with its bound and floor."""
 
 import os
 import platform
@@ -44,26 +44,26 @@ LIBRARIES = ("dagster", "psycopg", "sqlalchemy", "requests", "pixeltable-pgserve
 
 
 def main() -> None:
-    parts = [heading()]
+    sections = [heading()]
     everything: list[Figure] = []
     for title, run in SECTIONS.items():
         print(f"{title} …", flush=True)
         figures = run()
         print(table(figures), flush=True)
         everything += figures
-        parts += [f"## {title}\n", table(figures), ""]
-    parts += ["## Pictures\n", *(f"![{p.stem}](images/{p.name})" for p in sorted(charts.IMAGES.glob("*.svg"))), ""]
-    RESULTS.write_text("\n".join(parts), encoding="utf-8")
+        sections += [f"## {title}\n", table(figures), ""]
+    sections += ["## Pictures\n", *(f"![{p.stem}](images/{p.name})" for p in sorted(charts.IMAGES.glob("*.svg"))), ""]
+    RESULTS.write_text("\n".join(sections), encoding="utf-8")
     if not all(figure.holds for figure in everything):
-        sys.exit("some figures fall short; see bench/RESULTS.md")
+        sys.exit("some figures miss their bound; see bench/RESULTS.md")
 
 
 def heading() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         "# Results\n\n"
-        "Written by `make bench`. Ratios are against a floor or a peer of the same run: absolute times of a shared\n"
-        "machine say little.\n\n"
+        "Written by `make bench`. A ratio compares with a floor or a peer of the same run, since absolute times of a\n"
+        "shared machine mean little.\n\n"
         f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n"
         f"- {os.cpu_count()} cores ({platform.machine()}), {platform.system()}, Python {platform.python_version()}\n"
         f"- {libraries}\n"

@@ -1,5 +1,7 @@
-"""Ten thousand random steps under a clock that jumps, and what one reconcile leaves different: see
-tests/integration/clock_model.py, of which `make test` runs some hundreds."""
+"""Ten thousand random steps under a clock that jumps, and how many objects differ after one reconcile.
+
+The model is tests/integration/clock_model.py, of which `make test` runs some hundred steps.
+"""
 
 import tempfile
 import time
@@ -39,8 +41,8 @@ def run(steps: int = STEPS, seed: int = SEED) -> list[Figure]:
         add_account(services, ACCOUNT)
         sync(services, ACCOUNT)
         with services.client(ACCOUNT) as client:
-            tables = services.pull_writer(services.accounts.get(ACCOUNT), dry_run=False)
-            model = Model(services, sandbox, ACCOUNT, client, tables, Random(seed))
+            writer = services.pull_writer(services.accounts.get(ACCOUNT), dry_run=False)
+            model = Model(services, sandbox, ACCOUNT, client, writer, Random(seed))
             for _ in range(steps):
                 model.step()
             model.finish()

@@ -1,4 +1,4 @@
-"""One measured figure, beside what it must be; and the table of them."""
+"""A measured figure with the bound it must keep, and the table of figures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`floor` says what the figure is compared with, measured or given by a limit, in words."""
+    """One row of RESULTS.md. `floor` describes what the figure is compared with: a limit, or a measured peer."""
 
     case: str
     measured: str

@@ -1,4 +1,4 @@
-"""A load generator that costs little beside what it measures: keep-alive connections, no library."""
+"""A load generator that is cheap compared with what it measures: keep-alive connections and no HTTP library."""
 
 import argparse
 import base64
@@ -15,7 +15,7 @@ _PAYLOAD_BYTES = 1_500
 
 @dataclass(slots=True)
 class Load:
-    """Seconds per answer, in the order of their arrival, and answers by status."""
+    """The latencies in seconds, in the order of the answers, and the number of answers by status."""
 
     seconds: float
     latencies: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class _Connection:
 
 
 def deliveries(path: str, login: str, password: str, account_id: int, first_id: int = 1) -> Iterator[bytes]:
-    """Requests, each a new event of a reservation of its own, 1.5 KB of body."""
+    """An endless series of deliveries of 1.5 KB, each an event of another reservation."""
     token = base64.b64encode(f"{login}:{password}".encode()).decode()
     payload = {"id": 0, "listingMapId": 40, "status": "new", "updatedOn": "2026-06-02 10:00:00", "totalPrice": 211.62}
     payload |= {f"key{number}": None if number % 3 else f"value {number}" for number in range(45)}
@@ -57,7 +57,7 @@ def deliveries(path: str, login: str, password: str, account_id: int, first_id: 
 
 
 def run(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-    """Each connection sends its next request when it has its answer."""
+    """Send requests for so many seconds; each connection sends the next one when it has its answer."""
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         connection = _Connection(socket.create_connection(("127.0.0.1", port)))

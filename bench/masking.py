@@ -1,4 +1,4 @@
-"""What it costs to keep secrets out: per delivery, beside a copy that knows names only; and to clean what is stored."""
+"""The cost of removing secrets: per payload, compared with a copy that matches names only, and from stored rows."""
 
 import re
 import resource
@@ -39,17 +39,17 @@ def run() -> list[Figure]:
     rows = f"{2 * ROWS:,} stored rows"
     return [
         *figures,
-        at_most(f"{rows}, none with a secret, looked through", clean, 60, " s", "one read of every payload"),
-        at_most(f"{rows}, each with a secret, cleaned", dirty, 300, " s", "one write of every row and event"),
-        at_most("memory that ten times as many rows take beyond", large - small, 30, " MB", "batches of 500"),
+        at_most(f"{rows}, none with a secret: scanned", clean, 60, " s", "one read of every payload"),
+        at_most(f"{rows}, each with a secret: cleaned", dirty, 300, " s", "one write of every row and event"),
+        at_most("growth of the peak memory with ten times as many rows", large - small, 30, " MB", "batches of 500"),
     ]
 
 
 def samples() -> dict[str, list[Any]]:
     account = World(SandboxConfig(accounts=(SandboxAccount.parse("59808:10:300"),))).account(59808)
-    reservations = [orjson.loads(orjson.dumps(one)) for one in account.truth("reservations")]
-    deliveries = [dict(list(one.items())[-50:]) for one in reservations]
-    messages = [orjson.loads(orjson.dumps(one)) for one in account.truth("messages")]
+    reservations = [orjson.loads(orjson.dumps(payload)) for payload in account.truth("reservations")]
+    deliveries = [dict(list(payload.items())[-50:]) for payload in reservations]
+    messages = [orjson.loads(orjson.dumps(payload)) for payload in account.truth("messages")]
     return {"deliveries": deliveries, "reservations of a list": reservations, "messages": messages}
 
 
@@ -58,18 +58,20 @@ def cost(name: str, payloads: list[Any]) -> Figure:
     rounds = [(seconds(sanitize, payloads), seconds(by_one_spelling, payloads)) for _ in range(15)]
     ours, peer = (min(times) for times in zip(*rounds, strict=True))
     each = f"a copy that knows one spelling of each name: {peer / len(payloads) * 1e6:.1f} µs"
-    return at_most(f"{name} of {size:,} bytes kept clean", ours / peer, 1.15, "×", each)
+    return at_most(
+        f"{name} of {size:,} bytes cleaned of secrets: time to that of the peer", ours / peer, 1.15, "×", each
+    )
 
 
 def seconds(copy: Callable[[Any], Any], payloads: list[Any]) -> float:
     began = time.process_time()
-    for one in payloads:
-        copy(one)
+    for payload in payloads:
+        copy(payload)
     return time.process_time() - began
 
 
 def by_one_spelling(value: Any, names: dict[str, bool] = {}) -> Any:  # noqa: B006 (a cache)
-    """The peer: names as they are written, and what Postgres cannot store."""
+    """The peer: removes one spelling of each name, and characters that Postgres cannot store."""
     if isinstance(value, str):
         is_plain = value.isascii() and "\x00" not in value
         return value if is_plain else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
@@ -82,7 +84,7 @@ def by_one_spelling(value: Any, names: dict[str, bool] = {}) -> Any:  # noqa: B0
 
 
 def cleaning(url: str, count: int, *, dirty: int) -> tuple[float, float]:
-    """Seconds and the peak of memory in MB."""
+    """Migrate `count` rows of each table, `dirty` of them with a secret; returns seconds and the peak memory in MB."""
     database = Database(url)
     migrate(database)
     with database.transaction() as connection:
@@ -90,11 +92,11 @@ def cleaning(url: str, count: int, *, dirty: int) -> tuple[float, float]:
         config.set_main_option("script_location", "hostaway_pipeline/store/migrations")
         config.attributes["connection"] = connection
         command.downgrade(config, BEFORE)
-    with psycopg.connect(url) as opened:
-        opened.execute("TRUNCATE hostaway.accounts CASCADE")
-        opened.execute("INSERT INTO hostaway.accounts (account_id) VALUES (1)")
+    with psycopg.connect(url) as connected:
+        connected.execute("TRUNCATE hostaway.accounts CASCADE")
+        connected.execute("INSERT INTO hostaway.accounts (account_id) VALUES (1)")
         for entity in (RESERVATIONS, MESSAGES):
-            fill(opened, entity, count, dirty)
+            fill(connected, entity, count, dirty)
     began = time.perf_counter()
     migrate(database)
     took = time.perf_counter() - began

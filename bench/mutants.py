@@ -1,8 +1,8 @@
-"""Mutants: how many small faults in pure code the unit tests notice. Outside `make bench`: it keeps the last figure.
+"""Mutation testing: the share of small faults in domain/ that the unit tests notice.
 
-`make mutants` makes the mutants of domain/ (mutmut, configured in pyproject.toml) and writes what became of them to
-mutants.json and to RESULTS.md; `python -m bench.mutants --list` shows those that live. mutmut leaves out decorated
-functions and constants, and a function that builds something at import (`_instants`) cannot be mutated in its forks.
+`make mutants` runs mutmut (configured in pyproject.toml) and writes the result to mutants.json and RESULTS.md;
+`make bench` repeats the last one. `python -m bench.mutants --list` lists the survivors. mutmut skips constants and
+decorated functions, and a function that builds something at import (`_instants`) cannot be mutated in its forks.
 """
 
 import json
@@ -34,7 +34,7 @@ def run() -> list[Figure]:
     worst = kept["modules"][lowest]
     return [
         at_least(
-            f"domain/: mutants that tests/unit kills ({kept['at']})",
+            f"domain/: mutants killed by tests/unit ({kept['at']})",
             100 * killed / made,
             _LEAST_PERCENT,
             "%",
@@ -59,18 +59,18 @@ def main() -> None:
     print(table(figures))
     _replace_section(table(figures))
     if not all(figure.holds for figure in figures):
-        sys.exit("too many mutants live; `python -m bench.mutants --list` names them")
+        sys.exit("too many mutants survive; `python -m bench.mutants --list` lists them")
 
 
 def _statuses() -> list[tuple[str, str]]:
-    """Each mutant and what became of it."""
+    """The name and the status of each mutant."""
     listed = subprocess.run([_MUTMUT, "results", "--all", "true"], check=True, capture_output=True, text=True).stdout
     lines = (line.strip().rpartition(": ") for line in listed.splitlines() if ": " in line)
     return [(name, status) for name, _, status in lines]
 
 
 def _replace_section(text: str) -> None:
-    """The rest of RESULTS.md is written by `make bench`."""
+    """Replace the section in RESULTS.md, whose rest is written by `make bench`."""
     results = RESULTS.read_text(encoding="utf-8")
     section = f"## {TITLE}\n\n{text}\n\n"
     present = re.compile(rf"## {TITLE}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""From a delivery's answer to its row, on the whole running system: sandbox, receiver, Dagster and its drainer run."""
+"""The time from a delivery's answer to its row in the whole system: sandbox, receiver, Dagster and the drainer run."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def wait_until(what: str, done: Any, seconds: float) -> None:
 
 
 def most_at_once(spans: list[dict[str, Any]]) -> int:
-    """Of the runs, how many overlapped."""
+    """The most runs that overlapped."""
     edges = [(span["startTime"], 1) for span in spans if span["startTime"]]
     edges += [(span["endTime"], -1) for span in spans if span["startTime"] and span["endTime"]]
     now = most = 0
@@ -49,11 +49,10 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def live(made: Stand, port: int) -> tuple[list[tuple[float, float]], list[dict[str, Any]]]:
-    """Instant of arrival and seconds until applied of every event; and the drainer's runs."""
+def measure_live(made: Stand, port: int) -> tuple[list[tuple[float, float]], list[dict[str, Any]]]:
+    """The arrival and the seconds until applied of every event, and the drainer's runs."""
     made.add_account(ACCOUNT, sync=True)
-    first_sync = "the first sync"
-    wait_until(first_sync, lambda: any(r["status"] == "SUCCESS" for r in runs(port, "sync_account")), 300)
+    wait_until("the first sync", lambda: any(r["status"] == "SUCCESS" for r in runs(port, "sync_account")), 300)
     time.sleep(5)
     made.control("traffic", {"per_second": RATE})
     time.sleep(SECONDS)
@@ -67,7 +66,7 @@ def live(made: Stand, port: int) -> tuple[list[tuple[float, float]], list[dict[s
 def run() -> list[Figure]:
     port = free_port()
     with stand([f"{ACCOUNT}:7:787"], latency=0.1) as made, made.up(port, free_port()):
-        events, drainers = live(made, port)
+        events, drainers = measure_live(made, port)
     began = events[0][0]
     first = events[0][1]
     warm = [wait for at, wait in events if at > began + 15]
@@ -82,8 +81,14 @@ def run() -> list[Figure]:
     return [
         at_most(f"{case}: answer to row, p50", percentile(warm, 0.5), 0.5, " s", floor),
         at_most(f"{case}: answer to row, p95", percentile(warm, 0.95), 3, " s", floor),
-        at_most(f"{case}: the first one, from idle", first, 10, " s", "a sensor tick: 5 s, and a fresh interpreter"),
-        at_most(f"{case}: drainer runs at once", most_at_once(drainers), 1, "", "one"),
+        at_most(
+            f"{case}: answer to row, first event after idle",
+            first,
+            10,
+            " s",
+            "a sensor tick of 5 s, and the start of an interpreter",
+        ),
+        at_most(f"{case}: concurrent drainer runs", most_at_once(drainers), 1, "", "one"),
         at_most(f"{case}: drainer runs", len(drainers), 2, "", "one per 5 minutes"),
     ]
 

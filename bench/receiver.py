@@ -1,4 +1,4 @@
-"""The receiver alone: deliveries per second, each answered once it is durable, beside the same app storing none.
+"""The receiver alone: deliveries per second, each answered once durable, against the same app without storage.
 
 The load generator runs on the same cores. Postgres is the embedded one, with fsync on.
 """
@@ -33,7 +33,7 @@ PATH = "/webhooks/hostaway"
 
 
 class StoresNothing:
-    """Takes the place of the inbox's writer: everything but the commit is as it was."""
+    """Replaces the inbox writer, so that everything but the commit stays the same."""
 
     stored = repeated = commits = 0
 
@@ -64,17 +64,17 @@ def server(url: str, keys: str, command: list[str], port: int) -> Iterator[None]
         process.wait()
 
 
-def measured(port: int, credential: Credential, first_id: int) -> load.Load:
+def measure(port: int, credential: Credential, first_id: int) -> load.Load:
     requests = load.deliveries(PATH, credential.login, credential.password, ACCOUNT, first_id)
-    load.run(port, requests, connections=CONNECTIONS, seconds=1.0)  # warm: plans, caches, connections
+    load.run(port, requests, connections=CONNECTIONS, seconds=1.0)  # warm up plans, caches, connections
     found = load.run(port, requests, connections=CONNECTIONS, seconds=SECONDS)
     if set(found.statuses) != {200}:
-        raise RuntimeError(f"not every answer was 200: {found.statuses}")
+        raise RuntimeError(f"some answers were not 200: {found.statuses}")
     return found
 
 
-def from_outside(port: int, credential: Credential) -> list[wrk.Outside]:
-    """The same by an outside load generator, where there is one."""
+def measure_with_wrk(port: int, credential: Credential) -> list[wrk.WrkResult]:
+    """The same measurement by wrk, an independent load generator; empty where it is not installed."""
     if not wrk.is_installed():
         return []
     own = (credential.login, credential.password, ACCOUNT)
@@ -84,7 +84,7 @@ def from_outside(port: int, credential: Credential) -> list[wrk.Outside]:
 
 
 def bare_commits(url: str) -> float:
-    """Durable single-row commits per second over one connection: what the disk gives without sharing a commit."""
+    """Durable single-row commits per second over one connection: the disk's rate without group commits."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE bare (payload text)")
         began, count = time.perf_counter(), 0
@@ -94,8 +94,8 @@ def bare_commits(url: str) -> float:
         return count / (time.perf_counter() - began)
 
 
-def rounds() -> tuple[list[load.Load], list[load.Load], list[wrk.Outside], float]:
-    """Storing and not storing in turn, so that a slow minute of the machine hits both."""
+def rounds() -> tuple[list[load.Load], list[load.Load], list[wrk.WrkResult], float]:
+    """Measure with and without storage in turn, so that a slow minute of the machine affects both."""
     keys = f"bench:{generate_key()}"
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
         postgres.ensure_database("hostaway")
@@ -114,9 +114,9 @@ def rounds() -> tuple[list[load.Load], list[load.Load], list[wrk.Outside], float
             server(url, keys, ["-c", peer], ports[1]),
         ):
             for number in range(ROUNDS):
-                storing.append(measured(ports[0], credential, number * 10_000_000))
-                bare.append(measured(ports[1], credential, number * 10_000_000))
-            outside = from_outside(ports[0], credential)
+                storing.append(measure(ports[0], credential, number * 10_000_000))
+                bare.append(measure(ports[1], credential, number * 10_000_000))
+            outside = measure_with_wrk(ports[0], credential)
         stored = services.inbox.state().pending
         services.close()
     if stored < sum(len(one.latencies) for one in storing):
@@ -131,20 +131,20 @@ def run() -> list[Figure]:
     charts.bars(
         "receiver",
         "Deliveries per second, 16 connections, 2 cores",
-        {"stored durably": rate, "the same app, storing none": peer, "single commits, one connection": commits},
+        {"stored durably": rate, "the same app without storage": peer, "single commits, one connection": commits},
         "/s",
     )
     case = f"receiver, 1 process, 1.5 KB, {CONNECTIONS} connections, durable, median of {ROUNDS} rounds"
     figures = [
         at_least(f"{case}: deliveries per second", rate, 2500, "/s", f"single durable commits: {commits:,.0f}/s"),
         at_most(f"{case}: p99", p99, 40, " ms", "the system this replaces: 77 ms at 417/s"),
-        at_least(f"{case}: to the same app storing none", rate / peer, 0.4, "×", f"{peer:,.0f}/s"),
+        at_least(f"{case}: rate to that of the same app without storage", rate / peer, 0.4, "×", f"{peer:,.0f}/s"),
     ]
     if outside:
         outer, slow = (statistics.median(getattr(one, name) for one in outside) for name in ("rate", "p99"))
         figures += [
-            at_least(f"{case}, by wrk: deliveries per second", outer, 3000, "/s", f"our own generator: {rate:,.0f}/s"),
-            at_most(f"{case}, by wrk: p99", slow, 20, " ms", f"our own generator: {p99:.0f} ms"),
+            at_least(f"{case}, by wrk: deliveries per second", outer, 3000, "/s", f"bench/load.py: {rate:,.0f}/s"),
+            at_most(f"{case}, by wrk: p99", slow, 20, " ms", f"bench/load.py: {p99:.0f} ms"),
         ]
     return figures
 

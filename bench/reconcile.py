@@ -1,4 +1,4 @@
-"""Reconcile: what it costs to prove that nothing was missed, and to repair k conversations and j reservations."""
+"""Reconcile: its cost when nothing was missed, and when some conversations and reservations need repair."""
 
 import time
 
@@ -15,7 +15,7 @@ def written(report: dict[str, dict[str, dict[str, int]]]) -> int:
 
 
 def change(made: Stand) -> None:
-    """A message in each of k conversations, another guest in each of j reservations."""
+    """Add a message to some conversations and change the guest of some reservations."""
     base = f"accounts/{ACCOUNT}"
     for conversation in made.control(f"{base}/conversations?fields=id")[:CONVERSATIONS]:
         made.control(f"{base}/conversations/{conversation['id']}/message", {"body": "new words"})
@@ -27,7 +27,7 @@ def run() -> list[Figure]:
     with stand([f"{ACCOUNT}:7:787"]) as made:
         made.add_account(ACCOUNT)
         made.sync(ACCOUNT)
-        time.sleep(10.5)  # the full sync's requests leave the window: nobody reconciles in the second after
+        time.sleep(10.5)  # until the requests of the full sync have left the window
         made.reset_counters()
         still = made.sync(ACCOUNT, "--mode", "reconcile").report
         tokens = made.counters()["calls"].get("POST /v1/accessTokens", 0)
@@ -42,9 +42,11 @@ def run() -> list[Figure]:
         at_most(f"{CASE}, nothing changed: calls", still["api_calls"], 14, "", floor),
         at_most(f"{CASE}, nothing changed: rows written", written(still), 0, "", "none"),
         at_most(f"{CASE}, nothing changed: tokens requested", tokens, 0, "", "none"),
-        at_most(f"{CASE}, nothing changed", still["seconds"], 5, " s", "two round trips: 0.4 s"),
-        at_most(f"{case}: calls", moved["api_calls"], 14 + CONVERSATIONS, "", f"{floor}, and {CONVERSATIONS}"),
-        at_most(f"{case}: rows too many or too few", wrong, 0, "", "exactly those"),
+        at_most(f"{CASE}, nothing changed: duration", still["seconds"], 5, " s", "two round trips: 0.4 s"),
+        at_most(
+            f"{case}: calls", moved["api_calls"], 14 + CONVERSATIONS, "", f"{floor}, plus {CONVERSATIONS} conversations"
+        ),
+        at_most(f"{case}: rows missed or written in excess", wrong, 0, "", "exactly the changed ones"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The bench's stand: an embedded Postgres, a sandbox in a process of its own, and `hostaway` as a measured child."""
+"""The test bed: an embedded Postgres, a sandbox in its own process, and `hostaway` commands as measured children."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _HOSTAWAY = [sys.executable, "-m", "hostaway_pipeline"]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of the command: its JSON, wall clock of the whole process in seconds, peak memory in MB."""
+    """One run of a command: its JSON report, seconds of the whole process, peak memory in MB."""
 
     report: dict[str, Any]
     seconds: float
@@ -31,7 +31,7 @@ class Measured:
 
 
 class Stand:
-    """One home folder and one sandbox; commands run against both."""
+    """A home folder and a sandbox, and the commands that run against them."""
 
     def __init__(self, home: Path, sandbox_port: int, environment: dict[str, str]) -> None:
         self.home = home
@@ -39,7 +39,7 @@ class Stand:
         self.environment = environment
 
     def add_account(self, account_id: int, *, with_token: bool = True, sync: bool = False) -> None:
-        """Without a token the next sync has to ask for one, and to wait until it is usable."""
+        """Add an account. Without a token, the next sync has to request one and wait until it is usable."""
         secret = f"sandbox-secret-{account_id}\n"
         command = [*_HOSTAWAY, "accounts", "add", str(account_id), "--secret-stdin"]
         command += [] if sync else ["--no-sync"]
@@ -51,14 +51,14 @@ class Stand:
         command = [*_HOSTAWAY, "db", "psql", "-At", "-c", statement]
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
 
-    def started(self, account_id: int, *options: str) -> "subprocess.Popen[bytes]":
+    def start_sync(self, account_id: int, *options: str) -> "subprocess.Popen[bytes]":
         command = [*_HOSTAWAY, "sync", str(account_id), "--json", *options]
         return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE)
 
     def sync(self, account_id: int, *options: str) -> Measured:
-        """Raises when the sync does not succeed: a figure of a failed run says nothing."""
+        """Run a sync and measure it. Raises RuntimeError when it fails: a failed run has no figure."""
         began = time.monotonic()
-        process = self.started(account_id, *options)
+        process = self.start_sync(account_id, *options)
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -71,7 +71,7 @@ class Stand:
 
     @contextmanager
     def up(self, port: int, receiver_port: int) -> Iterator[None]:
-        """The whole system, as `hostaway up` runs it, with webhooks."""
+        """Run the whole system by `hostaway up`, with webhooks."""
         command = [*_HOSTAWAY, "up", "--port", str(port), "--receiver-port", str(receiver_port)]
         environment = self.environment | {"HOSTAWAY_PUBLIC_URL": f"http://127.0.0.1:{receiver_port}"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -89,7 +89,7 @@ class Stand:
         return dict(self.control("counters"))
 
     def control(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """A control route of the sandbox; with a body it is posted."""
+        """Call a control route of the sandbox: POST with a body, otherwise GET."""
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         with urlopen(Request(f"{self._root}/_sandbox/{path}", data=content, headers=headers)) as response:
@@ -107,7 +107,8 @@ def stand(
     server: tuple[str, str] = ("200/10", "200/10"),
     client: tuple[str, str] | None = None,
 ) -> Iterator[Stand]:
-    """A fresh stand. `server` and `client`: limits per IP and per account, `none` for no limit; alike unless told."""
+    """A fresh test bed. `server` and `client` are (limit per IP, limit per account), `none` for no limit; `client`
+    defaults to `server`."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder:
         home = Path(folder)
@@ -125,7 +126,7 @@ def stand(
             sandbox = subprocess.Popen([*_HOSTAWAY, "sandbox", *arguments, *specs], stdout=subprocess.DEVNULL)
             try:
                 made = Stand(home, port, environment)
-                _wait_for(made)
+                _wait_for_sandbox(made)
                 yield made
             finally:
                 sandbox.terminate()
@@ -133,7 +134,7 @@ def stand(
 
 
 def wait_for_port(port: int) -> None:
-    """Until somebody listens there."""
+    """Wait until the port accepts connections. Raises OSError after 60 s."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -146,7 +147,7 @@ def wait_for_port(port: int) -> None:
             return
 
 
-def _wait_for(made: Stand) -> None:
+def _wait_for_sandbox(made: Stand) -> None:
     deadline = time.monotonic() + 120
     while True:
         try:

@@ -1,6 +1,6 @@
-"""wrk, an outside load generator, where it is installed (`apt-get install wrk`).
+"""Runs wrk, an independent load generator, where it is installed (`apt-get install wrk`).
 
-It sees what our own does not, such as a pause of the server that holds all connections at once.
+It notices what load.py does not, such as a pause of the server that holds all connections at once.
 """
 
 import base64
@@ -30,8 +30,8 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
-    """Deliveries per second, and milliseconds."""
+class WrkResult:
+    """wrk's figures: deliveries per second, and latencies in milliseconds."""
 
     rate: float
     p50: float
@@ -44,8 +44,8 @@ def is_installed() -> bool:
 
 def run(
     port: int, login: str, password: str, account_id: int, first_id: int, *, connections: int, seconds: int
-) -> Outside:
-    """Each delivery is a new event of a reservation of its own, 1.5 KB of body. Raises when one is not answered 2xx."""
+) -> WrkResult:
+    """Send deliveries of 1.5 KB, each for another reservation. Raises RuntimeError when an answer is not 2xx."""
     payload = {"id": 0, "listingMapId": 40, "status": "new", "updatedOn": "2026-06-02 10:00:00", "hostNote": "x" * 1300}
     body = {"object": "reservation", "event": "reservation.updated", "accountId": account_id, "data": payload}
     before, after = json.dumps(body).split('"id": 0,', 1)
@@ -64,4 +64,4 @@ def run(
     rate, p50, p99, wrong = (float(part) for part in line.split()[1:])
     if wrong:
         raise RuntimeError(f"{wrong:.0f} deliveries were not answered 2xx")
-    return Outside(rate, p50, p99)
+    return WrkResult(rate, p50, p99)
