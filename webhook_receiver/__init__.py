@@ -1,1 +1,1 @@
-"""The receiver: takes Hostaway's deliveries into the inbox, and is the service's own API. Knows nothing of Dagster."""
+"""The receiver: stores Hostaway's deliveries in the inbox and serves our own API. Imports nothing of Dagster."""

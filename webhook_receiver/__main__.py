@@ -1,4 +1,4 @@
-"""`python -m webhook_receiver`: serve, on the loopback interface unless told otherwise."""
+"""`python -m webhook_receiver`: serve the receiver, by default on the loopback interface only."""
 
 import argparse
 import socket
@@ -10,11 +10,11 @@ from hostaway_pipeline.log import configure_logging
 from hostaway_pipeline.settings import load_settings
 from hostaway_pipeline.stopping import unwind_on_signals
 from webhook_receiver.app import create_app
-from webhook_receiver.serving import BACKLOG, server, spare_collections
+from webhook_receiver.serving import BACKLOG, freeze_garbage_collection, server
 
 
 def main() -> None:
-    """Returns after SIGTERM or Ctrl-C; then, at the process's exit, the embedded Postgres is left."""
+    """Serve until SIGTERM or Ctrl-C. The embedded Postgres is released when the process exits."""
     unwind_on_signals()
     with suppress(KeyboardInterrupt):  # uvicorn stops cleanly and then raises the signal again
         _serve()
@@ -23,9 +23,9 @@ def main() -> None:
 def _serve() -> None:
     parser = argparse.ArgumentParser(prog="python -m webhook_receiver", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="interface to listen on")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on")
     parser.add_argument(
-        "--forwarded-allow-ips", default="127.0.0.1", help="proxies whose X-Forwarded-For is believed, comma-separated"
+        "--forwarded-allow-ips", default="127.0.0.1", help="proxies whose X-Forwarded-For is trusted, comma-separated"
     )
     arguments = parser.parse_args()
     try:
@@ -36,12 +36,12 @@ def _serve() -> None:
     except PipelineError as error:
         sys.exit(f"hostaway: {error}")
     serving = server(app, forwarded_allow_ips=arguments.forwarded_allow_ips)
-    spare_collections()
+    freeze_garbage_collection()
     serving.run([listener])
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Raises ConfigurationError when nobody can listen there."""
+    """Raises ConfigurationError when the address cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

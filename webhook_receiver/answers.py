@@ -1,4 +1,4 @@
-"""The errors that routes document, in the words of the OpenAPI page."""
+"""Error responses that several routes document in OpenAPI."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ def problems(texts: Mapping[int, str]) -> Responses:
 
 GUARDED = problems(
     {
-        401: "No key, or a wrong one",
+        401: "The key is missing or wrong",
         429: "Too many wrong keys from this address",
-        503: "The database is away, or the encryption keys are wrong",
+        503: "The database is unavailable, or the encryption keys are wrong",
     }
 )
-MALFORMED = problems({422: "A value is not of this form: the detail names it and never repeats it"})
+MALFORMED = problems({422: "A value is invalid: the detail names its field and never repeats the value"})
 WITH_BODY = problems({400: "The body cannot be read", 413: "The body is larger than 1 MiB"}) | MALFORMED

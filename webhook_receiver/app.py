@@ -10,11 +10,11 @@ from fastapi_offline import FastAPIOffline
 from hostaway_pipeline.settings import Settings, load_settings
 from hostaway_pipeline.store.accounts.webhooks import Credential, SealedCredential
 from hostaway_pipeline.wiring import open_services, services_on
-from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
+from webhook_receiver.auth import ApiKeys, WrongTries
+from webhook_receiver.delivery_auth import Logins, Signatures
 from webhook_receiver.deps import Receiver
 from webhook_receiver.errors import add_error_handlers
 from webhook_receiver.inbox_writer import InboxWriter
-from webhook_receiver.logins import Logins
 from webhook_receiver.middleware import BodyLimit, HeadRequests, LastResort, RequestIds
 from webhook_receiver.probes import Probes
 from webhook_receiver.results import Results
@@ -23,12 +23,12 @@ from webhook_receiver.routes import accounts, events, health, messages, webhooks
 # Threads for calls of the API. Each may hold a database connection while it waits for Hostaway; the pool is larger.
 _THREADS = 20
 DESCRIPTION = """
-Takes Hostaway's webhooks, and manages the accounts that are copied.
+Receives Hostaway's webhooks and manages the accounts that are synced.
 
-* **Webhooks** are authenticated by the login and password that each account got at its registration (HTTP basic).
-* **Everything else** except the probes wants `Authorization: Bearer <key>`, with a key of `HOSTAWAY_API_KEYS`.
+* **Webhooks** are authenticated by the login and password that were registered for each account (HTTP basic).
+* **Everything else** except the probes needs `Authorization: Bearer <key>`, with a key of `HOSTAWAY_API_KEYS`.
 
-Errors are `{"detail": "..."}`: what happened, and the way out. Every answer carries `X-Request-ID`.
+Errors are `{"detail": "..."}`: what happened and what to do. Every answer has the header `X-Request-ID`.
 """
 
 

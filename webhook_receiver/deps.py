@@ -1,4 +1,4 @@
-"""What a request can depend on: the receiver's parts, and who is asking."""
+"""FastAPI dependencies: the receiver's components, and the check of API keys."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,9 +7,9 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 
 from hostaway_pipeline.services import Services
-from webhook_receiver.auth import ApiKeys, Signatures, WrongTries
+from webhook_receiver.auth import ApiKeys, WrongTries
+from webhook_receiver.delivery_auth import Logins, Signatures
 from webhook_receiver.inbox_writer import InboxWriter
-from webhook_receiver.logins import Logins
 from webhook_receiver.probes import Probes
 from webhook_receiver.results import Results
 
@@ -28,20 +28,20 @@ class Receiver:
     probes: Probes
 
 
-# Coroutines, though they wait for nothing: FastAPI would hand plain functions to a thread, at the cost of a commit.
-async def receiver(request: Request) -> Receiver:
-    found: Receiver = request.app.state.receiver
-    return found
+# Coroutines, though they await nothing: FastAPI would run plain functions in a thread, which takes as long as a commit.
+async def get_receiver(request: Request) -> Receiver:
+    receiver: Receiver = request.app.state.receiver
+    return receiver
 
 
-Parts = Annotated[Receiver, Depends(receiver)]
+ReceiverDep = Annotated[Receiver, Depends(get_receiver)]
 
 
-async def services(parts: Parts) -> Services:
-    return parts.services
+async def get_services(receiver: ReceiverDep) -> Services:
+    return receiver.services
 
 
-ServicesDep = Annotated[Services, Depends(services)]
+ServicesDep = Annotated[Services, Depends(get_services)]
 _bearer = HTTPBearer(auto_error=False, description="A key of HOSTAWAY_API_KEYS")
 
 
@@ -50,15 +50,15 @@ async def require_api_key(request: Request, _: Annotated[object, Depends(_bearer
 
 
 def check_api_key(request: Request) -> None:
-    """401 without a right key, 429 after too many wrong ones; nobody gets in while no keys are set."""
-    parts: Receiver = request.app.state.receiver
+    """Raises 401 without a right key, also while none is configured, and 429 after too many wrong ones."""
+    receiver: Receiver = request.app.state.receiver
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     is_given = scheme.lower() == "bearer" and key != ""
-    if is_given and parts.api_keys.accept(key):
+    if is_given and receiver.api_keys.accepts(key):
         return
-    if is_given and parts.wrong_tries.is_too_many(client_address(request)):
+    if is_given and receiver.wrong_tries.count_and_check(client_address(request)):
         raise HTTPException(429, "too many wrong keys from this address; wait a minute", {"Retry-After": "60"})
-    detail = "a bearer key is needed" if parts.api_keys else "no key is configured: set HOSTAWAY_API_KEYS"
+    detail = "a bearer key is needed" if receiver.api_keys else "no key is configured: set HOSTAWAY_API_KEYS"
     raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 
 

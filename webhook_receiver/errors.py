@@ -1,4 +1,4 @@
-"""From an error to an answer: one table, for every route. No answer and no log line repeats what was sent."""
+"""Maps errors to HTTP answers, in one table for all routes. Neither answers nor log lines repeat what was sent."""
 
 import re
 import traceback
@@ -27,8 +27,8 @@ from hostaway_pipeline.errors import (
 )
 
 log = structlog.get_logger(__name__)
-# The first class that fits.
-STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
+# The first matching class counts.
+_STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (DatabaseUnavailable, 503),
     (ConfigurationError, 503),
     (EventRejected, 400),
@@ -41,8 +41,8 @@ STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (PipelineError, 500),
 )
 DATABASE_AWAY = "the database is away: Postgres cannot be reached or cannot do its work; try again later"
-# The first class that fits; any other error is about the account or the object that was asked for.
-_TOLD: tuple[tuple[type[PipelineError], str], ...] = (
+# The first matching class counts. Any other error is about an account or object, and its own text is public.
+_PUBLIC_MESSAGES: tuple[tuple[type[PipelineError], str], ...] = (
     (DatabaseUnavailable, DATABASE_AWAY),
     (SchemaBehind, "the database schema is not the one this version needs: run `hostaway db migrate`"),
     (KeyringError, "HOSTAWAY_ENCRYPTION_KEYS does not fit what is stored; the log says more"),
@@ -70,54 +70,56 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
-    """The log learns all of it; who asked, what is theirs to know."""
-    status = status_of(error)
-    log.warning("request failed", path=_template(request), status=status, error=str(error))
+    """Log the whole error and answer with its public message."""
+    status = _status_of(error)
+    log.warning("request failed", path=_route_path(request), status=status, error=str(error))
     headers = {"Retry-After": "5"} if status == 503 else {}
     if isinstance(error, MessageNotSent) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    content = {"detail": told(error)} | ({"status": error.status} if isinstance(error, MessageNotSent) else {})
+    content = {"detail": public_message(error)} | (
+        {"status": error.status} if isinstance(error, MessageNotSent) else {}
+    )
     return JSONResponse(content, status, headers)
 
 
-def told(error: BaseException) -> str:
-    """What whoever asks may learn of an error: of the inside, only what kind of trouble it is in."""
-    return next((text for kind, text in _TOLD if isinstance(error, kind)), None) or told_text(str(error))
+def public_message(error: BaseException) -> str:
+    """The error's text, without details of database, schema or configuration."""
+    return next((text for kind, text in _PUBLIC_MESSAGES if isinstance(error, kind)), None) or public_text(str(error))
 
 
-def told_text(text: str) -> str:
-    """The same for the text of an error that was stored: where the database is stays inside."""
+def public_text(text: str) -> str:
+    """The same for the stored text of an error, which may name the database's address."""
     return DATABASE_AWAY if _NAMES_DATABASE.search(text) else text
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """FastAPI's own answer holds the input, which may be a secret, or something that is no JSON."""
+    """Replace FastAPI's own answer: it quotes the input, which may be a secret or cannot be written as JSON."""
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    return JSONResponse({"detail": "; ".join(_problem(one) for one in problems[:_MOST_PROBLEMS])}, 422)
+    return JSONResponse({"detail": "; ".join(_describe(problem) for problem in problems[:_MOST_PROBLEMS])}, 422)
 
 
-def _problem(problem: Mapping[str, Any]) -> str:
+def _describe(problem: Mapping[str, Any]) -> str:
     where, *path = problem["loc"]
     if problem["type"] == "json_invalid":
         return "the body is no JSON"
-    if problem["type"] == "extra_forbidden":  # the name is the sender's, too
+    if problem["type"] == "extra_forbidden":  # the client chose the key's name, too
         return ".".join([str(where), *map(str, path[:-1])]) + ": holds a key that is not known"
     return f"{'.'.join(map(str, path)) or where}: {problem['msg']}"
 
 
-def status_of(error: Exception) -> int:
+def _status_of(error: Exception) -> int:
     if isinstance(error, MessageNotSent):
         return _SENDING[error.status]
-    return next(status for kind, status in STATUSES if isinstance(error, kind))
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))
 
 
-def _template(request: Request) -> str:
-    """The route, not the path: a path may hold what a log should not."""
+def _route_path(request: Request) -> str:
+    """The route's template: the path itself may hold private values."""
     return getattr(request.scope.get("route"), "path", "unknown")
 
 
 def places(error: BaseException) -> list[str]:
-    """Where it came from, innermost last; of our own code where any took part."""
+    """Files, lines and functions of the traceback, innermost last; only our own code, if it has any."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in (ours or frames)[-_FRAMES:]]

@@ -1,6 +1,6 @@
-"""Group commit: what arrives while a commit is under way shares the next one. Each is answered after its own.
+"""Group commit: deliveries that arrive during a commit share the next one. Each is answered after its own commit.
 
-One thread writes; while it waits for the disk, the event loop takes in what comes next.
+One thread writes; while it waits for the disk, the event loop accepts further deliveries.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, Even
 Accept = Callable[[Sequence[tuple[Delivery, str]]], int]
 # In jsonb a payload may take several times its size, and one value must stay below 256 MiB.
 _MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 200, 8 * 1024 * 1024
-# Beyond this the database does not keep up: Hostaway tries again later.
+# Beyond this the database does not keep up, and deliveries are refused: Hostaway retries later.
 _MOST_WAITING, _MOST_BYTES_WAITING = 5_000, 128 * 1024 * 1024
 # Hostaway waits 20 s for the answer.
-_PATIENCE_SECONDS = 15.0
-# So long an account whose row is locked is not tried again: a try keeps all others waiting for a second.
+_TIMEOUT_SECONDS = 15.0
+# An account whose row is locked is refused this long without a try: each try delays all others by a second.
 _LOCKED_SECONDS = 5.0
 
 
@@ -40,7 +40,7 @@ class _Waiting:
 
 
 class InboxWriter:
-    """`stored` and `commits` count what happened since the start."""
+    """`stored`, `repeated` and `commits` are counts since the start."""
 
     def __init__(self, accept: Accept) -> None:
         self._accept = accept
@@ -54,10 +54,9 @@ class InboxWriter:
         self.commits = 0
 
     async def store(self, delivery: Delivery, request_id: str) -> None:
-        """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this one alone.
+        """Returns once the delivery is durable. Raises DatabaseUnavailable, or EventRejected for this delivery only.
 
-        An account whose row another transaction keeps for itself is refused at once for some seconds: each try would
-        keep all the others waiting.
+        While another transaction locks the account's row, its deliveries are refused at once (DatabaseConflict).
         """
         if self._locked_until.get(delivery.account_id, 0.0) > time.monotonic():
             raise DatabaseConflict("another transaction holds this account's row")
@@ -68,86 +67,88 @@ class InboxWriter:
         self._waiting.append(_Waiting(delivery, request_id, done))
         self._bytes_waiting += len(delivery.payload)
         if self._committing is None:
-            self._begin(loop)
+            self._start_commit(loop)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await done
         except TimeoutError:
             raise DatabaseUnavailable("the database did not answer in time") from None
 
     async def close(self) -> None:
-        """Commit what is still waiting."""
+        """Wait until everything that was accepted is committed."""
         while self._committing is not None:
             await asyncio.wait([self._committing])
             await asyncio.sleep(0)
         self._thread.shutdown()
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch, self._waiting = _distinct(self._waiting)
-        self._bytes_waiting -= sum(one.size for one in batch)
+    def _start_commit(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch, self._waiting = _take_batch(self._waiting)
+        self._bytes_waiting -= sum(waiting.size for waiting in batch)
         if not batch:
             self._committing = None
             return
         self._committing = loop.run_in_executor(self._thread, self._commit, batch, loop)
 
     def _commit(self, batch: list[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
-        """In the writer's thread."""
-        first = self._stored(batch)
+        """Run in the writer's thread."""
+        first = self._try(batch)
         if isinstance(first, EventRejected) and len(batch) > 1:
-            results = [self._stored([one]) for one in batch]
+            results = [self._try([waiting]) for waiting in batch]
         elif isinstance(first, DatabaseConflict):
-            results = self._stored_by_account(batch)
+            results = self._try_by_account(batch)
         else:
             results = [first] * len(batch)
-        loop.call_soon_threadsafe(self._end, batch, results, loop)
+        loop.call_soon_threadsafe(self._end_commit, batch, results, loop)
 
-    def _stored_by_account(self, batch: list[_Waiting]) -> list[Exception | None]:
-        """Whose row is locked is the only one that is refused, and for some seconds is not tried again."""
-        found: dict[int, Exception | None] = {}
-        for account_id in dict.fromkeys(one.delivery.account_id for one in batch):
-            found[account_id] = self._stored([one for one in batch if one.delivery.account_id == account_id])
-            if isinstance(found[account_id], DatabaseConflict):
+    def _try_by_account(self, batch: list[_Waiting]) -> list[Exception | None]:
+        """Commit each account's deliveries on their own, so that a locked row fails only those of its account."""
+        errors: dict[int, Exception | None] = {}
+        for account_id in dict.fromkeys(waiting.delivery.account_id for waiting in batch):
+            errors[account_id] = self._try([each for each in batch if each.delivery.account_id == account_id])
+            if isinstance(errors[account_id], DatabaseConflict):
                 self._locked_until[account_id] = time.monotonic() + _LOCKED_SECONDS
             else:
                 self._locked_until.pop(account_id, None)
-        return [found[one.delivery.account_id] for one in batch]
+        return [errors[waiting.delivery.account_id] for waiting in batch]
 
-    def _stored(self, batch: list[_Waiting]) -> Exception | None:
+    def _try(self, batch: list[_Waiting]) -> Exception | None:
         try:
-            self._count(batch)
-        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+            self._store(batch)
+        except Exception as error:  # noqa: BLE001 (each waiting request must get it, whatever it is)
             return error
         return None
 
-    def _count(self, batch: list[_Waiting]) -> None:
-        stored = self._accept([(one.delivery, one.request_id) for one in batch])
+    def _store(self, batch: list[_Waiting]) -> None:
+        stored = self._accept([(waiting.delivery, waiting.request_id) for waiting in batch])
         self.commits += 1
         self.stored += stored
         self.repeated += len(batch) - stored
 
-    def _end(self, batch: list[_Waiting], results: list[Exception | None], loop: asyncio.AbstractEventLoop) -> None:
-        for one, error in zip(batch, results, strict=True):
-            if one.done.done():  # its client has gone, or its time was over
+    def _end_commit(
+        self, batch: list[_Waiting], results: list[Exception | None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        for waiting, error in zip(batch, results, strict=True):
+            if waiting.done.done():  # its client has disconnected, or it has timed out
                 continue
             if error is None:
-                one.done.set_result(None)
+                waiting.done.set_result(None)
             else:
-                one.done.set_exception(error)
-        self._begin(loop)
+                waiting.done.set_exception(error)
+        self._start_commit(loop)
 
 
-def _distinct(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """The next batch, which names no object twice, and those that have to wait for the one after it, in order."""
+def _take_batch(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """Split off the next batch, which holds each object at most once; the others keep their order."""
     batch: list[_Waiting] = []
     later: list[_Waiting] = []
-    named: set[tuple[int, str, int | None]] = set()
+    objects: set[tuple[int, str, int | None]] = set()
     size = 0
-    for one in waiting:
-        is_full = len(batch) >= _MOST_PER_COMMIT or (batch and size + one.size > _MOST_BYTES_PER_COMMIT)
-        if is_full or (one.delivery.object_id is not None and one.key in named):
-            later.append(one)
+    for entry in waiting:
+        is_full = len(batch) >= _MOST_PER_COMMIT or (batch and size + entry.size > _MOST_BYTES_PER_COMMIT)
+        if is_full or (entry.delivery.object_id is not None and entry.key in objects):
+            later.append(entry)
         else:
-            batch.append(one)
-            size += one.size
-        named.add(one.key)
+            batch.append(entry)
+            size += entry.size
+        objects.add(entry.key)
     return batch, later

@@ -1,6 +1,6 @@
-"""What Prometheus sees: this process's webhook results, and what all processes have counted in Postgres.
+"""Metrics for Prometheus: this process's deliveries, and the counters that all processes keep in Postgres.
 
-Labels are few: no ids. When the database is away, only what this process knows is shown, and `hostaway_up` is 0.
+No label is an id. While the database is unavailable, only this process's metrics are shown and `hostaway_up` is 0.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,32 +15,33 @@ from hostaway_pipeline.store.telemetry import BUCKETS, Key
 from webhook_receiver.deps import Receiver
 
 COUNTERS = {
-    "syncs": ("hostaway_syncs", "Syncs that ended, by who asked and how they ended", ["source", "status"]),
+    "syncs": ("hostaway_syncs", "Syncs that ended, by source and status", ["source", "status"]),
     "api_requests": ("hostaway_api_requests", "Requests to Hostaway", ["endpoint", "outcome"]),
-    "token_refreshes": ("hostaway_token_refreshes", "Access tokens that were fetched", []),
-    "records": ("hostaway_records", "Rows that syncs and events came to", ["journey", "entity", "outcome"]),
+    "token_refreshes": ("hostaway_token_refreshes", "Access tokens fetched", []),
+    "records": ("hostaway_records", "Rows processed by syncs and events", ["journey", "entity", "outcome"]),
 }
 HISTOGRAMS = {
-    "api_seconds": ("hostaway_api_request_seconds", "Time from a request to its answer", ["endpoint"]),
-    "db_seconds": ("hostaway_db_statement_seconds", "Time of a statement, by its name", ["statement"]),
+    "api_seconds": ("hostaway_api_request_seconds", "Seconds from a request to its answer", ["endpoint"]),
+    "db_seconds": ("hostaway_db_statement_seconds", "Seconds a statement took, by its name", ["statement"]),
 }
 
 
-def exposition(parts: Receiver) -> tuple[bytes, str]:
+def exposition(receiver: Receiver) -> tuple[bytes, str]:
+    """Body and content type of the page of metrics."""
     registry = CollectorRegistry()
-    registry.register(_Everything(parts))
+    registry.register(_Metrics(receiver))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-class _Everything(Collector):
-    def __init__(self, parts: Receiver) -> None:
-        self._parts = parts
+class _Metrics(Collector):
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._of_this_process()
-        up = GaugeMetricFamily("hostaway_up", "1 when the database answers")
+        yield from self._collect_process()
+        up = GaugeMetricFamily("hostaway_up", "1 when the database answers, else 0")
         try:
-            shared = list(self._of_all_processes())
+            shared = list(self._collect_shared())
             up.add_metric([], 1)
         except PipelineError:
             shared = []
@@ -50,43 +51,43 @@ class _Everything(Collector):
     def describe(self) -> Iterable[Metric]:
         return []
 
-    def _of_this_process(self) -> Iterator[Metric]:
+    def _collect_process(self) -> Iterator[Metric]:
         results = CounterMetricFamily("hostaway_webhook_deliveries", "Deliveries, by result", labels=["result"])
-        for result, number in self._parts.results.items():
+        for result, number in self._receiver.results.items():
             results.add_metric([result], number)
         yield results
-        writer = self._parts.writer
+        writer = self._receiver.writer
         yield CounterMetricFamily("hostaway_webhook_events_stored", "Events stored", value=writer.stored)
         yield CounterMetricFamily("hostaway_webhook_repetitions", "Deliveries of a known event", value=writer.repeated)
-        yield CounterMetricFamily("hostaway_webhook_commits", "Commits that stored them", value=writer.commits)
-        looks = self._parts.logins.looks
-        yield CounterMetricFamily("hostaway_webhook_login_lookups", "Statements that looked up logins", value=looks)
+        yield CounterMetricFamily("hostaway_webhook_commits", "Commits that stored events", value=writer.commits)
+        lookups = self._receiver.logins.lookups
+        yield CounterMetricFamily("hostaway_webhook_login_lookups", "Statements that looked up logins", value=lookups)
 
-    def _of_all_processes(self) -> Iterator[Metric]:
-        services = self._parts.probes.services
+    def _collect_shared(self) -> Iterator[Metric]:
+        services = self._receiver.probes.services
         services.telemetry.flush()
         totals = services.telemetry.totals()
-        for name, (shown, text, labels) in COUNTERS.items():
-            yield _counter(shown, text, labels, name, totals)
-        for name, (shown, text, labels) in HISTOGRAMS.items():
-            yield _histogram(shown, text, labels, name, totals)
+        for counted, (shown, text, labels) in COUNTERS.items():
+            yield _counter(shown, text, labels, counted, totals)
+        for counted, (shown, text, labels) in HISTOGRAMS.items():
+            yield _histogram(shown, text, labels, counted, totals)
         limited = sum(value for (name, labels), value in totals.items() if name == "api_requests" and labels[1] == _429)
         yield CounterMetricFamily("hostaway_api_429", "Answers 429", value=limited)
         state = services.inbox.state()
-        yield GaugeMetricFamily("hostaway_inbox_pending", "Events to be applied", value=state.pending)
-        yield GaugeMetricFamily("hostaway_inbox_failed", "Events that were set aside", value=state.failed)
+        yield GaugeMetricFamily("hostaway_inbox_pending", "Events that wait to be applied", value=state.pending)
+        yield GaugeMetricFamily("hostaway_inbox_failed", "Events that failed (dead letters)", value=state.failed)
         age = state.oldest_pending_seconds or 0.0
-        yield GaugeMetricFamily("hostaway_inbox_oldest_seconds", "Age of the oldest of them", value=age)
+        yield GaugeMetricFamily("hostaway_inbox_oldest_seconds", "Age of the oldest pending event", value=age)
         active = len(services.accounts.active())
-        yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are copied", value=active)
+        yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are synced", value=active)
         yield self._pace()
 
     def _pace(self) -> Metric:
         pace = GaugeMetricFamily(
-            "hostaway_pace", "Requests per window that are allowed now, as learned from 429s", labels=["scope"]
+            "hostaway_pace", "Requests per window allowed now, after adapting to 429s", labels=["scope"]
         )
         slowest: dict[str, int] = {}
-        for scope in self._parts.probes.services.slots.states():
+        for scope in self._receiver.probes.services.slots.states():
             kind = scope.scope.partition(":")[0]
             slowest[kind] = min(scope.allowed, slowest.get(kind, scope.allowed))
         for kind, allowed in sorted(slowest.items()):

@@ -1,4 +1,4 @@
-"""Deliveries of this process, counted by their result."""
+"""Counts this process's deliveries by their result."""
 
 from collections import Counter
 

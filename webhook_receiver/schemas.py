@@ -1,4 +1,4 @@
-"""What goes over the wire of our own API. Secrets come in and never go out."""
+"""Request and response bodies of our own API. Secrets occur in requests only."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ Id = Annotated[int, Field(ge=1, le=BIGINT)]
 
 
 def _printable(secret: SecretStr) -> SecretStr:
-    """JSON may hold half of a surrogate pair, which is no character: it can be neither encrypted nor sent."""
+    """JSON may hold half a surrogate pair, which can be neither encrypted nor sent."""
     if not secret.get_secret_value().isprintable():
         raise ValueError("holds a character that cannot be printed")
     return secret
@@ -31,7 +31,7 @@ class Strict(BaseModel):
 
 
 class Problem(BaseModel):
-    """Every error."""
+    """The body of every error."""
 
     detail: str = Field(description="What happened, and the way out", examples=["account 59808 is not known"])
 
@@ -47,12 +47,12 @@ class NewAccount(Strict):
     account_id: Id = Field(description="Hostaway's account id, which is also the API client id", examples=[59808])
     client_secret: Secret = Field(description="From Hostaway's dashboard; checked, encrypted, never shown again")
     name: Name | None = Field(None, examples=["Seaside Homes"])
-    customer_id: UUID | None = Field(None, description="Your own id of this customer; default: a new one")
+    customer_id: UUID | None = Field(None, description="Your own id of this customer; by default a new one")
     sync: bool = Field(True, description="Start the first sync at once")
 
 
 class AccountUpdate(Strict):
-    """What is left out stays as it is."""
+    """Fields that are left out keep their values."""
 
     model_config = _examples({"name": "Seaside Homes"}, {"client_secret": "a new one from the dashboard"})
     client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the present one")
@@ -67,9 +67,9 @@ class AccountReplacement(Strict):
 
 class Webhook(BaseModel):
     is_registered: bool
-    is_enabled: bool | None = Field(description="As Hostaway told at `checked_at`")
+    is_enabled: bool | None = Field(description="As Hostaway reported at `checked_at`")
     checked_at: datetime | None
-    heard_at: datetime | None = Field(description="When the newest event came")
+    heard_at: datetime | None = Field(description="When the newest event was received")
 
 
 class AccountSummary(BaseModel):
@@ -77,7 +77,7 @@ class AccountSummary(BaseModel):
     customer_id: UUID
     name: str | None
     status: AccountState
-    last_sync_at: datetime | None = Field(description="Since when the whole copy is known to be complete")
+    last_sync_at: datetime | None = Field(description="The copy is known to be complete as of this time")
     last_run_status: str | None = Field(examples=["succeeded"])
     last_error: str | None
     rows: dict[str, int] = Field(examples=[{"listings": 7, "reservations": 787}])
@@ -88,13 +88,13 @@ class AccountDetail(AccountSummary):
 
 
 class Created(AccountDetail):
-    webhook_problem: str | None = Field(description="Why no webhook is registered although one is wanted")
+    webhook_problem: str | None = Field(description="Why no webhook could be registered")
 
 
 class Removed(BaseModel):
     account_id: int
     rows_deleted: bool
-    webhook_problem: str | None = Field(description="Why the webhook is still at Hostaway")
+    webhook_problem: str | None = Field(description="Why the webhook could not be removed at Hostaway")
 
 
 class SyncAsked(BaseModel):
@@ -136,12 +136,12 @@ class NewMessage(Strict):
     )
     channel_type: Channel = "email"
     account_id: Id | None = Field(
-        None, description="Where several accounts have this reservation id, or where the tables do not know it yet"
+        None, description="Needed when several accounts have this reservation id, or when it is not stored yet"
     )
     resend: bool = Field(
         False,
-        description="Only after the answer `unclear`: send it again if it is not found. Taken once "
-        "HOSTAWAY_SEND_PATIENCE (10 minutes unless set) has passed since the last attempt, refused before with 409",
+        description="Only after the answer `unclear`: send it again if it is not found. Accepted once "
+        "HOSTAWAY_SEND_PATIENCE (10 minutes by default) has passed since the last attempt, refused with 409 before",
     )
 
 
@@ -179,7 +179,7 @@ class Events(BaseModel):
 class Replay(Strict):
     model_config = _examples({"ids": [4711, 4712]}, {"failed": True, "account_id": 59808})
     ids: list[Id] = Field(default_factory=list, max_length=10_000)
-    failed: bool = Field(False, description="All that failed, instead of ids")
+    failed: bool = Field(False, description="All failed events, instead of ids")
     account_id: Id | None = None
 
 

@@ -1,11 +1,11 @@
-"""From what is stored to what is shown."""
+"""Builds the API's answers about an account from what is stored."""
 
 from datetime import UTC, datetime
 
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
-from webhook_receiver.errors import told_text
+from webhook_receiver.errors import public_text
 from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
 
 
@@ -18,13 +18,13 @@ def summary(entry: AccountOverview) -> AccountSummary:
         status=account.state(datetime.now(UTC)),
         last_sync_at=account.last_sync_at,
         last_run_status=entry.last_status,
-        last_error=None if entry.last_error is None else told_text(entry.last_error),
+        last_error=None if entry.last_error is None else public_text(entry.last_error),
         rows=entry.rows,
     )
 
 
 def detail(services: Services, account_id: int) -> AccountDetail:
-    """Raises AccountError for an account that is not there."""
+    """Raises AccountError for an unknown account."""
     entry = next(iter(services.accounts.overview(account_id)), None)
     if entry is None:
         raise AccountError(f"account {account_id} is not known")

@@ -22,7 +22,7 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import reservation, rows
 from webhook_receiver.app import create_app
-from webhook_receiver.crowd import Limits
+from webhook_receiver.connections import Limits
 from webhook_receiver.serving import server
 
 ACCOUNT, OTHER_ACCOUNT = 59808, 60001
@@ -34,18 +34,18 @@ _outputs = count()
 
 
 class Receiver:
-    """A receiver that runs: in this process (then `parts` shows its inside) or in one of its own."""
+    """A receiver that runs: in this process (then `components` shows its inside) or in one of its own."""
 
-    def __init__(self, url: str, credential: Credential | None, parts: Any = None) -> None:
+    def __init__(self, url: str, credential: Credential | None, components: Any = None) -> None:
         self.url = url
         self.credential = credential
-        self.parts = parts
-        self.crowd: Any = None
+        self.components = components
+        self.limiter: Any = None
         self.http = session()
 
     def from_another_address(self) -> "Receiver":
         """As a proxy tells it, which is believed on the loopback interface."""
-        seen = Receiver(self.url, self.credential, self.parts)
+        seen = Receiver(self.url, self.credential, self.components)
         number = next(_addresses)
         seen.http.headers["X-Forwarded-For"] = f"10.0.{number // 250}.{number % 250 + 1}"
         return seen
@@ -103,7 +103,7 @@ def running(settings: Settings, credential: Credential | None, limits: Limits | 
     thread.start()
     wait_until(lambda: serving.started or not thread.is_alive())
     receiver = Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}", credential, app.state.receiver)
-    receiver.crowd = serving.config.http_protocol_class.crowd  # type: ignore[attr-defined]
+    receiver.limiter = serving.config.http_protocol_class.limiter  # type: ignore[attr-defined]
     yield receiver
     serving.should_exit = True
     thread.join(20)

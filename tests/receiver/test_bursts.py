@@ -22,17 +22,17 @@ def connected(receiver: Receiver) -> socket.socket:
 def test_a_burst_of_connections_is_let_in_within_few_turns_of_the_loop(open_receiver: OpenReceiver) -> None:
     """Each turn also serves whoever is in already, and may be long."""
     receiver = open_receiver()
-    crowd, has_come, turns = receiver.crowd, Event(), 0
+    limiter, has_come, turns = receiver.limiter, Event(), 0
     with ExitStack() as stack:
         stack.enter_context(closing(connected(receiver)))
-        wait_until(lambda: len(crowd) == 1)
-        [first] = crowd._members
+        wait_until(lambda: len(limiter) == 1)
+        [first] = limiter._connections
         loop = first.loop
 
         def turn() -> None:
             nonlocal turns
             turns += 1
-            if len(crowd) <= MANY:
+            if len(limiter) <= MANY:
                 loop.call_soon(turn)
 
         def wait() -> None:
@@ -43,7 +43,7 @@ def test_a_burst_of_connections_is_let_in_within_few_turns_of_the_loop(open_rece
         for _ in range(MANY):
             stack.enter_context(closing(connected(receiver)))
         has_come.set()
-        wait_until(lambda: len(crowd) == MANY + 1)
+        wait_until(lambda: len(limiter) == MANY + 1)
     assert turns < MANY / 4
 
 

@@ -26,7 +26,7 @@ StartProcess = Callable[..., Process]
 
 def test_requests_at_once_share_commits_and_each_is_durable(receiver: Receiver, database_url: str) -> None:
     number, threads = 400, 32
-    writer = receiver.parts.writer
+    writer = receiver.components.writer
     commits, stored = writer.commits, writer.stored
     with ThreadPoolExecutor(threads) as pool:
         answers = pool.map(lambda n: receiver.deliver(delivery(reservation(n))).status_code, range(number))

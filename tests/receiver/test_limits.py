@@ -15,7 +15,7 @@ from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import make_settings, reservation
 from tests.receiver.steps import HOOK, KEY, PING, Process, Receiver, basic, delivery, running, wait_until
 from webhook_receiver.auth import WrongTries
-from webhook_receiver.crowd import Limits
+from webhook_receiver.connections import Limits
 
 OpenReceiver = Callable[..., Receiver]
 StartProcess = Callable[..., Process]
@@ -212,9 +212,9 @@ def test_a_client_that_does_not_read_its_answer_is_left(quick: Receiver) -> None
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lazy.connect(("127.0.0.1", int(quick.url.rpartition(":")[2])))
         lazy.sendall(head("GET", script) * 8)
-        wait_until(lambda: len(quick.crowd) >= 1)
+        wait_until(lambda: len(quick.limiter) >= 1)
         quick.http.close()
-        wait_until(lambda: len(quick.crowd) == 0, seconds=8)
+        wait_until(lambda: len(quick.limiter) == 0, seconds=8)
 
 
 # Connections
@@ -316,7 +316,7 @@ def test_under_attack_memory_is_bounded_and_right_deliveries_are_answered(
 def test_wrong_tries_of_many_addresses_are_counted_in_bounded_memory() -> None:
     tries = WrongTries()
     for n in range(60_000):
-        assert not tries.is_too_many(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+        assert not tries.count_and_check(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
     assert len(tries) <= 10_000
 
 
@@ -334,5 +334,5 @@ def test_wrong_tries_of_many_addresses_are_counted_in_bounded_memory() -> None:
 def test_what_counts_as_one_address(addresses: tuple[str, ...], is_one: bool) -> None:
     tries = WrongTries()
     for n in range(21):
-        found = tries.is_too_many(addresses[n % len(addresses)])
+        found = tries.count_and_check(addresses[n % len(addresses)])
     assert found == is_one

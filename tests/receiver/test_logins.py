@@ -10,7 +10,7 @@ import pytest
 from hostaway_pipeline.services import Services
 from tests.factories import add_account, reservation, rows
 from tests.receiver.steps import OTHER_ACCOUNT, PING, Process, Receiver, basic, delivery, events, wait_until
-from webhook_receiver.bounded import Bounded
+from webhook_receiver.lru import LruDict
 
 OpenReceiver = Callable[..., Receiver]
 StartProcess = Callable[..., Process]
@@ -63,7 +63,7 @@ def test_one_unknown_login_again_and_again_is_looked_up_once_in_a_while(open_rec
     receiver = open_receiver()
     for _ in range(10):
         receiver.from_another_address().post(PING, basic("nobody", "nothing"))
-    assert receiver.parts.logins.looks <= 3
+    assert receiver.components.logins.lookups <= 3
 
 
 def test_strangers_share_look_ups_however_many_there_are(open_receiver: OpenReceiver) -> None:
@@ -76,7 +76,7 @@ def test_strangers_share_look_ups_however_many_there_are(open_receiver: OpenRece
             answers.append(pool.submit(stranger.post, PING, basic(f"nobody-{number}", "nothing")))
             time.sleep(0.02)
     assert {answer.result().status_code for answer in answers} == {401}
-    assert receiver.parts.logins.looks <= (time.monotonic() - began) / 0.1 + 2
+    assert receiver.components.logins.lookups <= (time.monotonic() - began) / 0.1 + 2
 
 
 def test_a_login_that_was_ours_does_not_wait_with_strangers(open_receiver: OpenReceiver) -> None:
@@ -99,11 +99,11 @@ def test_a_login_that_was_ours_does_not_wait_with_strangers(open_receiver: OpenR
 def test_a_login_that_cannot_be_ours_is_not_looked_up(open_receiver: OpenReceiver, login: str) -> None:
     receiver = open_receiver()
     assert receiver.post(PING, basic(login, "nothing")).status_code == 401
-    assert receiver.parts.logins.looks == 0
+    assert receiver.components.logins.lookups == 0
 
 
 def test_what_strangers_show_is_remembered_in_bounded_memory() -> None:
-    remembered: Bounded[int, int] = Bounded(5)
+    remembered: LruDict[int, int] = LruDict(5)
     for n in range(20):
         remembered[n] = n
         remembered[0] = n
@@ -121,7 +121,7 @@ def test_a_known_login_is_read_again_beside_the_requests(open_receiver: OpenRece
         assert receiver.deliver(PING).status_code == 200
         assert time.monotonic() - began < 1
         connection.rollback()
-    wait_until(lambda: receiver.parts.logins.looks >= 2)
+    wait_until(lambda: receiver.components.logins.lookups >= 2)
 
 
 def test_a_changed_password_counts_within_seconds(

@@ -52,8 +52,8 @@ def test_no_secret_reaches_a_table_or_a_log(
     bodies = [row["body"] for row in rows(database_url, "SELECT body FROM hostaway.messages")]
     assert "Hi 🏡, my card is [redacted], cvc [redacted]. See you!" in bodies
 
-    receiver.parts.stop()
-    output = receiver.parts.text + "".join(capfd.readouterr())
+    receiver.components.stop()
+    output = receiver.components.text + "".join(capfd.readouterr())
     assert leaked_in(output) == set()
 
 

@@ -1,4 +1,4 @@
-"""The accounts that are copied: add, look at, change, remove, sync."""
+"""Accounts: add, show, change, remove and sync them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from hostaway_pipeline.sync.pull.request import PullRequest
 from hostaway_pipeline.sync.pull.run import pull
 from webhook_receiver.answers import GUARDED, MALFORMED, WITH_BODY, problems
 from webhook_receiver.deps import ApiKey, ServicesDep
-from webhook_receiver.errors import told
+from webhook_receiver.errors import public_message
 from webhook_receiver.schemas import (
     BIGINT,
     AccountDetail,
@@ -31,20 +31,20 @@ AccountId = Annotated[int, Path(ge=1, le=BIGINT, examples=[59808])]
 _KNOWN = MALFORMED | problems({404: "No such account"})
 _HOSTAWAY = WITH_BODY | problems(
     {
-        422: "A value is not of this form, or Hostaway does not accept the secret",
-        502: "Hostaway does not answer: nothing was changed",
-        503: "The database or Hostaway wants to be left alone for now: nothing was changed",
+        422: "A value is invalid, or Hostaway does not accept the secret",
+        502: "Hostaway does not answer; nothing was changed",
+        503: "The database is unavailable, or Hostaway's rate limit is reached; nothing was changed",
     }
 )
 _EXISTS = problems({409: "The account exists already"})
-_BUSY = problems({409: "A sync is under way"})
+_BUSY = problems({409: "A sync is running"})
 router = APIRouter(prefix="/accounts", tags=["accounts"], dependencies=[ApiKey], responses=GUARDED)
 
 
 @router.post("", status_code=201, responses=_HOSTAWAY | _EXISTS, summary="Add an account")
 def add(services: ServicesDep, new: NewAccount, response: Response) -> Created:
     """Checks the credentials with Hostaway, stores them encrypted, registers the webhook and starts the first sync."""
-    services.secrets.check()  # whoever stores the first secret records its key
+    services.secrets.check()  # a first secret must not be stored without a record of its key
     secret = new.client_secret.get_secret_value()
     try:
         added = add_account(
@@ -90,7 +90,7 @@ def update(services: ServicesDep, account_id: AccountId, changes: Annotated[Acco
 def remove(
     services: ServicesDep,
     account_id: AccountId,
-    hard: Annotated[bool, Query(description="Delete its rows everywhere, too")] = False,
+    hard: Annotated[bool, Query(description="Also delete its rows from every table")] = False,
 ) -> Removed:
     problem = remove_account(services, account_id, hard=hard)
     return Removed(account_id=account_id, rows_deleted=hard, webhook_problem=problem)
@@ -107,9 +107,9 @@ def sync(
     account_id: AccountId,
     response: Response,
     mode: Annotated[Mode, Query(description="full: all messages; refresh: no deletions")] = "reconcile",
-    dry_run: Annotated[bool, Query(description="Read now, say what would change, and write nothing")] = False,
+    dry_run: Annotated[bool, Query(description="Read now, report what would change, and write nothing")] = False,
 ) -> SyncAsked | DryRun:
-    """Dagster takes it up within seconds. A dry run is made here and now, and answers when it has ended."""
+    """Dagster starts it within seconds. A dry run happens within this request, which is answered at its end."""
     services.accounts.get(account_id)
     if dry_run:
         response.status_code = 200
@@ -120,4 +120,4 @@ def sync(
 
 def _dry_run(services: Services, account_id: int, mode: Mode) -> DryRun:
     report = pull(services, PullRequest(account_id, mode=mode, source="api", dry_run=True))
-    return DryRun(mode=mode, error=told(report.error) if report.error else None, **report.as_dict())
+    return DryRun(mode=mode, error=public_message(report.error) if report.error else None, **report.as_dict())

@@ -1,4 +1,4 @@
-"""Messages to guests, sent through Hostaway."""
+"""Sends messages to guests through Hostaway."""
 
 from typing import Annotated
 
@@ -12,15 +12,15 @@ from webhook_receiver.schemas import NewMessage, SentMessage
 _SENDING = problems(
     {
         404: "No such reservation, or it has no conversation",
-        409: "`busy`: the same key is being sent right now, or its sender has just died. `too_early`: nobody knows yet "
-        "whether it was sent; `resend` is taken after the seconds in Retry-After. `ambiguous`: several accounts have "
-        "this reservation id",
-        422: "A value is not of this form, the message shows nothing, Hostaway refuses it (`failed`), the key was used "
-        "for another message (`mismatch`), or the reservation is in no table and `account_id` must say whose it is "
-        "(`account_needed`)",
-        502: "`unclear`: Hostaway was asked to send it and gave no clear answer, so that it may still go out. Ask "
-        "again with the same Idempotency-Key, which only looks for it; a new key would be another message. Without "
-        "a status: Hostaway failed before it was asked, and this request has sent nothing",
+        409: "`busy`: a request with the same key is in progress, or its sender has just died. `too_early`: it is not "
+        "known yet whether the message was sent; `resend` is accepted after the seconds in Retry-After. `ambiguous`: "
+        "several accounts have this reservation id",
+        422: "A value is invalid, the message has no visible character, Hostaway rejects it (`failed`), the key was "
+        "used for another message (`mismatch`), or the reservation is not stored and `account_id` must name its "
+        "account (`account_needed`)",
+        502: "`unclear`: Hostaway gave no clear answer to the request to send it, so that it may still go out. Repeat "
+        "the request with the same Idempotency-Key, which only looks for it; a new key would be another message. "
+        "Without a status: Hostaway failed before the request to send, and nothing was sent",
         503: "This request has sent nothing: repeat it later with the same Idempotency-Key",
     }
 )
@@ -31,22 +31,24 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="Yours, one per message: repeated, it looks for what was sent and sends nothing again by itself",
+        description="Yours, one per message. A repeated key looks for the message and does not send it again by itself",
     ),
 ]
 
 
 @router.post("/messages", status_code=201, summary="Send a message to a reservation's guest")
 def send(services: ServicesDep, new: NewMessage, idempotency_key: IdempotencyKey) -> SentMessage:
-    """Finds account and conversation, keeps to Hostaway's 30 messages a minute, and asks Hostaway once per key.
+    """Finds account and conversation, keeps to Hostaway's 30 messages a minute, and sends once per key.
 
     Hostaway has no idempotency key of its own. When its answer is unclear, the message is looked for in its
-    conversation and not sent again by itself: the answer is then 201 once it is found, else 502 with `unclear`, also
-    minutes later. Only `resend` asks Hostaway a second time, after HOSTAWAY_SEND_PATIENCE and one more look; should
-    Hostaway accept the first one later than that, the guest reads the message twice.
+    conversation and not sent again automatically: the answer is 201 once it is found, else 502 with `unclear`, also
+    minutes later. Only `resend` sends a second time, after HOSTAWAY_SEND_PATIENCE and one more look; if Hostaway
+    accepts the first request later than that, the guest reads the message twice.
     """
-    wish = SendRequest(idempotency_key, new.reservation_id, new.message, new.channel_type, new.account_id, new.resend)
-    sent = send_message(services, wish)
+    request = SendRequest(
+        idempotency_key, new.reservation_id, new.message, new.channel_type, new.account_id, new.resend
+    )
+    sent = send_message(services, request)
     return SentMessage(
         id=sent.id,
         account_id=sent.account_id,

@@ -1,7 +1,7 @@
-"""uvicorn's protocol with the limits that it lacks: of a URL, of headers, of the time a request takes to come, and of
-connections. httptools itself keeps whatever a client sends until a header is complete.
+"""uvicorn's HTTP protocol with the limits that it lacks: the size of URL and headers, the time a request may take to
+arrive, and the number of connections. httptools itself buffers whatever a client sends until a header is complete.
 
-Credentials are looked at behind this, in the app.
+Credentials are checked behind this, in the app.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from webhook_receiver.crowd import Crowd, Limits
+from webhook_receiver.connections import ConnectionLimiter, Limits
 
 _MOST_PIPELINED = 16
 _SLICE = 16 * 1024
@@ -18,133 +18,133 @@ _TEXTS = {400: "bad request", 408: "too slow", 414: "URL too long", 431: "header
 log = logging.getLogger(__name__)
 
 
-class _Refused(Exception):
-    """Raised to the parser, which stops."""
+class _StopParsing(Exception):
+    """Raised to the parser, which then fails."""
 
 
-class Door(HttpToolsProtocol):
-    """One connection. `crowd` is the listener's, see `protocol`."""
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. `limiter` belongs to its listener, see `protocol_class`."""
 
-    crowd: Crowd
+    limiter: ConnectionLimiter
     deadline: float | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._status = 400
         self._in_head = True
-        self._is_open = False  # a request has begun and has not come to its end
+        self._in_request = False  # a request has begun and is not complete
         self._is_idle = False
-        self._url_size = self._head_size = self._headers = self._dropped = 0
-        self._unseen = 0  # bytes that the parser keeps, or threw away, without telling
+        self._url_size = self._head_size = self._headers = self._discarded = 0
+        self._unreported = 0  # bytes that the parser buffered or dropped without calling back
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        if not self.crowd.enter(self, self.loop):
+        if not self.limiter.add(self, self.loop):
             self._refuse(503)
             return
-        self._expect(self.crowd.limits.head_seconds)
+        self._wait_for_client(self.limiter.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.crowd.leave(self)
+        self.limiter.remove(self)
         self.deadline = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """In slices: what the parser keeps of an unfinished header is known after each."""
+        """Parse in slices: how much of an unfinished header the parser buffers is checked after each."""
         for start in range(0, len(data), _SLICE):
             if self.transport.is_closing():
                 return
             part = data if len(data) <= _SLICE else data[start : start + _SLICE]
-            self._unseen += len(part)
+            self._unreported += len(part)
             if self._is_idle:
                 self._is_idle = False
-                self._expect(self.crowd.limits.head_seconds)
+                self._wait_for_client(self.limiter.limits.head_seconds)
             self._feed(part)
-            if self._unseen > self.crowd.limits.head_bytes and not self.transport.is_closing():
+            if self._unreported > self.limiter.limits.head_bytes and not self.transport.is_closing():
                 self._refuse(431)
 
     def _feed(self, data: bytes) -> None:
         try:
             super().data_received(data)
-        except Exception as error:  # noqa: BLE001 (asyncio would log all of it, and what was sent with it)
+        except Exception as error:  # noqa: BLE001 (asyncio would log the whole of it, with what was sent)
             log.error("unexpected error in the protocol: %s", type(error).__name__)  # noqa: TRY400
             self.transport.abort()
 
-    # What the parser tells
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        self._in_head = self._is_open = True
-        self._url_size = self._head_size = self._headers = self._dropped = 0
+        self._in_head = self._in_request = True
+        self._url_size = self._head_size = self._headers = self._discarded = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         self._url_size += len(url)
-        if self._url_size > self.crowd.limits.url_bytes:
-            self._stop(414)
+        if self._url_size > self.limiter.limits.url_bytes:
+            self._stop_parsing(414)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Trailers after a body count with the headers, and nobody reads them."""
+        """Trailers after a body count as headers and are discarded."""
         self._head_size += len(name) + len(value)
         self._headers += 1
-        limits = self.crowd.limits
+        limits = self.limiter.limits
         if self._head_size > limits.head_bytes or self._headers > limits.headers:
-            self._stop(431)
+            self._stop_parsing(431)
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= _MOST_PIPELINED:
-            self._stop(400)
+            self._stop_parsing(400)
         self._in_head = False
-        self._unseen = 0
-        self.deadline = self.loop.time() + self.crowd.limits.body_seconds
+        self._unreported = 0
+        self.deadline = self.loop.time() + self.limiter.limits.body_seconds
         super().on_headers_complete()
-        self.crowd.answer(self)
+        self.limiter.mark_answering(self)
 
     def on_body(self, body: bytes) -> None:
-        self._unseen = 0
+        self._unreported = 0
         if self.cycle.response_complete:
-            self._dropped += len(body)
-            if self._dropped > self.crowd.limits.refused_body_bytes:
-                self._stop(400)
+            self._discarded += len(body)
+            if self._discarded > self.limiter.limits.refused_body_bytes:
+                self._stop_parsing(400)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._unseen = 0
-        self._is_open = False
+        self._unreported = 0
+        self._in_request = False
         self._in_head = True
         self.deadline = None
         super().on_message_complete()
         if self.cycle.response_complete:
-            self._rest()
+            self._become_idle()
 
-    # What uvicorn tells
+    # Called by uvicorn and the transport
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.transport.is_closing() or not self.cycle.response_complete:  # or the next one has begun
+        if self.transport.is_closing() or not self.cycle.response_complete:  # or the next request has begun
             return
-        self.cycle.body = bytearray()  # what came of a body that nobody wanted
-        if self._is_open:
-            self._expect(self.crowd.limits.body_seconds)
+        self.cycle.body = bytearray()  # the start of a body that was refused
+        if self._in_request:
+            self._wait_for_client(self.limiter.limits.body_seconds)
         else:
-            self._rest()
+            self._become_idle()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect(self.crowd.limits.unread_seconds)
+        self._wait_for_client(self.limiter.limits.unread_seconds)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.deadline = None
-        self.crowd.answer(self)
+        self.limiter.mark_answering(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Whatever the parser did not like, or was told to stop at."""
+        """Called when the parser fails, by itself or by `_stop_parsing`."""
         self._refuse(self._status)
 
-    # What the crowd tells
+    # Called by the limiter
 
     def expire(self) -> None:
         self._refuse(408)
@@ -152,21 +152,20 @@ class Door(HttpToolsProtocol):
     def evict(self) -> None:
         self.transport.abort()
 
-    def _expect(self, seconds: float) -> None:
-        """It is the client's turn."""
+    def _wait_for_client(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
-        self.crowd.wait_for(self)
+        self.limiter.mark_waiting(self)
 
-    def _rest(self) -> None:
+    def _become_idle(self) -> None:
         self._is_idle = True
-        self._expect(self.crowd.limits.idle_seconds)
+        self._wait_for_client(self.limiter.limits.idle_seconds)
 
-    def _stop(self, status: int) -> None:
+    def _stop_parsing(self, status: int) -> None:
         self._status = status
-        raise _Refused
+        raise _StopParsing
 
     def _refuse(self, status: int) -> None:
-        """An answer where none has begun, and the end. It never repeats what was sent."""
+        """Answer, unless an answer has begun, and close. The answer never repeats what was sent."""
         self.deadline = None
         cycle = self.cycle
         if cycle is None or not cycle.response_started or (cycle.response_complete and self._in_head):
@@ -179,6 +178,6 @@ class Door(HttpToolsProtocol):
             self.transport.close()
 
 
-def protocol(limits: Limits) -> type[Door]:
-    """The protocol of one listener."""
-    return type("Door", (Door,), {"crowd": Crowd(limits)})
+def protocol_class(limits: Limits) -> type[LimitedProtocol]:
+    """The protocol of one listener, whose connections share a limiter."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"limiter": ConnectionLimiter(limits)})

@@ -1,4 +1,4 @@
-"""A memory of what strangers did can never grow: it forgets what was set longest ago."""
+"""A dict of bounded size, for keys that clients choose: it cannot grow however many they send."""
 
 from collections import OrderedDict
 from typing import TypeVar
@@ -7,7 +7,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(OrderedDict[K, V]):
+class LruDict(OrderedDict[K, V]):
+    """Evicts the key that was set longest ago; reading a key does not refresh it."""
+
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
