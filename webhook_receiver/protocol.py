@@ -6,9 +6,10 @@ Credentials are checked behind this, in the app.
 
 import asyncio
 import logging
+from collections import deque
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from webhook_receiver.connections import ConnectionLimiter, Limits
 
@@ -36,6 +37,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_idle = False
         self._url_size = self._head_size = self._headers = self._discarded = 0
         self._unreported = 0  # bytes that the parser buffered or dropped without calling back
+        self._unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -45,8 +47,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._wait_for_client(self.limiter.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """uvicorn marks the newest of pipelined requests only; an older one would write to a closed transport."""
         self.limiter.remove(self)
         self.deadline = None
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -100,6 +106,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unreported = 0
         self.deadline = self.loop.time() + self.limiter.limits.body_seconds
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
         self.limiter.mark_answering(self)
 
     def on_body(self, body: bytes) -> None:
@@ -122,6 +129,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # Called by uvicorn and the transport
 
     def on_response_complete(self) -> None:
+        self._unanswered.popleft()
         super().on_response_complete()
         if self.transport.is_closing() or not self.cycle.response_complete:  # or the next request has begun
             return

@@ -1,15 +1,22 @@
 """A burst at the door: thousands of connections that nobody uses do not keep a right delivery waiting in the queue."""
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from threading import Event
 
+import orjson
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from tests.factories import make_settings
-from tests.receiver.steps import Receiver, running, wait_until
+from hostaway_pipeline.store.accounts.webhooks import Credential
+from tests.factories import make_settings, reservation
+from tests.receiver.steps import HOOK, Process, Receiver, basic, delivery, events, running, wait_until
+from tests.receiver.test_durability import held_back
+from tests.receiver.test_limits import head
+
+StartProcess = Callable[..., Process]
 
 OpenReceiver = Callable[..., Receiver]
 MANY = 320
@@ -52,3 +59,23 @@ def test_who_has_ended_listens_no_longer(database_url: str, sandbox: SandboxServ
         connected(receiver).close()
     with pytest.raises(ConnectionRefusedError):
         connected(receiver)
+
+
+def test_an_answer_to_a_client_that_has_disconnected_is_dropped_also_when_requests_are_pipelined(
+    start_process: StartProcess, environment: dict[str, str], credential: Credential, database_url: str
+) -> None:
+    """uvicorn notices the disconnection for the last of the requests only."""
+    process = start_process(environment)
+    process.wait_until_up()
+    receiver = Receiver(process.url, credential)
+    body = orjson.dumps(delivery(reservation(1)))
+    login = f"Authorization: {basic(credential.login, credential.password)['Authorization']}"
+    with held_back(database_url, 1):
+        with closing(connected(receiver)) as connection:
+            connection.sendall(head("POST", HOOK, login, length=len(body)) + body + head("GET", "/health"))
+            time.sleep(0.3)
+        time.sleep(0.3)
+    wait_until(lambda: len(events(database_url)) == 1)
+    assert receiver.deliver(delivery(reservation(2))).status_code == 200
+    process.stop()
+    assert "error" not in process.text
