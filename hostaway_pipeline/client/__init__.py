@@ -1,1 +1,1 @@
-"""The Hostaway API over HTTP: authentication, retries, paging. Knows no database; see ports.py for what it needs."""
+"""The Hostaway API over HTTP: authentication, retries, paging. ports.py declares what it needs from the database."""

@@ -1,4 +1,4 @@
-"""What Hostaway answers, once the envelope is off: a page of a list, or one object."""
+"""Hostaway's answers without their envelope: a page of a list, or one object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 class Page:
     """One page of a list. `count` is Hostaway's count of the whole list, where it gives one.
 
-    `read_at` is the moment of the request, by the clock that all processes share: the answer is no older.
+    `read_at` is the moment of the request, by the database's clock: the answer is no older than that.
     """
 
     rows: list[Mapping[str, Any]]
@@ -20,7 +20,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ApiObject:
-    """One object, and the moment of the request for it."""
+    """One object, and the moment of its request by the database's clock."""
 
     payload: Mapping[str, Any]
     read_at: datetime

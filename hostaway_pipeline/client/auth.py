@@ -1,8 +1,8 @@
-"""The token's life cycle: fetched once, kept for months, usable from its second second on, replaced when it is refused.
+"""Access tokens: fetched once, kept for months, usable one second after they were issued, replaced when refused.
 
-Nothing tells a 403 about the token from one about an object (a locked reservation). So after a 403 one cheap list is
-asked for with the same token: if that works, the token was good all along, since a revoked one never comes back. A
-success shortly before proves nothing (it may have been revoked since), nor does the token's age.
+A 403 about the token looks like one about an object (a locked reservation). So after a 403 the client reads one cheap
+list with the same token: if that succeeds, the token is good, since a revoked one never becomes valid again. An
+earlier success proves nothing (the token may have been revoked since), nor does the token's age.
 """
 
 import threading
@@ -18,12 +18,12 @@ from hostaway_pipeline.errors import AccessDenied, GarbledBody, InvalidCredentia
 
 # Hostaway refuses a token during the first second after it was issued.
 UNUSABLE_SECONDS = 1.05
-# A token that is refused again and again is not the cause: stop asking for new ones.
-_MOST_REFRESHES = 5
+# When new tokens keep being refused, the token is not the cause: stop requesting more.
+_MAX_REFRESHES = 5
 
 
 def request_token(transport: Transport, account_id: int, secret: str) -> Token:
-    """A new token, not usable for UNUSABLE_SECONDS. Raises InvalidCredentials, or a TransientApiError."""
+    """Request a token, usable after UNUSABLE_SECONDS. Raises InvalidCredentials or TransientApiError."""
     form = {
         "grant_type": "client_credentials",
         "client_id": str(account_id),
@@ -44,7 +44,7 @@ def request_token(transport: Transport, account_id: int, secret: str) -> Token:
 
 
 class Authenticator:
-    """The token of one account in one process: cached in memory, shared through the store."""
+    """The token of one account: cached in this process, shared with others through the store."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Authenticator:
         """`probe` reads something that every valid token may read; it raises AccessDenied or calls `record_success`."""
         self._account_id = account_id
         self._probe = probe
-        self._worked: tuple[str, float] | None = None
+        self._last_success: tuple[str, float] | None = None
         self._store = store
         self._fetch = fetch
         self._sleep = sleep
@@ -67,44 +67,45 @@ class Authenticator:
         self._refreshes = 0
 
     def token(self) -> Token:
+        """The cached token, else the stored one, else a new one."""
         with self._lock:
             if self._token is None:
-                self._token = self._store.load(self._account_id) or self._refreshed(None)
+                self._token = self._store.load(self._account_id) or self._refresh(None)
             return self._token
 
     def record_success(self, token: Token, sent_at: float) -> None:
-        """A request that was sent with this token at this monotonic moment has succeeded."""
-        self._worked = (token.value, sent_at)
+        """Note that a request with this token succeeded; `sent_at` is monotonic."""
+        self._last_success = (token.value, sent_at)
 
     def replace(self, refused: Token, denial: AccessDenied) -> Token:
-        """A token other than the refused one. The threads that were refused together share one probe and one refresh.
+        """Return another token than the refused one. Threads that were refused together share one probe and refresh.
 
-        Raises the denial itself when the token is not the reason: because it works, or because so many were refused.
+        Raises `denial` when the token is not the cause: it still works, or too many were refused already.
         """
         refused_at = time.monotonic()
         with self._lock:
             if self._token is not None and self._token.value != refused.value:
                 return self._token
-            if self._refreshes >= _MOST_REFRESHES or self._works(refused, refused_at):
+            if self._refreshes >= _MAX_REFRESHES or self._verify(refused, refused_at):
                 raise denial
             self._refreshes += 1
-            self._token = self._refreshed(refused)
+            self._token = self._refresh(refused)
             return self._token
 
-    def _works(self, token: Token, since: float) -> bool:
-        """Whether a request has succeeded that was sent with it after that moment. Raises a TransientApiError."""
-        if not self._has_worked(token, since):
+    def _verify(self, token: Token, since: float) -> bool:
+        """Whether a request with this token after `since` succeeded; probes if none did. Raises TransientApiError."""
+        if not self._has_succeeded(token, since):
             try:
                 self._probe(token)
             except AccessDenied:
                 return False
-        return self._has_worked(token, since)
+        return self._has_succeeded(token, since)
 
-    def _has_worked(self, token: Token, since: float) -> bool:
-        if self._worked is None:
+    def _has_succeeded(self, token: Token, since: float) -> bool:
+        if self._last_success is None:
             return False
-        value, sent_at = self._worked
+        value, sent_at = self._last_success
         return value == token.value and sent_at >= since
 
-    def _refreshed(self, stale: Token | None) -> Token:
+    def _refresh(self, stale: Token | None) -> Token:
         return self._store.refresh(self._account_id, stale, self._fetch, self._sleep)

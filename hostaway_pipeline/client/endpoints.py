@@ -1,7 +1,7 @@
-"""Every path of Hostaway's API that is used, with its page size and its way of paging.
+"""Every path of Hostaway's API that we use, with its page size and its way of paging.
 
-A list is paged in one of two ways: by `offset`, or, where rows move while they are read, by `afterId`, the id of the
-last row that came. Page sizes are the most that Hostaway gives; it may give fewer without saying so.
+A list is paged by `offset`, or, where rows move during the read, by `afterId`, the id of the last row received. Page
+sizes are the largest that Hostaway gives; it may return fewer rows without saying so.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _RESOURCES = {"includeResources": 1}
 
 @dataclass(frozen=True, slots=True)
 class ListRead:
-    """One list: its path, how many rows to ask for at a time, and the parameters that go with every page."""
+    """One list: its path, its page size, and the parameters of every page."""
 
     path: str
     limit: int
@@ -31,7 +31,7 @@ class ListRead:
         return {"limit": self.limit, **self.params} | ({} if position is None else {"afterId": position})
 
 
-ONE_LISTING = ListRead(f"/{LISTINGS.name}", 1)  # the cheapest question: does Hostaway answer this account at all?
+ONE_LISTING = ListRead(f"/{LISTINGS.name}", 1)  # the cheapest read: does Hostaway answer this account at all?
 NEWEST_RESERVATIONS = ListRead(f"/{RESERVATIONS.name}", 100, _RESOURCES, by_position=True)
 REGISTERED_WEBHOOKS = ListRead(WEBHOOKS, 100)
 WEBHOOK_LOGS = ListRead("/unifiedWebhookLogs", 100)
@@ -43,12 +43,12 @@ _WHOLE_LISTS = {
 
 
 def whole_list(entity: Entity) -> ListRead:
-    """Of listings, reservations or conversations. Messages have no list of their own: see `messages_of`."""
+    """All listings, reservations or conversations. Messages have no list of their own: see `messages_of`."""
     return _WHOLE_LISTS[entity.name]
 
 
 def messages_of(conversation_id: int, *, with_scheduled: bool = False) -> ListRead:
-    """Newest first. Scheduled messages are left out unless they are asked for."""
+    """The messages of a conversation, newest first; `with_scheduled` adds those that are not sent yet."""
     scheduled = {"includeScheduledMessages": 1} if with_scheduled else {}
     return ListRead(messages_path(conversation_id), 100, scheduled)
 
@@ -58,7 +58,7 @@ def conversations_of(reservation_id: int) -> ListRead:
 
 
 def messages_path(conversation_id: int) -> str:
-    """Where a conversation's messages are read, and where a new one is posted."""
+    """Where a conversation's messages are read and new ones posted."""
     return f"{object_path(CONVERSATIONS, conversation_id)}/{MESSAGES.name}"
 
 

@@ -1,8 +1,8 @@
-"""Reading whole lists: what to ask for next, given what came.
+"""Reads whole lists page by page.
 
-The server may return fewer rows than asked for, at any page and without saying so. So a reader advances by what came,
-and stops when the count is reached, at an empty page, or when a page brings nothing new. The empty page is handed on,
-too: it tells that the list has ended. `to_the_end`: go on to it even where the count is reached.
+Any page may hold fewer rows than requested. So a reader advances by the rows received, and stops when the count is
+reached, at an empty page, or when a page holds nothing new. The empty page is yielded, too: it shows that the list has
+ended. `to_the_end`: read up to the empty page even when the count is reached.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +17,9 @@ FetchAfter = Callable[[Any], Page]
 
 
 def after_id(fetch: FetchAfter, *, to_the_end: bool = False) -> Iterator[Page]:
-    """Pages by `afterId`, which is a position in the server's order: a deleted row shifts nothing.
+    """Page by `afterId`, a position in the server's order: deleted rows shift nothing.
 
-    A position whose row has gone ends the pass early; the caller sees that its ids do not add up to the count.
+    When the row of the position is deleted, the pass ends early; the caller sees fewer ids than the count.
     """
     position: Any = None
     seen: set[Any] = set()
@@ -32,7 +32,7 @@ def after_id(fetch: FetchAfter, *, to_the_end: bool = False) -> Iterator[Page]:
             return
         ids = {row_id for row in page.rows if isinstance(row_id := row.get("id"), int | str)}
         if not ids - seen:
-            # Also how a server that ignores `afterId`, and answers with the first page for ever, comes to an end.
+            # Also ends on a server that ignores `afterId` and returns the first page for ever.
             if position is None or not page.rows:
                 yield page
             return
@@ -44,10 +44,10 @@ def after_id(fetch: FetchAfter, *, to_the_end: bool = False) -> Iterator[Page]:
 
 
 def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int, to_the_end: bool = False) -> Iterator[Page]:
-    """Pages by `offset`, several at a time, in the order of their arrival.
+    """Page by `offset`, several pages at a time; yields them as they arrive.
 
-    The first page tells the count and how many rows the server really gives; a page that comes back shorter than its
-    stretch leaves a rest, which is asked for again.
+    The first page gives the count and the real page size. A page shorter than its range is followed by a request for
+    the rest of the range.
     """
     first = fetch(0)
     yield first
@@ -58,12 +58,12 @@ def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int, to_the_end: b
         yield from paginate(fetch, size)
         return
     has_ended, furthest = False, size
-    stretches = iter([(start, min(start + size, end)) for start in range(size, end, size)])
+    ranges = iter([(start, min(start + size, end)) for start in range(size, end, size)])
     under_way: dict[Future[Page], tuple[int, int]] = {}
     try:
         while True:
-            while len(under_way) < concurrency and (stretch := next(stretches, None)) is not None:
-                under_way[pool.submit(fetch, stretch[0])] = stretch
+            while len(under_way) < concurrency and (bounds := next(ranges, None)) is not None:
+                under_way[pool.submit(fetch, bounds[0])] = bounds
             if not under_way:
                 break
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
@@ -83,7 +83,7 @@ def by_offset(fetch: FetchAt, pool: Executor, *, concurrency: int, to_the_end: b
 
 
 def paginate(fetch: FetchAt, offset: int = 0) -> Iterator[Page]:
-    """Pages by `offset`, one after another, up to the empty one, which is handed on."""
+    """Page by `offset`, one page after another, up to and including the empty one."""
     while True:
         page = fetch(offset)
         yield page

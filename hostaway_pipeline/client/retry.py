@@ -1,4 +1,4 @@
-"""How long to wait before another try, and when to give up."""
+"""How long to wait before a retry, and when to give up."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# A relative wait never reaches this, a Unix timestamp always does.
-_EARLIEST_TIMESTAMP = 1_000_000_000
-_LONGEST_WAIT = timedelta(minutes=10)
+# A number of seconds to wait is always smaller, a Unix timestamp never is.
+_MIN_TIMESTAMP = 1_000_000_000
+_MAX_WAIT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class RetryPolicy:
 
 
 def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When a 429 says to come back, in any of its three forms, or None.
+    """The instant from which a 429 allows a retry; None when it names none.
 
     Hostaway's `X-RateLimit-Retry-After` is a Unix timestamp, not seconds; a gateway in front of it may send
-    `Retry-After` in seconds or as an HTTP date. An instant in the past or absurdly far away is held to bounds.
+    `Retry-After` in seconds or as an HTTP date. The result is clamped between now and ten minutes from now.
     """
-    found = _instant(headers.get("X-RateLimit-Retry-After"), now) or _instant(headers.get("Retry-After"), now)
-    return None if found is None else min(max(found, now), now + _LONGEST_WAIT)
+    instant = _instant(headers.get("X-RateLimit-Retry-After"), now) or _instant(headers.get("Retry-After"), now)
+    return None if instant is None else min(max(instant, now), now + _MAX_WAIT)
 
 
 def _instant(value: str | None, now: datetime) -> datetime | None:
@@ -48,7 +48,7 @@ def _instant(value: str | None, now: datetime) -> datetime | None:
     except ValueError:
         return _http_date(value)
     try:
-        if number >= _EARLIEST_TIMESTAMP:
+        if number >= _MIN_TIMESTAMP:
             return datetime.fromtimestamp(number, UTC)
         return now + timedelta(seconds=number)
     except (OverflowError, ValueError, OSError):

@@ -1,1 +1,1 @@
-"""Pure rules about Hostaway's objects: no clock, no network, no database."""
+"""Pure rules about Hostaway's objects; nothing here reads a clock, the network or the database."""

@@ -1,6 +1,6 @@
-"""Card numbers in running text: told by their first digits, their length and their check digit.
+"""Finds and masks card numbers in text, by their first digits, length and check digit (Luhn).
 
-One in ten long numbers passes the check by chance, so ids are not looked at: names.py tells which fields hold them.
+One in ten long numbers passes the check by chance, so fields that hold ids are exempt: see names.py.
 """
 
 import re
@@ -9,7 +9,7 @@ from itertools import islice
 
 REDACTED = "[redacted]"
 
-# What people put between digits: blanks of any width, and dashes of any length.
+# What people write between digits: blanks of any width, dashes of any length.
 _GAP = "[ \t\u00a0\u2000-\u200a\u202f\u2010-\u2015\u2212-]{0,3}"
 # 13 digits or more in one run.
 _RUN = re.compile(rf"\d(?:{_GAP}\d){{12,}}")
@@ -17,9 +17,9 @@ _GROUP = re.compile(r"\d+")
 _NO_DIGIT = re.compile(r"\D+")
 # Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Maestro, Mir.
 _ISSUER = re.compile(r"4|5[0-8]|2(?:20[0-4]|22[1-9]|2[3-9]|[3-6]|7[01]|720)|3(?:0[0-59]|[4-9])|6(?:011|2|3|4[4-9]|5|7)")
-_SHORTEST, _LONGEST = 13, 19
-_LONGEST_PHONE = 15
-_NEAR = 48  # longer than an IBAN with its blanks
+_MIN_DIGITS, _MAX_DIGITS = 13, 19
+_MAX_PHONE_DIGITS = 15
+_CONTEXT = 48  # characters to look at on both sides; longer than an IBAN with its blanks
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 _NO_CARD = re.compile(
@@ -30,35 +30,35 @@ _NO_CARD = re.compile(
     re.IGNORECASE,
 )
 _IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
-# A check code stands beside its number, or comes in a message of its own.
+# A check code may come in a message of its own, without the card number.
 _CHECK_CODE = re.compile(r"(?i)\b((?:cv[cv]2?|csc|security code)(?:\s+(?:code|number|is))*[\s:=#-]*)\d{3,4}(?!\d)")
-# A quick look that misses no card number and no check code in ASCII, and takes no time of day for one.
+# A cheap test: no false negatives for card numbers and check codes in ASCII, and times of day do not match.
 may_hold_card = re.compile(r"[0-9cC](?:[0-9 \t-]{12}(?!(?<= [0-9][0-9]):)|[vV][cCvV])").search
 
 
 def mask_cards(text: str) -> str:
-    """The text with card numbers and their check codes replaced; the rest stays as it is."""
+    """Replace card numbers and check codes; the rest of the text stays as it is."""
     is_suspect = may_hold_card(text) is not None
     if (is_suspect or not text.isascii()) and (found := _RUN.search(text)) is not None:
-        text = _masked(text, found)
+        text = _mask_runs(text, found)
     return _CHECK_CODE.sub(rf"\1{REDACTED}", text) if is_suspect else text
 
 
 def digits_of(text: str) -> str:
-    """In ASCII, whatever script they are written in."""
+    """The digits of a text as ASCII, whatever script they are written in."""
     digits = _NO_DIGIT.sub("", text)
     return digits if digits.isascii() else "".join(str(int(digit)) for digit in digits)
 
 
 def is_card_number(digits: str) -> bool:
     """Whether 13 to 19 digits begin like a card of a known issuer and pass Luhn's check."""
-    if not _SHORTEST <= len(digits) <= _LONGEST or _ISSUER.match(digits) is None:
+    if not _MIN_DIGITS <= len(digits) <= _MAX_DIGITS or _ISSUER.match(digits) is None:
         return False
     checked = digits[-1::-2] + digits[-2::-2].translate(_DOUBLED)
     return sum(map(int, checked)) % 10 == 0
 
 
-def _masked(text: str, found: re.Match[str] | None) -> str:
+def _mask_runs(text: str, found: re.Match[str] | None) -> str:
     parts, end = [], 0
     while found is not None:
         for first, last in _cards_in(text, found):
@@ -70,12 +70,12 @@ def _masked(text: str, found: re.Match[str] | None) -> str:
 
 
 def _cards_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Where card numbers may stand in a run of digits; of those that begin alike, the longest."""
+    """Yield the spans of card numbers in a run of digits; of those with the same start, the longest."""
     start, stop = run.span()
     groups = [group.span() for group in _GROUP.finditer(text, start, stop)]
-    if len(groups) <= _LONGEST:
+    if len(groups) <= _MAX_DIGITS:
         digits = digits_of(run[0])
-        if len(digits) <= _LONGEST_PHONE and text[max(0, start - 2) : start].rstrip().endswith("+"):
+        if len(digits) <= _MAX_PHONE_DIGITS and text[max(0, start - 2) : start].rstrip().endswith("+"):
             return
         if is_card_number(digits):
             yield start, stop
@@ -86,20 +86,20 @@ def _cards_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def _ends(groups: list[tuple[int, int]]) -> list[int]:
-    """Where a number that begins with the first group may end: 4-4-4-4 and the like, 4-6-5, 4-6-4, or that group."""
+    """The ends of numbers that start with the first group: groups of 4, then 4-6-5, 4-6-4, or the first group alone."""
     sizes = [last - first for first, last in groups]
     is_joined = [all(size == 4 for size in sizes[:count]) or sizes[:count] == [4, 6] for count in range(len(sizes))]
     return [last for (_, last), joined in zip(groups, is_joined, strict=True) if joined]
 
 
 def _is_within_another_number(text: str, first: int, last: int) -> bool:
-    """Whether a UUID, a date, an id of Hostaway's or a valid IBAN has digits in common with it."""
-    near = max(0, first - _NEAR), last + _NEAR
-    spans = [found.span() for found in _NO_CARD.finditer(text, *near)]
-    spans += [found.span() for found in _IBAN.finditer(text, *near) if _is_iban(found[0])]
+    """Whether the span overlaps a UUID, a date, one of Hostaway's text ids or a valid IBAN."""
+    context = max(0, first - _CONTEXT), last + _CONTEXT
+    spans = [found.span() for found in _NO_CARD.finditer(text, *context)]
+    spans += [found.span() for found in _IBAN.finditer(text, *context) if _is_iban(found[0])]
     return any(start < last and first < stop for start, stop in spans)
 
 
 def _is_iban(text: str) -> bool:
     iban = text.replace(" ", "")
-    return int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 == 1
+    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97 == 1

@@ -1,11 +1,11 @@
-"""Counts of what a sync did, per entity: the numbers of the CLI's JSON, of `sync_runs` and of Dagster's metadata."""
+"""How many rows of an entity a sync read and wrote, as shown in the CLI's JSON, `sync_runs` and Dagster's metadata."""
 
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """`unchanged` includes rows of which only volatile keys moved and rows that were older than what is stored."""
+    """Row counts. `unchanged` includes rows where only volatile keys changed and rows older than what is stored."""
 
     fetched: int = 0
     inserted: int = 0

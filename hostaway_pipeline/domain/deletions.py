@@ -1,24 +1,24 @@
-"""How many rows may go in a day: one rule for lists, messages, reads by id and gap recovery.
+"""Limits how many rows may be marked as deleted in a day: one rule for lists, messages, reads by id and gap recovery.
 
-Pure decisions; store/deletions.py counts the days. What proves that a row has gone: sweeps.py.
+store/copy/deletions.py keeps the count of each day; sweeps.py decides which rows are proven missing.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Of the rows of one entity of an account, unless HOSTAWAY_MAX_DELETE_SHARE says otherwise.
+# Default of HOSTAWAY_MAX_DELETE_SHARE: the share of an account's rows of one entity.
 DEFAULT_DELETE_SHARE = 0.2
-# So many may always go: a fifth of three listings is less than one.
+# Always allowed, whatever the share: a fifth of three listings is less than one.
 MIN_DELETIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of a day's deletions in one table of one account.
+    """The deletions of a day in one table of one account.
 
-    `live`: the most rows that lived since the day began. `marked`: those that went since then, whoever marked them.
-    `max_share` 1 means "I know, do it", 0 means that nothing may go.
+    `live`: the largest number of live rows since the day began. `marked`: the rows marked as deleted since then, by
+    any process. `max_share`: 1 allows all of them, 0 none.
     """
 
     live: int
@@ -27,11 +27,11 @@ class Budget:
 
     @property
     def allowed(self) -> int:
-        """Rounded up, but not by the noise of binary fractions."""
+        """How many rows may be marked in the day. Rounded up, but not by the rounding error of a float."""
         return max(MIN_DELETIONS, math.ceil(round(self.live * self.max_share, 6))) if self.max_share > 0 else 0
 
-    def fitting(self, groups: Iterable[frozenset[int]]) -> list[frozenset[int]]:
-        """The groups that may go, in their order, each as a whole: an answer that is wrong is wrong as a whole."""
+    def choose(self, groups: Iterable[frozenset[int]]) -> list[frozenset[int]]:
+        """The groups of ids that fit what is left, in order. None is split: a wrong answer is wrong as a whole."""
         if self.max_share >= 1:
             return list(groups)
         left, chosen = self.allowed - self.marked, []
@@ -42,7 +42,7 @@ class Budget:
         return chosen
 
     def refusal(self, missing: int) -> str:
-        """Why so many are held back."""
+        """Why this many missing rows are held back, in one sentence."""
         went = f", and {self.marked} went already" if self.marked else ""
         return (
             f"{missing} of {self.live} rows are missing from the answer; at most {self.allowed} may go in a day{went}"

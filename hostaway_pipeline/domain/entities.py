@@ -1,7 +1,7 @@
 """The four kinds of objects that are copied, and how a payload becomes a row.
 
-One table of columns per entity: the name in Postgres, and how it is read from the payload. Nothing here
-knows a database: store/tables.py declares the same columns with their types, and a test compares the two.
+Each entity lists its columns: the name in Postgres, the key in the payload and how its value is read.
+store/schema/entities.py declares the same columns with their types; a test compares the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ Reader = Callable[[Any], Any]
 class Row:
     """One object, ready for its table. `payload` is JSON text without secrets; `values` follow `Entity.columns`.
 
-    `source_updated_at` is Hostaway's time as far as it is believed; `is_ahead`: it lies in the future, and is not.
+    `source_updated_at`: by Hostaway's clock; None, and `is_ahead` set, when that time lies implausibly in the future.
     """
 
     id: int
@@ -31,7 +31,7 @@ class Row:
     content_hash: bytes
     source_updated_at: datetime | None
     values: tuple[Any, ...]
-    read_at: datetime | None = None  # when it was asked for or received, by the database's clock; None: unknown
+    read_at: datetime | None = None  # when it was requested or received, by the database's clock; None: unknown
     keys: frozenset[str] = frozenset()
     is_ahead: bool = False
 
@@ -45,11 +45,11 @@ class Entity:
     name: str
     columns: Mapping[str, tuple[str, Reader]]  # column -> (key in the payload, reader)
     source_updated: Callable[[Payload], datetime | None]
-    embedded: frozenset[str] = frozenset()  # resources that have a table of their own
-    optional: frozenset[str] = frozenset()  # keys that webhooks bring and lists may lack: absent there is no change
+    embedded: frozenset[str] = frozenset()  # keys of nested resources that have a table of their own
+    optional: frozenset[str] = frozenset()  # keys that webhooks carry and lists may lack: their absence is no change
 
     def row(self, payload: Payload, read_at: datetime | None = None) -> Row | None:
-        """None when the payload has no usable id, or is nested too deep for JSON to be written again."""
+        """Parse a payload. None when it has no usable id, or is nested too deeply to be written as JSON again."""
         object_id = as_int(payload.get("id"))
         if object_id is None:
             return None
@@ -68,8 +68,8 @@ class Entity:
 
     def _row(self, object_id: int, payload: Payload, read_at: datetime | None) -> Row:
         kept = sanitize({key: value for key, value in payload.items() if key not in self.embedded})
-        said_at = self.source_updated(kept)
-        source_updated_at = plausible_time(said_at, read_at)
+        source_time = self.source_updated(kept)
+        source_updated_at = plausible_time(source_time, read_at)
         return Row(
             id=object_id,
             payload=orjson.dumps(kept).decode(),
@@ -78,11 +78,11 @@ class Entity:
             values=tuple(read(kept.get(key)) for key, read in self.columns.values()),
             read_at=read_at,
             keys=frozenset(kept),
-            is_ahead=said_at is not source_updated_at,
+            is_ahead=source_time is not source_updated_at,
         )
 
 
-def _instants(*keys: str) -> Callable[[Payload], datetime | None]:
+def _newest_instant(*keys: str) -> Callable[[Payload], datetime | None]:
     return lambda payload: newest(*(as_instant(payload.get(key)) for key in keys))
 
 
@@ -107,7 +107,7 @@ LISTINGS = Entity(
             "special_status": ("specialStatus", as_text),
         }
     ),
-    # The published listing has no `updatedOn`; `latestActivityOn` is the best stand-in where it exists.
+    # The published listing has no `updatedOn`; `latestActivityOn` is the closest substitute, where it exists.
     _first_instant("updatedOn", "latestActivityOn"),
 )
 
@@ -149,7 +149,7 @@ CONVERSATIONS = Entity(
             "message_received_at": ("messageReceivedOn", as_instant),
         }
     ),
-    _instants("messageSentOn", "messageReceivedOn"),
+    _newest_instant("messageSentOn", "messageReceivedOn"),
     embedded=frozenset({"Reservation", "conversationMessages"}),
 )
 

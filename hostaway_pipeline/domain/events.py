@@ -1,6 +1,6 @@
-"""Deliveries of Hostaway's webhooks as values: what one says, which kinds of events we know, when two are equal.
+"""Parses deliveries of Hostaway's webhooks: their kind, their object, and the fingerprint that finds duplicates.
 
-What an event does to the tables is sync/handlers.py's.
+sync/push/handlers.py says what each kind of event does to the tables.
 """
 
 import re
@@ -33,20 +33,20 @@ ENTITY_OF_EVENT: Mapping[str, Entity] = MappingProxyType(
 PING = {"data": "test"}
 _TASK = "task."
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}")
-# Between the words of an event's name: its documentation writes blanks, its deliveries carry dots.
-_BETWEEN_WORDS = re.compile(r"[\s_:/-]+|(?<=[a-z])(?=[A-Z])")
-_LONGEST_NAME = 100
+# What separates the words of an event's name: blanks in Hostaway's documentation, dots in its deliveries.
+_WORD_SEPARATOR = re.compile(r"[\s_:/-]+|(?<=[a-z])(?=[A-Z])")
+_MAX_NAME_LENGTH = 100
 
 
 class BadDelivery(ValueError):
-    """The body is not a delivery of Hostaway's; the text says what is wrong, without quoting it."""
+    """The body is not a delivery of Hostaway's. The message says what is wrong and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery, ready for the inbox. `ignored` says why nothing follows.
+    """One delivery, ready for the inbox. `ignored`: why its event is not applied; None: it is.
 
-    `payload` is JSON text without secrets, `{}` where nothing came: never null, which Postgres takes for no value.
+    `payload` is JSON text without secrets, `{}` where none came; never `null`, which would be read back as no payload.
     """
 
     account_id: int
@@ -59,54 +59,54 @@ class Delivery:
 
 
 def parse_delivery(body: Any) -> Delivery:
-    """Both envelopes that were seen: the four keys at the top, or below `payload`. Raises BadDelivery."""
+    """Parse either envelope that was seen: the four keys at the top level, or under `payload`. Raises BadDelivery."""
     if not isinstance(body, dict):
         raise BadDelivery("the body is not a JSON object")
     nested = body.get("payload")
-    parts = body | nested if isinstance(nested, dict) else body
-    account_id = as_int(parts.get("accountId"))
+    envelope = body | nested if isinstance(nested, dict) else body
+    account_id = as_int(envelope.get("accountId"))
     if account_id is None:
-        raise BadDelivery("accountId is missing or no integer")
-    event, kind = _event(parts), _name(parts, "object")
-    payload = parts.get("data")
+        raise BadDelivery("accountId is missing or not an integer")
+    event, kind = _event_name(envelope), _name(envelope, "object")
+    payload = envelope.get("data")
     object_id = as_int(payload.get("id")) if isinstance(payload, dict) else None
     if event in ENTITY_OF_EVENT and object_id is None:
         raise BadDelivery("data is not an object with an integer id")
     text = _json({} if payload is None else payload)
-    return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignored(event))
+    return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignore_reason(event))
 
 
-def _event(parts: Mapping[str, Any]) -> str:
-    """A name with dots is taken as it came; one whose words are set apart in another way, as the one we know."""
-    name = parts.get("event")
-    if isinstance(name, str) and "." not in name and len(name) <= _LONGEST_NAME:
-        known = ".".join(filter(None, _BETWEEN_WORDS.split(name))).lower()
+def _event_name(envelope: Mapping[str, Any]) -> str:
+    """A name with dots stays as it is; other separators become dots where that gives a known name."""
+    name = envelope.get("event")
+    if isinstance(name, str) and "." not in name and len(name) <= _MAX_NAME_LENGTH:
+        known = ".".join(filter(None, _WORD_SEPARATOR.split(name))).lower()
         if known in ENTITY_OF_EVENT or known.startswith(_TASK):
             return known
-    return _name(parts, "event")
+    return _name(envelope, "event")
 
 
-def _name(parts: Mapping[str, Any], key: str) -> str:
-    name = parts.get(key)
+def _name(envelope: Mapping[str, Any], key: str) -> str:
+    name = envelope.get(key)
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-        raise BadDelivery(f"{key} is missing or no name")
+        raise BadDelivery(f"{key} is missing or not a name")
     return name
 
 
 def _json(payload: Any) -> bytes:
-    """In one form, so that equal payloads are equal texts."""
+    """Canonical JSON: equal payloads give equal texts."""
     try:
         return orjson.dumps(sanitize(payload), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
-        raise BadDelivery("data is nested too deep, or holds a number that cannot be stored") from None
+        raise BadDelivery("data is nested too deeply, or holds a number that cannot be stored") from None
 
 
 def _fingerprint(event: str, text: bytes) -> bytes:
-    """Volatile keys included: a payload of which only they moved is newer, not equal."""
+    """Includes volatile keys: a payload in which only those changed is newer, not a duplicate."""
     return blake2b(text, digest_size=16, key=event.encode()[:64]).digest()
 
 
-def _ignored(event: str) -> str | None:
+def _ignore_reason(event: str) -> str | None:
     if event in ENTITY_OF_EVENT:
         return None
     return "tasks are not copied" if event.startswith(_TASK) else "this kind of event is not known"

@@ -1,4 +1,7 @@
-"""What a new message says about its conversation, until Hostaway is asked again."""
+"""Advances the markers of a stored conversation when a message arrives, until the conversation is read again.
+
+A marker is the date of the newest sent or received message, as Hostaway's list of conversations gives it.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,12 +16,12 @@ _SENT = tuple(MESSAGES.columns).index("sent_at")
 
 
 def conversation_of(message: Row) -> int | None:
-    found: int | None = message.values[_CONVERSATION]
-    return found
+    conversation_id: int | None = message.values[_CONVERSATION]
+    return conversation_id
 
 
 def advance_markers(conversation: Payload, messages: Iterable[Row]) -> Mapping[str, Any] | None:
-    """The conversation with its markers at the newest of its messages, or None when none of them is newer."""
+    """The payload with its markers at the newest of these messages; None when none is newer than its marker."""
     changes: dict[str, str] = {}
     for message in messages:
         key = "messageReceivedOn" if message.values[_INCOMING] else "messageSentOn"
@@ -29,6 +32,6 @@ def advance_markers(conversation: Payload, messages: Iterable[Row]) -> Mapping[s
 
 
 def advanced_row(payload: Payload, messages: Iterable[Row]) -> Row | None:
-    """That conversation, ready to be merged; None where nothing moves."""
-    changed = advance_markers(payload, messages)
-    return None if changed is None else CONVERSATIONS.row(changed)
+    """`advance_markers` as a row to be merged; None where no marker moves."""
+    advanced = advance_markers(payload, messages)
+    return None if advanced is None else CONVERSATIONS.row(advanced)

@@ -1,7 +1,7 @@
-"""What the name of a field says about its value: a secret, an identifier, or anything else.
+"""Classifies a field by its name: a secret, an identifier, or anything else.
 
-Names are read word by word, without regard to case, separators and accents: `doorCode`, `Door-Code`, `DOORCODE` and
-`Türcode` are one. What values look like is cards.py's and redaction.py's.
+Names are split into words; case, separators and accents do not matter: `doorCode`, `Door-Code` and `DOORCODE` are one.
+cards.py and redaction.py look at values instead.
 """
 
 import re
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 
 class Kind(IntEnum):
-    """`NAME` and `VALUE` are the two halves of a custom field; from `SECRET` on nothing of the value is kept."""
+    """`NAME` and `VALUE` are the two halves of a custom field. From `SECRET` on, the value is dropped."""
 
     TEXT = 0
     IDENTIFIER = 1
@@ -19,18 +19,18 @@ class Kind(IntEnum):
     NAME = 3
     VALUE = 4
     SECRET = 5
-    LINK_HASH = 6  # whoever knows it is signed in as the guest, wherever it is written
+    LINK_HASH = 6  # it signs anybody in as the guest, so it is masked wherever the payload repeats it
 
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_]+")
 _TWO_WORDS = re.compile(r"_(wi_fi|key_box|lock_box|door_bell|pass_code|pass_word|pin_code|c_vv|c_vc|mot_de_passe)(?=_)")
-# `hasDoorCode` and `doorCodeVendor` tell that there is a secret, not which.
+# `hasDoorCode` and `doorCodeVendor` say that there is a secret, and do not hold it.
 _ABOUT_A_SECRET = re.compile(
     r"^_(is|has|can|should|accepts?|allows?|requires?|supports?|needs)_"
     r"|_(vendor|provider|manufacturer|types?|brand|format|ids?|status|enabled|required|length|count|fee)_$"
 )
 
-# Card data. Card numbers that no name gives away are found by their look.
+# Card data. cards.py finds card numbers in fields with other names.
 _CARD_WORDS = (
     r"numbers?|num|no|nr|pan|name|holder|owner|code|security|verification|cv[cvn]|pin|exp|expires|expiry|expiration|valid"
     r"|until|date|month|year|token|hash|digits|ending|last|track|details?|info|information|data|secret|object"
@@ -48,7 +48,7 @@ _CARD_IN_ONE = re.compile(
     r"|(?:card|creditcard|cc)?(?:cvc|cvv|cvn|csc|ccv|security)2?(?:code|number|value)?"
 )
 
-# What opens a door or a network: a word for the one and a word for what opens it, in any order.
+# Codes of doors and networks: a word for the place and a word for the code, in any order.
 _PLACES = (
     "doors?|frontdoor|backdoor|doorlock|doorbell|gates?|locks?|smartlock|lockbox|keybox|keysafe|keypad|keylock|safe|entry"
     "|entrance|access|building|garage|parking|alarm|intercom|elevator|wifi|wlan|internet"
@@ -83,10 +83,10 @@ _IDENTIFIER = re.compile(
 _NAMES = frozenset(
     {"name", "varname", "title", "label", "key", "fieldname", "variable", "updatedfield", "updatedfieldlabel"}
 )
-_FIELDS = frozenset({"customfield", "field", "customfielddefinition"})  # an object that holds the name
+_FIELDS = frozenset({"customfield", "field", "customfielddefinition"})  # objects that hold the name
 _VALUES = frozenset({"value", "values", "fieldvalue", "newvalue", "previousvalue", "oldvalue"})
-# Longer names are nobody's; whoever sends one must not make us search it.
-_LONGEST = 80
+# No real name is longer; a crafted one must not make the patterns search all of it.
+_MAX_LENGTH = 80
 
 
 def kind_of_name(name: str) -> Kind:
@@ -111,7 +111,7 @@ def is_secret(name: str) -> bool:
 
 
 def reveals_code(text: str) -> bool:
-    """Whether a short text says what opens a door, such as `Gate: code 4711`."""
+    """Whether a short text holds a door code or a password, such as `Gate: code 4711`."""
     if _CODE_HINT.search(text) is None or _CODE_ITSELF.search(text) is None:
         return False
     words = _words(text)
@@ -126,8 +126,8 @@ def _is_secret(words: str, joined: str) -> bool:
 
 
 def _words(name: str) -> str:
-    """`Door-Code` is `_door_code_`."""
-    plain = unicodedata.normalize("NFKD", name[:_LONGEST])
-    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    """Lower-case words between underscores: `Door-Code` is `_door_code_`."""
+    plain = unicodedata.normalize("NFKD", name[:_MAX_LENGTH])
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
     words = "_" + "".join(f"{word.lower()}_" for word in _WORD.findall(plain))
     return _TWO_WORDS.sub(lambda found: "_" + found[1].replace("_", ""), words)

@@ -1,8 +1,7 @@
-"""What of a payload may be stored, and what of it counts as content.
+"""Sanitizes payloads before they are stored, and hashes their content.
 
-Secrets are dropped or masked before anything is stored or logged: by the names of fields (names.py), by what card
-numbers look like (cards.py), and wherever the hash of a guest's own link is repeated. Volatile keys move without any
-change that matters.
+Secrets are dropped or masked by the names of fields (names.py), by the look of card numbers (cards.py), and wherever
+the hash of a guest's own link is repeated. Content is a payload without its volatile keys, which change by themselves.
 """
 
 import re
@@ -18,27 +17,27 @@ from hostaway_pipeline.domain.values import as_bool
 
 Payload = Mapping[str, Any]
 
-# Of 711 moves of `updatedOn` seen in one account, 665 changed nothing else.
+# Of 711 changes of `updatedOn` seen in one account, 665 came with no other change.
 VOLATILE_KEYS = frozenset({"updatedOn", "latestActivityOn"})
 
-# jsonb takes neither NUL nor half of a surrogate pair.
+# jsonb stores neither NUL nor half of a surrogate pair.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_SHORTEST_CARD, _LONGEST_PHONE = 13, 15
+_MIN_CARD_LENGTH, _MAX_PHONE_LENGTH = 13, 15
 _LINK_PART = re.compile(r"[A-Za-z0-9_~-]{12,}")
-_SHORTEST_HASH = 6
+_MIN_HASH_LENGTH = 6
 _CUSTOM_FIELD = frozenset({"customFieldId", "customField"})
 
 
 class _Keys(dict[str, tuple[str, int]]):
-    """How each key is written, and its kind. The same few hundred keys are in every payload."""
+    """Caches the printable form and the kind of each key: all payloads share a few hundred keys."""
 
-    _MOST, _LONGEST = 4096, 100  # of what strangers send
+    _MAX_KEYS, _MAX_KEY_LENGTH = 4096, 100  # bounds the memory that deliveries with random keys can take
 
     def __missing__(self, key: str) -> tuple[str, int]:
-        is_id = key.isdecimal()  # of an object that maps ids
+        is_id = key.isdecimal()  # in an object that maps ids to values
         known = key if is_id else mask_cards(_printable(key)), int(kind_of_name(key))
-        if len(key) <= self._LONGEST:
-            if len(self) >= self._MOST:
+        if len(key) <= self._MAX_KEY_LENGTH:
+            if len(self) >= self._MAX_KEYS:
                 self.clear()
             self[key] = known
         return known
@@ -50,31 +49,30 @@ _NAME, _VALUE, _SECRET, _LINK_HASH = int(Kind.NAME), int(Kind.VALUE), int(Kind.S
 
 
 def sanitize(value: Any) -> Any:
-    """A copy without secrets at any depth, and without characters that Postgres cannot store."""
+    """Copy a JSON value without secrets at any depth and without characters that Postgres cannot store."""
     hashes: list[str] = []
-    cleaned = _cleaned(value, _TEXT, hashes)
-    return _without(cleaned, hashes) if hashes and _may_hold(cleaned, hashes) else cleaned
+    cleaned = _clean(value, _TEXT, hashes)
+    return _mask_hashes(cleaned, hashes) if hashes and _may_hold(cleaned, hashes) else cleaned
 
 
 def content_hash(payload: Payload, optional: frozenset[str] = frozenset()) -> bytes:
-    """Equal when two payloads differ in volatile keys only.
+    """Hash a payload without its volatile keys: 16 bytes, or 24 where an `optional` key is present.
 
-    4 bytes of the keys, 12 of the content under them, and 8 more where an `optional` key is present: so a payload
-    without its optional keys can be compared with one that has them (`is_same_content`), and it shows whether two
-    payloads have the same keys (`lacks_keys`).
+    4 bytes hash the keys, 12 the content, and 8 more the optional keys. So a payload without its optional keys can be
+    compared with one that has them (`is_same_content`), and two payloads show whether their keys differ (`lacks_keys`).
     """
     content = _content(payload)
-    apart = {key: content.pop(key) for key in optional if key in content}
-    return _digest(sorted(content), 4) + _digest(content, 12) + (_digest(apart, 8) if apart else b"")
+    extra = {key: content.pop(key) for key in optional if key in content}
+    return _digest(sorted(content), 4) + _digest(content, 12) + (_digest(extra, 8) if extra else b"")
 
 
 def is_same_content(incoming: bytes, stored: bytes) -> bool:
-    """By their hashes. An answer that lacks the optional keys says nothing of them."""
+    """Compare two content hashes. An incoming payload without the optional keys says nothing about them."""
     return incoming == stored or (len(incoming) < len(stored) and stored.startswith(incoming))
 
 
 def lacks_keys(incoming: bytes, stored: bytes) -> bool:
-    """By their hashes: whether the stored payload may have keys that the incoming one does not carry."""
+    """Compare two content hashes: whether the stored payload may have keys that the incoming one lacks."""
     return incoming[:4] != stored[:4] or len(incoming) < len(stored)
 
 
@@ -82,16 +80,16 @@ def _digest(content: Any, size: int) -> bytes:
     return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=size).digest()
 
 
-def _cleaned(value: Any, kind: int, hashes: list[str]) -> Any:
+def _clean(value: Any, kind: int, hashes: list[str]) -> Any:
     if isinstance(value, dict):
-        return _cleaned_object(value, hashes)
+        return _clean_object(value, hashes)
     if isinstance(value, list):
-        return [_cleaned(part, kind, hashes) for part in value]
-    return _cleaned_text(value, kind) if isinstance(value, str) else value
+        return [_clean(part, kind, hashes) for part in value]
+    return _clean_text(value, kind) if isinstance(value, str) else value
 
 
-def _cleaned_object(value: Payload, hashes: list[str]) -> dict[str, Any]:
-    """One look-up and, for most values, no call per key: this runs for every payload of every page and delivery."""
+def _clean_object(value: Payload, hashes: list[str]) -> dict[str, Any]:
+    """Inlined for speed, since it runs for every payload: one look-up and, for most values, no call per key."""
     kept: dict[str, Any] = {}
     names: list[Any] = []
     codes: list[str] = []
@@ -100,7 +98,7 @@ def _cleaned_object(value: Payload, hashes: list[str]) -> dict[str, Any]:
         if kind >= _NAME:
             if kind >= _SECRET:
                 if kind == _LINK_HASH:
-                    hashes += _hashes_in(part)
+                    hashes += _link_hashes(part)
                 continue
             if kind == _NAME:
                 names.append(part)
@@ -108,9 +106,9 @@ def _cleaned_object(value: Payload, hashes: list[str]) -> dict[str, Any]:
                 codes.append(written)
         shape = type(part)
         if shape is str and (not part.isascii() or "\x00" in part or _may_be_masked(part, kind)):
-            kept[written] = _cleaned_text(part, kind)
+            kept[written] = _clean_text(part, kind)
         elif shape is dict or shape is list:
-            kept[written] = _cleaned(part, kind, hashes)
+            kept[written] = _clean(part, kind, hashes)
         else:
             kept[written] = part
     if codes:
@@ -121,15 +119,15 @@ def _cleaned_object(value: Payload, hashes: list[str]) -> dict[str, Any]:
 def _may_be_masked(text: str, kind: int) -> bool:
     if kind == _IDENTIFIER:
         return " " in text
-    if len(text) < _SHORTEST_CARD:
+    if len(text) < _MIN_CARD_LENGTH:
         return "cv" in text or "CV" in text
-    is_time = len(text) == 19 and text[10] == " " and text[13] == ":"  # then no 13 digits stand together
+    is_time = len(text) == 19 and text[10] == " " and text[13] == ":"  # a timestamp cannot hold 13 digits in a row
     return not is_time and may_hold_card(text) is not None
 
 
-def _cleaned_text(text: str, kind: int) -> str:
+def _clean_text(text: str, kind: int) -> str:
     if kind == _PHONE:
-        is_exempt = len(text) <= _LONGEST_PHONE or len(digits_of(text)) <= _LONGEST_PHONE
+        is_exempt = len(text) <= _MAX_PHONE_LENGTH or len(digits_of(text)) <= _MAX_PHONE_LENGTH
     else:
         is_exempt = kind == _IDENTIFIER and len(text.split(maxsplit=1)) == 1
     return _printable(text if is_exempt else mask_cards(text))
@@ -141,9 +139,9 @@ def _printable(text: str) -> str:
 
 
 def _mask_codes(kept: dict[str, Any], codes: list[str], names: list[Any]) -> None:
-    """The values of a custom field whose name tells that they open a door; of one without a name, by its text."""
+    """Mask the values of a custom field that is a door code by its name, or by name and value together."""
     for name in names:
-        if isinstance(name, dict):  # the field's definition, within its value
+        if isinstance(name, dict):  # the definition of the field, nested in its value
             names = [*names, *(part for key, part in name.items() if _KEYS[key][1] == _NAME)]
     texts = [name for name in names if isinstance(name, str)]
     is_code = any(_KEYS[text][1] >= _SECRET for text in texts)
@@ -155,9 +153,9 @@ def _mask_codes(kept: dict[str, Any], codes: list[str], names: list[Any]) -> Non
             kept[key] = REDACTED
 
 
-def _hashes_in(value: Any) -> list[str]:
-    """The hash itself, or those within the path and the query of a link."""
-    if not isinstance(value, str) or len(value) < _SHORTEST_HASH:
+def _link_hashes(value: Any) -> list[str]:
+    """The hash itself, or the hashes in the path and query of a link."""
+    if not isinstance(value, str) or len(value) < _MIN_HASH_LENGTH:
         return []
     if "/" not in value:
         return [value]
@@ -166,7 +164,7 @@ def _hashes_in(value: Any) -> list[str]:
 
 
 def _may_hold(value: Any, texts: list[str]) -> bool:
-    """Most payloads name the hash once: one search in their JSON spares a second way through all of them."""
+    """A cheap test: most payloads hold the hash once, and a search in their JSON saves a second walk through them."""
     try:
         written = orjson.dumps(value)
         return any(orjson.dumps(text)[1:-1] in written for text in texts)
@@ -174,15 +172,14 @@ def _may_hold(value: Any, texts: list[str]) -> bool:
         return True
 
 
-def _without(value: Any, hashes: list[str]) -> Any:
+def _mask_hashes(value: Any, hashes: list[str]) -> Any:
     if isinstance(value, str):
-        for one in hashes:
-            if one in value:
-                value = value.replace(one, REDACTED)
+        for link_hash in hashes:
+            value = value.replace(link_hash, REDACTED)
         return value
     if isinstance(value, dict):
-        return {key: _without(part, hashes) for key, part in value.items()}
-    return [_without(part, hashes) for part in value] if isinstance(value, list) else value
+        return {key: _mask_hashes(part, hashes) for key, part in value.items()}
+    return [_mask_hashes(part, hashes) for part in value] if isinstance(value, list) else value
 
 
 def _content(value: Any) -> Any:

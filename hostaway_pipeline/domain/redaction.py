@@ -1,4 +1,4 @@
-"""What secrets and personal data look like in running text. By the names of fields, log.py decides."""
+"""Removes secrets and personal data from text by their look. log.py also redacts by the names of fields."""
 
 import re
 
@@ -13,7 +13,7 @@ _PRIVATE_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     # name=value, "name": "value", 'name': 'value with blanks'
     (re.compile(rf"(?i)({_NAMES}['\"]?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&\"',}}\])]+)"), r"\1" + REDACTED),
     (re.compile(r"(?i)([\w-]*(?:encryption|api)_keys?\s*=\s*)\S+"), r"\1" + REDACTED),
-    # up to the last @ of the word: a password may hold one, or a slash, though it should not
+    # up to the last @ of the word: a password may hold an @ or a slash, though neither belongs there
     (re.compile(r"(://[^/\s:]*):[^\s\"'<>]+@"), r"\1:" + REDACTED + "@"),
     (re.compile(r"\bv1:[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9+/=]{20,}"), REDACTED),
     (re.compile(r"\b[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{43}="), REDACTED),  # id:key
@@ -23,7 +23,7 @@ _PRIVATE_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def scrub(text: str) -> str:
-    """The text without bearer tokens, passwords, e-mail addresses, phone and card numbers."""
+    """Redact bearer tokens, passwords, keys, e-mail addresses, phone numbers and card numbers."""
     for pattern, replacement in _PRIVATE_TEXT:
         text = pattern.sub(replacement, text)
     return mask_cards(text)

@@ -1,41 +1,42 @@
-"""When a read of a whole list may be trusted, and which rows it lets us mark as deleted.
+"""Decides whether a read of a whole list is complete, and which missing rows it proves deleted.
 
-Pure decisions; sync/sweep.py and sync/messages.py act on them. How many rows may go: deletions.py.
+sync/pull/sweep.py and sync/pull/threads.py act on it. deletions.py limits how many rows may be marked in a day.
 """
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-# Rows may move while a list is read; a list that never stands still for one pass is read again next time.
+# Rows may move while a list is read. A list that changes during every pass is left for the next sync.
 MAX_PASSES = 3
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one pass over a list has seen so far."""
+    """The ids that one pass over a list has seen so far."""
 
     seen: set[int] = field(default_factory=set)
     count: int | None = None  # the server's own count, from its newest page
-    has_ended: bool = False  # an empty page came: there is nothing behind
+    has_ended: bool = False  # an empty page came: nothing follows it
 
     def add(self, ids: AbstractSet[int], count: int | None, *, is_empty: bool = False) -> None:
+        """Count one page: its ids, and the server's count where it gives one."""
         self.seen |= ids
         self.count = count if count is not None else self.count
         self.has_ended = self.has_ended or is_empty
 
     @property
     def is_complete(self) -> bool:
-        """The distinct ids seen equal the server's count: nothing slipped past while rows moved."""
+        """As many distinct ids as the server counts: no row was missed because rows moved."""
         return self.count is not None and len(self.seen) == self.count
 
     def equals(self, earlier: "Tally") -> bool:
-        """The same rows and the same count: the list stands still, and another pass would tell nothing new."""
+        """Whether both saw the same ids and count: the list stands still, and another pass would show nothing new."""
         return (self.seen, self.count) == (earlier.seen, earlier.count)
 
 
 @dataclass(slots=True)
 class Reading:
-    """The passes of one read of a list, until one is complete, two are equal, or there were too many."""
+    """The passes of one read of a list. It is done when one is complete, two are equal, or MAX_PASSES were made."""
 
     passes: list[Tally] = field(default_factory=list)
 
@@ -54,28 +55,29 @@ class Reading:
 
     @property
     def shows_all(self) -> bool:
-        """Two equal passes that both went on to an empty page: Hostaway shows no more, whatever it counts."""
+        """Two equal passes, both up to an empty page: Hostaway has no more rows to give, whatever it counts."""
         return self.is_stable and all(tally.has_ended for tally in self.passes[-2:])
 
     @property
     def is_complete(self) -> bool:
-        """A list without a count has only its end to tell that it is whole."""
+        """The last pass matches the count; a list without a count is complete when it `shows_all`."""
         return self.last.is_complete or (self.last.count is None and self.shows_all)
 
     @property
     def is_confirmed(self) -> bool:
-        """Complete twice over: what is missing was missing in two passes."""
+        """Complete in two equal passes: a row that is missing was missing twice."""
         return self.is_complete and self.is_stable
 
     @property
     def disagreement(self) -> str:
+        """How ids and count differ, for messages."""
         counted = "no count" if self.last.count is None else f"a count of {self.last.count}"
         return f"{len(self.last.seen)} distinct rows but {counted}, in {len(self.passes)} passes"
 
 
 @dataclass(frozen=True, slots=True)
 class TombstonePlan:
-    """`ids` may be marked as deleted; or none may, and `held_back` says why in a sentence."""
+    """The ids to mark as deleted; or none, and `held_back` says why. `missing`: how many rows were missing."""
 
     ids: frozenset[int] = frozenset()
     missing: int = 0
@@ -83,10 +85,10 @@ class TombstonePlan:
 
 
 def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_share: float) -> TombstonePlan:
-    """Rows that were alive before a complete sweep and were not in it.
+    """Mark the rows that were alive before a complete sweep and are missing from it.
 
-    An answer that shows none of them looks like a wrong key or a broken filter rather than like deletions: then nothing
-    is marked, however few they are. `max_share=1` means "I know, do it".
+    When all of them are missing, a wrong key or a broken filter is more likely than deletions: none is marked, however
+    few they are. `max_share=1` overrides that.
     """
     missing = frozenset(alive - seen)
     if missing and len(missing) == len(alive) and max_share < 1:
@@ -98,9 +100,9 @@ def plan_tombstones(alive: AbstractSet[int], seen: AbstractSet[int], *, max_shar
 def plan_after_second_read(
     alive: AbstractSet[int], first: AbstractSet[int], second: Reading, *, max_share: float
 ) -> TombstonePlan:
-    """What a second read of the list leaves of the plan: a row has gone when both miss it.
+    """Mark the rows that both reads of the list lack.
 
-    An update and a deletion in one pass can hide each other, and one wrong answer is no proof.
+    One read is no proof: an update and a deletion during a pass can cancel out, and one answer may be wrong.
     """
     if not second.is_complete:
         held_back = "rows are missing, and the list changed while it was read again"

@@ -1,4 +1,4 @@
-"""An access token as a value. Fetching it is client/auth.py's, keeping it is store/tokens.py's."""
+"""An access token as a value. client/auth.py fetches it, store/accounts/tokens.py stores it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token that is usable now (Hostaway refuses it during its first second)."""
+    """A bearer token that is usable now: Hostaway refuses it during its first second, which has passed."""
 
     value: str
     expires_at: datetime

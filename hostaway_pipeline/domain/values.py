@@ -11,7 +11,7 @@ import orjson
 BIGINT = 2**63
 _MAX_INTEGER_LENGTH = 20  # characters of -2**63 and of 2**64 - 1
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
-_EXACT = 2.0**53  # beyond it a float may stand for another integer
+_MAX_EXACT_FLOAT = 2.0**53  # a larger float may stand for another integer
 
 
 def parse_json(content: bytes) -> Any:
@@ -29,17 +29,17 @@ def parse_json(content: bytes) -> Any:
 
 
 def as_int(value: Any) -> int | None:
-    """Ids come as numbers or digits in a string; what is not whole or does not fit a bigint is none."""
+    """An integer that fits a bigint, from a number or digits in a string."""
     is_whole = (
         (isinstance(value, int) and not isinstance(value, bool))
-        or (isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT)
+        or (isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT)
         or (isinstance(value, str) and _INTEGER.fullmatch(value) is not None)
     )
     return int(value) if is_whole and -BIGINT <= int(value) < BIGINT else None
 
 
 def as_bool(value: Any) -> bool | None:
-    """Booleans come as 0/1, sometimes true/false, null or a string."""
+    """A boolean, from 0/1 (Hostaway's usual form), true/false or "0"/"1"."""
     if value in (0, 1, "0", "1"):
         return bool(int(value))
     return None
@@ -50,7 +50,7 @@ def as_text(value: Any) -> str | None:
 
 
 def as_decimal(value: Any) -> Decimal | None:
-    """Money: exact, so from the shortest text of a float."""
+    """An exact decimal for money, from the shortest text of a float."""
     if value is None or isinstance(value, bool):
         return None
     try:
@@ -61,7 +61,7 @@ def as_decimal(value: Any) -> Decimal | None:
 
 
 def as_instant(value: Any) -> datetime | None:
-    """`YYYY-MM-DD HH:MM:SS`, naive and in UTC; `0000-00-00 00:00:00` and the like are no instants."""
+    """Aware, in UTC, from `YYYY-MM-DD HH:MM:SS`; None for `0000-00-00 00:00:00` and other dates that do not exist."""
     if not isinstance(value, str):
         return None
     try:
@@ -79,7 +79,7 @@ def as_date(value: Any) -> date | None:
 
 
 def newest(*instants: datetime | None) -> datetime | None:
-    return max((i for i in instants if i is not None), default=None)
+    return max((instant for instant in instants if instant is not None), default=None)
 
 
 def _parse_integer(digits: str) -> int | float:

@@ -1,6 +1,7 @@
-"""What the events of one object come to, given what is stored of it: merge one of them, read the object, or nothing.
+"""Decides what to do with the events of one object, given its stored row: merge one, read the object by id, or nothing.
 
-Pure: sync/apply.py acts on it. Order of candidate means nothing, for deliveries come late, twice and out of order.
+Deliveries come late, twice and out of order, so the order of arrival does not count. tests/unit/test_verdicts.py lists
+the cases. store/queries/merge.sql compares the source times again, because another process may have written meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,10 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one event says of the object. `row` None, or `is_incomplete`: only Hostaway itself can tell."""
+    """One event's version of the object. `row` is None where the payload could not be parsed or proves nothing.
+
+    `is_incomplete`: the payload lacks keys that columns are read from.
+    """
 
     event_id: int
     row: Row | None
@@ -31,17 +35,18 @@ class Candidate:
     is_incomplete: bool = False
 
     @property
-    def said_at(self) -> datetime | None:
-        """Hostaway's time, as far as it is believed."""
+    def source_updated_at(self) -> datetime | None:
+        """Hostaway's time; None when it is missing or implausible."""
         return self.row.source_updated_at if self.row else None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`row` is to be merged, or the object `must_be_read`; events are stale when what is known is newer.
+    """Merge `row`, or read the object by id (`must_be_read`), or neither. The rest are event ids and how they end.
 
-    `late` events are stale, too, but came so long after what is known that the object is read before they end.
-    `doubted_at`: the receipt of the newest stale event that came after what it lost to, and says otherwise.
+    `stale` events are older than what is stored. `late` ones are older, too, but arrived so long after it that the
+    object is read first. `doubted_at`: the newest receipt of a stale event that contradicts what it lost to and
+    arrived after it.
     """
 
     row: Row | None
@@ -52,68 +57,73 @@ class Verdict:
     doubted_at: datetime | None = None
 
 
-def decide(candidates: Sequence[Candidate], known: StoredObject | None, trust: timedelta = CLOCK_TRUST) -> Verdict:
-    """Newest by Hostaway's own clock wins. What that clock cannot settle is read by id: no time, a tie, missing keys,
-    an object that is marked as deleted, or an older event that came later than the trust span after what is stored."""
-    current = [candidate for candidate in candidates if not _is_behind(candidate, known)]
-    behind = [candidate for candidate in candidates if _is_behind(candidate, known)]
+def decide(candidates: Sequence[Candidate], stored: StoredObject | None, trust: timedelta = CLOCK_TRUST) -> Verdict:
+    """The newest candidate by Hostaway's clock wins.
+
+    The object must be read where that clock cannot decide: no time, a tie, missing keys, a row marked as deleted, or
+    an older event that arrived more than `trust` after what is stored.
+    """
+    current = [candidate for candidate in candidates if not _is_older(candidate, stored)]
+    older = [candidate for candidate in candidates if _is_older(candidate, stored)]
     if not current:
-        late = [candidate for candidate in behind if _is_late(candidate, known, trust)]
-        stale = _ids(candidate for candidate in behind if candidate not in late)
-        return Verdict(None, bool(late), (), stale, _ids(late), None if late else _doubted_at(behind, known))
-    winner = max(current, key=lambda candidate: (candidate.said_at is not None, candidate.said_at, candidate.event_id))
-    if winner.row is None or _is_unsettled(current, winner, known):
-        return Verdict(None, True, _ids(current), _ids(behind))
-    passed_over = [candidate for candidate in current if candidate.said_at != winner.said_at]
-    same = [candidate for candidate in current if candidate.said_at == winner.said_at]
+        late = [candidate for candidate in older if _is_late(candidate, stored, trust)]
+        stale = _ids(candidate for candidate in older if candidate not in late)
+        return Verdict(None, bool(late), (), stale, _ids(late), None if late else _doubted_at(older, stored))
+    winner = max(current, key=_age)
+    if winner.row is None or _is_ambiguous(current, winner, stored):
+        return Verdict(None, True, _ids(current), _ids(older))
+    same = [candidate for candidate in current if candidate.source_updated_at == winner.source_updated_at]
+    superseded = [candidate for candidate in current if candidate not in same]
     merged = StoredObject(winner.row.content_hash, winner.row.version, winner.keys)
-    return Verdict(
-        winner.row, False, _ids(same), _ids(behind) + _ids(passed_over), (), _doubted_at(behind + passed_over, merged)
-    )
+    stale = _ids(older) + _ids(superseded)
+    return Verdict(winner.row, False, _ids(same), stale, (), _doubted_at(older + superseded, merged))
 
 
-def _is_behind(candidate: Candidate, known: StoredObject | None) -> bool:
-    return known is not None and is_later(known.version.source_updated_at, candidate.said_at)
+def _age(candidate: Candidate) -> tuple[bool, datetime | None, int]:
+    return candidate.source_updated_at is not None, candidate.source_updated_at, candidate.event_id
 
 
-def _is_late(candidate: Candidate, known: StoredObject | None, trust: timedelta) -> bool:
-    if known is None or candidate.row is None or not _differs(candidate, known):
+def _is_older(candidate: Candidate, stored: StoredObject | None) -> bool:
+    return stored is not None and is_later(stored.version.source_updated_at, candidate.source_updated_at)
+
+
+def _is_late(candidate: Candidate, stored: StoredObject | None, trust: timedelta) -> bool:
+    if stored is None or candidate.row is None or not _differs(candidate, stored):
         return False
-    return is_later(candidate.row.read_at, known.version.read_at, by=trust)
+    return is_later(candidate.row.read_at, stored.version.read_at, by=trust)
 
 
 def _doubted_at(stale: Iterable[Candidate], kept: StoredObject | None) -> datetime | None:
     if kept is None:
         return None
-    doubtful = (
-        one.row for one in stale if one.row and _differs(one, kept) and is_doubtful(one.row.version, kept.version)
-    )
-    return max((row.read_at for row in doubtful if row.read_at is not None), default=None)
+    rows = (candidate.row for candidate in stale if candidate.row and _differs(candidate, kept))
+    doubtful = (row.read_at for row in rows if is_doubtful(row.version, kept.version))
+    return max((read_at for read_at in doubtful if read_at is not None), default=None)
 
 
-def _differs(candidate: Candidate, known: StoredObject) -> bool:
-    return candidate.row is not None and not is_same_content(candidate.row.content_hash, known.content_hash)
+def _differs(candidate: Candidate, stored: StoredObject) -> bool:
+    return candidate.row is not None and not is_same_content(candidate.row.content_hash, stored.content_hash)
 
 
-def _is_unsettled(current: Sequence[Candidate], winner: Candidate, known: StoredObject | None) -> bool:
-    if any(candidate.row is None or candidate.said_at is None for candidate in current):
+def _is_ambiguous(current: Sequence[Candidate], winner: Candidate, stored: StoredObject | None) -> bool:
+    if any(candidate.row is None or candidate.source_updated_at is None for candidate in current):
         return True
-    newest = [candidate for candidate in current if candidate.said_at == winner.said_at]
+    newest = [candidate for candidate in current if candidate.source_updated_at == winner.source_updated_at]
     if any(candidate.is_incomplete for candidate in newest):
         return True
     contents = {candidate.row.content_hash for candidate in newest if candidate.row}
-    if known is None:
+    if stored is None:
         return len(contents) > 1
-    if known.version.is_deleted or known.version.source_updated_at is None or known.keys - winner.keys:
+    if stored.version.is_deleted or stored.version.source_updated_at is None or stored.keys - winner.keys:
         return True
-    if known.version.source_updated_at == winner.said_at and not _is_part_of(known, winner):
-        contents.add(known.content_hash)
+    if stored.version.source_updated_at == winner.source_updated_at and not _is_part_of(stored, winner):
+        contents.add(stored.content_hash)
     return len(contents) > 1
 
 
-def _is_part_of(known: StoredObject, winner: Candidate) -> bool:
-    """Stored from a list that lacks the optional keys which the event brings."""
-    return winner.row is not None and is_same_content(known.content_hash, winner.row.content_hash)
+def _is_part_of(stored: StoredObject, winner: Candidate) -> bool:
+    """The stored content came from a list that lacks the optional keys which the event carries."""
+    return winner.row is not None and is_same_content(stored.content_hash, winner.row.content_hash)
 
 
 def _ids(candidates: Iterable[Candidate]) -> tuple[int, ...]:

@@ -25,21 +25,21 @@ def test_the_noise_of_binary_fractions_does_not_round_up():
 
 
 def test_a_share_of_zero_lets_nothing_go():
-    assert Budget(1000, 0, 0).fitting([group(1)]) == []
+    assert Budget(1000, 0, 0).choose([group(1)]) == []
 
 
 def test_a_share_of_one_lets_everything_go():
     everything = [frozenset(range(1000))]
-    assert Budget(0, 0, 1).fitting(everything) == everything
+    assert Budget(0, 0, 1).choose(everything) == everything
 
 
 def test_what_went_already_is_no_longer_left():
-    assert Budget(100, 19, 0.2).fitting([group(1), group(2)]) == [group(1)]
+    assert Budget(100, 19, 0.2).choose([group(1), group(2)]) == [group(1)]
 
 
 def test_a_group_goes_as_a_whole_or_not_at_all():
     """Not the first five of six either: an answer that is wrong is wrong as a whole."""
-    assert Budget(10, 0, 0.2).fitting([frozenset(range(6)), group(7, 8)]) == [group(7, 8)]
+    assert Budget(10, 0, 0.2).choose([frozenset(range(6)), group(7, 8)]) == [group(7, 8)]
 
 
 def test_a_refusal_tells_the_numbers():
@@ -49,6 +49,6 @@ def test_a_refusal_tells_the_numbers():
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0, 1, exclude_max=True), GROUPS)
 def test_never_more_in_a_day_than_the_share_or_the_least(live, marked, share, groups):
-    chosen = Budget(live, marked, share).fitting(groups)
+    chosen = Budget(live, marked, share).choose(groups)
     most = max(MIN_DELETIONS, math.ceil(live * share))
     assert sum(map(len, chosen)) <= max(0, most - marked)

@@ -1,4 +1,4 @@
-"""What the events of one object come to: the newest by Hostaway's clock, whatever the order of their candidate."""
+"""What the events of one object come to: the newest by Hostaway's clock, whatever the order of their arrival."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -143,9 +143,9 @@ def test_every_event_ends_exactly_once(candidates, stored):
 def test_what_is_merged_is_the_newest_of_all(candidates, stored):
     verdict = decide(candidates, stored)
     if verdict.row is not None:
-        said_at = verdict.row.source_updated_at
-        assert all(one.said_at is not None and one.said_at <= said_at for one in candidates)
-        assert stored is None or stored.version.source_updated_at <= said_at
+        newest = verdict.row.source_updated_at
+        assert all(one.source_updated_at is not None and one.source_updated_at <= newest for one in candidates)
+        assert stored is None or stored.version.source_updated_at <= newest
 
 
 @given(ARRIVALS, KNOWN)
