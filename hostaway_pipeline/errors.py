@@ -1,26 +1,26 @@
-"""Every error of this project that a caller may want to tell apart. Raised beside their causes, drawn here.
+"""Every error of this project that a caller may handle.
 
-PipelineError                     what happened and the way out, in one line
+PipelineError                     what happened and how to fix it, in one line
 ├── ConfigurationError            a setting is missing or wrong: nothing was started
 │   ├── KeyringError              an encryption key is missing, unknown or wrong
 │   └── SchemaBehind              the database schema is not the one this version needs
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
-│   └── DatabaseConflict          another transaction holds the same rows: the same may succeed a moment later
+│   └── DatabaseConflict          another transaction holds the same rows: a retry may succeed at once
 ├── AccountError                  the account is unknown, exists already or is not active
 ├── SyncInProgress                another process holds the account's lock
-├── UnexpectedError               a mistake of ours: its class and place, never its text
+├── UnexpectedError               a bug of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
 ├── MessageNotSent                a message could not be sent, or nobody knows whether it was
-└── ApiError                      Hostaway's answer, classified once, where it is read
-    ├── TransientApiError         worth another try: network, 429, 5xx, 408, a garbled body
+└── ApiError                      Hostaway's answer, classified where it is read
+    ├── TransientApiError         worth a retry: network, 429, 5xx, 408, a garbled body
     │   ├── NetworkError
-    │   │   └── Aborted           nothing was wrong: this process ends
+    │   │   └── Aborted           no failure: this process is stopping
     │   ├── RateLimited           carries the instant from which the server accepts requests again
     │   ├── ServerError
     │   └── GarbledBody
     └── PermanentApiError         the same request will fail again
         ├── InvalidCredentials    401: the client secret is wrong; no call of the account will succeed
-        └── ObjectRefused         about the one object that was asked for
+        └── ObjectRefused         about the one object that was requested
             ├── AccessDenied      403 in Hostaway's envelope, with a good token
             ├── NotFound          404 in Hostaway's envelope
             └── RequestRejected   any other 4xx, or `status: fail`
@@ -30,7 +30,7 @@ from datetime import datetime
 
 
 class PipelineError(Exception):
-    """One line for a person: what happened, and the way out."""
+    """One line for a person: what happened, and how to fix it."""
 
 
 class ConfigurationError(PipelineError):
@@ -62,15 +62,15 @@ class SyncInProgress(PipelineError):
 
 
 class UnexpectedError(PipelineError):
-    """Something that nobody expected, as a line that quotes nothing of it: its text may hold what was sent."""
+    """An unforeseen exception, in one line that does not quote its text, which may hold personal data."""
 
     @classmethod
     def of(cls, error: BaseException) -> "UnexpectedError":
-        return cls(f"unexpected error: {class_and_place(error)}; this is a mistake in the program")
+        return cls(f"unexpected error: {class_and_place(error)}; this is a bug in the program")
 
 
 def class_and_place(error: BaseException) -> str:
-    """What and where: an error's class and the innermost place that it came from."""
+    """An error's class, and the innermost function and line that raised it."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -83,9 +83,9 @@ class EventRejected(PipelineError):
 
 
 class MessageNotSent(PipelineError):
-    """A message could not be sent, or nobody knows whether it was: `status` tells which.
+    """A message was not sent, or it is unknown whether it was: `status` says which.
 
-    `retry_after`: seconds until the same request may fare better, where that is known.
+    `retry_after`: seconds until a retry may succeed, where known.
     """
 
     def __init__(self, message: str, status: str, *, retry_after: int | None = None) -> None:
@@ -95,7 +95,7 @@ class MessageNotSent(PipelineError):
 
 
 class ApiError(PipelineError):
-    """Hostaway's answer was not the one that was asked for."""
+    """Hostaway did not give the requested answer."""
 
 
 class TransientApiError(ApiError):
@@ -107,14 +107,14 @@ class NetworkError(TransientApiError):
 
 
 class Aborted(NetworkError):
-    """The work was told to stop: it says nothing about Hostaway, and is not tried again."""
+    """The process is stopping. This says nothing about Hostaway, and is not retried."""
 
     def __init__(self) -> None:
         super().__init__("stopped before Hostaway answered, because this process ends")
 
 
 class RateLimited(TransientApiError):
-    """429. `retry_at` is None when the server named no time."""
+    """429. `retry_at` is None when the server gave no time."""
 
     def __init__(self, message: str, retry_at: datetime | None = None) -> None:
         super().__init__(message)
@@ -126,7 +126,7 @@ class ServerError(TransientApiError):
 
 
 class GarbledBody(TransientApiError):
-    """The body is not the JSON envelope that Hostaway documents, or its result is not what was asked for."""
+    """The body is not Hostaway's documented JSON envelope, or its result has the wrong type."""
 
 
 class PermanentApiError(ApiError):
@@ -138,7 +138,7 @@ class InvalidCredentials(PermanentApiError):
 
 
 class ObjectRefused(PermanentApiError):
-    """About one object, or one request: it says nothing about the rest of the account."""
+    """Concerns one object or one request; says nothing about the rest of the account."""
 
 
 class AccessDenied(ObjectRefused):

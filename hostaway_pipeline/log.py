@@ -1,6 +1,6 @@
-"""Logging: one pipeline for structlog and the standard library, and the one processor that redacts.
+"""Logging: one pipeline for structlog and the standard library, with one processor that redacts.
 
-What must not be logged is decided here and nowhere else: by the name of a field, and by the look of a text.
+Only this module decides what must not be logged: by the names of fields, and by the look of texts.
 """
 
 import logging
@@ -23,12 +23,12 @@ _PRIVATE_KEY = re.compile(
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """structlog processor: the last one before rendering, so that nothing is added after it."""
-    return {key: _redacted(key, value) for key, value in event.items()}
+    """structlog processor. It runs last before rendering, so that nothing is added after it."""
+    return {key: _redact_value(key, value) for key, value in event.items()}
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Colours on a terminal, one JSON object per line anywhere else; always on stderr, for stdout carries answers."""
+    """Log to stderr (stdout carries results): coloured on a terminal, elsewhere one JSON object per line."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,15 +62,15 @@ def configure_logging(level: str = "INFO") -> None:
         logging.getLogger(noisy).setLevel("WARNING")
 
 
-def _redacted(key: str, value: Any) -> Any:
+def _redact_value(key: str, value: Any) -> Any:
     if (_PRIVATE_KEY.search(key) or is_secret(key)) and value is not None and not isinstance(value, bool):
         return REDACTED
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, Mapping):
-        return {k: _redacted(str(k), v) for k, v in value.items()}
+        return {k: _redact_value(str(k), v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_redacted("", part) for part in value]
+        return [_redact_value("", part) for part in value]
     if isinstance(value, int | float) or value is None:
         return value
     return scrub(str(value))

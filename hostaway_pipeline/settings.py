@@ -1,6 +1,6 @@
-"""Every setting of the project, read from the environment (and `.env`) here and nowhere else.
+"""Every setting of the project. Only this module reads the environment (and `.env`).
 
-What belongs elsewhere: what the settings are turned into (wiring.py).
+wiring.py builds the objects that the settings describe.
 """
 
 import re
@@ -18,13 +18,13 @@ from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
-_SHORTEST_API_KEY = 16
+_MIN_API_KEY_LENGTH = 16
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+")):
         raise ValueError("must start with postgresql://")
-    if value.get_secret_value().count("@") > 1:  # the rest of the password would be taken for the host, and shown
+    if value.get_secret_value().count("@") > 1:  # the rest of the password would be taken for the host name, and shown
         raise ValueError("holds more than one @: one in a name or password is written %40")
     return value
 
@@ -43,7 +43,7 @@ def _http_url(value: str) -> str:
 
 
 def _public_url(value: str) -> str:
-    """Hostaway takes https and a domain without a port; a sandbox on this machine takes anything."""
+    """Hostaway delivers only to https and a domain without a port; a sandbox on this machine delivers anywhere."""
     parts = urlsplit(value)
     is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
     if not is_local and (parts.scheme != "https" or not parts.hostname or parts.port is not None):
@@ -58,8 +58,8 @@ def _api_keys(value: SecretStr) -> SecretStr:
         is_hash = re.fullmatch("sha256:[0-9a-f]{64}", key) is not None
         if key.startswith("sha256:") and not is_hash:
             raise ValueError("sha256: must be followed by 64 hex digits in lower case")
-        if not is_hash and len(key) < _SHORTEST_API_KEY:
-            raise ValueError(f"each key must have {_SHORTEST_API_KEY} characters or more")
+        if not is_hash and len(key) < _MIN_API_KEY_LENGTH:
+            raise ValueError(f"each key must have {_MIN_API_KEY_LENGTH} characters or more")
     return value
 
 
@@ -72,7 +72,7 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 
 
 class Settings(BaseSettings):
-    """Values carry their units in their descriptions; `.env.example` is generated from them."""
+    """The descriptions state the units; `.env.example` is generated from them (tests/unit/test_env_example.py)."""
 
     model_config = SettingsConfigDict(
         env_prefix="HOSTAWAY_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -93,55 +93,57 @@ class Settings(BaseSettings):
         description="Keys for secrets at rest, `id:key`, comma-separated, the first is active "
         "(`hostaway keys generate`). Required unless the embedded Postgres is used.",
     )
-    rate_limit_ip: Limit = Field(RateLimit(200, 10), description="Requests per seconds from one outgoing IP address.")
-    rate_limit_account: Limit = Field(RateLimit(200, 10), description="Requests per seconds for one account.")
+    rate_limit_ip: Limit = Field(
+        RateLimit(200, 10), description="Rate limit of one outgoing IP address, as requests/seconds."
+    )
+    rate_limit_account: Limit = Field(RateLimit(200, 10), description="Rate limit of one account, as requests/seconds.")
     egress: str = Field(
         default_factory=socket.gethostname,
-        description="Name of the outgoing IP address: processes that share it share its rate limit. "
+        description="Name of the outgoing IP address; processes with the same name share its rate limit. "
         "Unset: the host's name.",
     )
-    concurrency: int = Field(32, ge=1, le=128, description="Requests under way at once within one account.")
+    concurrency: int = Field(32, ge=1, le=128, description="Concurrent requests of one account.")
     read_timeout: float = Field(
         30.0,
         gt=0,
-        description="Seconds to wait for the next byte of Hostaway's answer before trying again; a whole answer may "
-        "take twice as many.",
+        description="Seconds to wait for the next byte of Hostaway's answer before a retry; a whole answer may take "
+        "twice as long.",
     )
     clock_trust: float = Field(
         CLOCK_TRUST.total_seconds(),
         gt=0,
-        description="Seconds within which Hostaway's clock decides between a webhook and a page. A read that was asked "
-        "for later than that after what is stored is the truth, whatever its clock says.",
+        description="Seconds within which Hostaway's clock decides which content is newer. A read that was requested "
+        "later than that after the stored content always wins.",
     )
     send_patience: float = Field(
         600.0,
         gt=0,
-        description="Seconds after an unclear answer during which a message may still arrive at Hostaway: only later "
-        "may it be sent again, and only when the caller asks for it.",
+        description="Seconds after an unclear answer during which a message may still arrive at Hostaway. Only after "
+        "that may it be sent again, when the caller asks for it.",
     )
     max_delete_share: float = Field(
         DEFAULT_DELETE_SHARE,
         ge=0,
         le=1,
-        description="Largest share of an account's rows of one kind that may be marked as deleted in a day without "
-        "being told to; 5 rows always may. 0: none.",
+        description="Largest share of an account's rows in one table that may be marked as deleted in a day, unless "
+        "`--allow-mass-delete` is given; 5 rows always may. 0: none.",
     )
     reread_share: Share = Field(
         1 / 30,
         ge=0,
         le=1,
-        description="Part of the conversations whose markers stand still that is read again per day, such as 1/30; "
-        "finds edits that move no marker. 0: none.",
+        description="Share of the conversations without new messages that is read again per day, such as 1/30, to "
+        "find edited messages. 0: none.",
     )
     api_keys: ApiKeys | None = Field(
         None,
         description="Bearer keys of our own API, comma-separated, each of 16 characters or more; or `sha256:` and the "
-        "hash of one in hex. Unset: nobody gets in.",
+        "hex hash of a key. Unset: all requests are refused.",
     )
     public_url: PublicUrl | None = Field(
         None,
-        description="Where Hostaway reaches the receiver, such as https://hooks.example.com. Unset: no webhook is "
-        "registered.",
+        description="URL at which Hostaway reaches the receiver, such as https://hooks.example.com. Unset: no webhook "
+        "is registered.",
     )
     webhook_signature_header: str | None = Field(
         None,
@@ -149,13 +151,16 @@ class Settings(BaseSettings):
         "hex. Unset: not checked.",
     )
     webhook_signature_secrets: SecretStr | None = Field(
-        None, description="Secrets of these signatures, comma-separated: any of them may have signed."
+        None, description="Secrets of these signatures, comma-separated; a signature by any of them is valid."
     )
     events_kept_days: int = Field(30, ge=1, description="Days after which applied webhook events are deleted.")
     runs_kept_days: int = Field(
-        30, ge=1, description="Days after which finished runs leave Dagster's storage; the newest of each stay."
+        30,
+        ge=1,
+        description="Days after which finished runs are deleted from Dagster's storage; the newest of each partition "
+        "stay.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
     @model_validator(mode="after")
     def _signatures_are_whole(self) -> Self:
@@ -167,14 +172,14 @@ class Settings(BaseSettings):
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables that give another process these settings; what is at its default is left out."""
+    """The environment variables that give another process these settings; those at their default are left out."""
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
     shown = {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in values.items()}
     return {f"HOSTAWAY_{name.upper()}": str(value) for name, value in shown.items() if value is not None}
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises ConfigurationError with one line that names the first wrong variable."""
+    """Read the environment. Raises ConfigurationError: one line that names the first wrong variable."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""HostawayClient: the API of one account. Every request passes the limiter, every failure is retried by its class."""
+"""The API of one account. Each request waits for the rate limiter; the class of an error decides about its retry."""
 
 import re
 import threading
@@ -24,7 +24,7 @@ Method = Literal["POST", "PUT", "DELETE"]
 
 
 class CallStats:
-    """Requests sent and answers 429, counted across threads."""
+    """Counts requests and 429 answers, across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class CallStats:
 
 
 class HostawayClient:
-    """Safe to share between threads; one keep-alive session. At the end of its block nothing of it is under way."""
+    """Safe to share between threads; one keep-alive session. Leaving its block aborts what is still under way."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class HostawayClient:
         self._policy = policy or RetryPolicy()
         self._transport = Transport(base_url, connections=concurrency, read_seconds=read_seconds)
         self._auth = Authenticator(
-            account_id, tokens, fetch=self._fetch_token, probe=self._try_token, sleep=self._sleep
+            account_id, tokens, fetch=self._fetch_token, probe=self._probe_token, sleep=self._sleep
         )
         self._is_aborted = threading.Event()
 
@@ -75,14 +75,13 @@ class HostawayClient:
         self._transport.close()
 
     def abort(self) -> None:
-        """From any thread: requests under way, waits for slots, tokens and retries end at once with Aborted, and no
-        request begins any more."""
+        """End all requests and all waits for slots, tokens and retries with Aborted, from any thread; start no more."""
         self._is_aborted.set()
         self._transport.abort()
 
     @contextmanager
     def abort_on_error(self) -> Iterator[None]:
-        """To be entered inside a pool's block: what unwinds it aborts first, so that the pool's threads end at once."""
+        """Abort on any exception. Enter it inside a pool's block, so that the pool's threads end at once."""
         try:
             yield
         except BaseException:
@@ -90,18 +89,18 @@ class HostawayClient:
             raise
 
     def page(self, path: str, params: Params) -> Page:
-        """One page of a list. Raises an ApiError once the retries are used up."""
+        """One page of a list. Raises an ApiError when the retries are used up."""
         answer, read_at = self._call("GET", path, params=params, shape=list)
         return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
 
     def pages(self, read: endpoints.ListRead) -> Iterator[Page]:
-        """A list page by page, the empty one at its end included: who reads may stop earlier. Raises as `page` does."""
+        """A list page by page, including the empty last one; the caller may stop earlier. Raises as `page` does."""
         return paging.paginate(partial(self._page_at, read))
 
     def whole_list(self, read: endpoints.ListRead, pool: Executor, *, to_the_end: bool = False) -> Iterator[Page]:
-        """All pages of a list, several at a time where its rows keep their places. Raises as `page` does.
+        """All pages of a list; by offset, several at a time. Raises as `page` does.
 
-        `to_the_end`: not only until the count is reached.
+        `to_the_end`: read up to the empty page, even when the count is reached.
         """
         if read.by_position:
             return self.pages_by_position(read, to_the_end=to_the_end)
@@ -109,15 +108,15 @@ class HostawayClient:
         return paging.by_offset(fetch, pool, concurrency=self.concurrency, to_the_end=to_the_end)
 
     def pages_by_position(self, read: endpoints.ListRead, *, to_the_end: bool = False) -> Iterator[Page]:
-        """In Hostaway's own order, each page behind the last row of the one before. Raises as `page` does."""
+        """All pages by `afterId`, in Hostaway's order. Raises as `page` does."""
         return paging.after_id(lambda position: self.page(read.path, read.after(position)), to_the_end=to_the_end)
 
     def probe(self) -> None:
-        """Raises an ApiError when Hostaway does not even show this account one listing."""
+        """Check that Hostaway answers this account, by reading one listing. Raises an ApiError."""
         self._page_at(endpoints.ONE_LISTING, 0)
 
     def get_object(self, path: str) -> ApiObject:
-        """One object by its id. Raises NotFound when Hostaway has none, and any ApiError as `page` does."""
+        """One object by its path. Raises NotFound when Hostaway does not have it, else as `page` does."""
         answer, read_at = self._call("GET", path, shape=dict)
         return ApiObject(answer.result, read_at)
 
@@ -129,34 +128,34 @@ class HostawayClient:
         *,
         before_sending: Callable[[], None] = lambda: None,
     ) -> Mapping[str, Any]:
-        """Create, change or delete an object; returns what Hostaway says it is now, or nothing.
+        """Create, change or delete an object; returns the object as Hostaway answers it, or an empty mapping.
 
-        PUT and DELETE are retried as reads are. A POST is sent again only where it was surely not accepted (429, or a
-        refused token): after any other failure the caller must look first. `before_sending` is called between the slot
-        and each request; what it raises prevents the request, and goes to the caller.
+        PUT and DELETE are retried as reads are. A POST is repeated only when it was certainly not accepted (429, or a
+        refused token); after any other failure the caller has to check first. `before_sending` is called between the
+        slot and each request; an exception from it prevents the request and propagates.
         """
         answer, _ = self._call(method, path, before_sending, json=body)
         return answer.result if isinstance(answer.result, dict) else {}
 
     def login(self, secret: str) -> Token:
-        """A new token for a secret that need not be stored yet: the way to learn whether it is right."""
+        """Request a token with a secret that need not be stored yet, which shows whether the secret is right."""
         return self._fetch_token(secret)
 
     def _call(
-        self, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **parts: Any
+        self, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **request: Any
     ) -> tuple[Answer, datetime]:
         token = self._auth.token()
         try:
-            return self._call_with(token, method, path, before_sending, **parts)
+            return self._call_with(token, method, path, before_sending, **request)
         except AccessDenied as denial:
-            return self._call_with(self._auth.replace(token, denial), method, path, before_sending, **parts)
+            return self._call_with(self._auth.replace(token, denial), method, path, before_sending, **request)
 
     def _call_with(
-        self, token: Token, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **parts: Any
+        self, token: Token, method: str, path: str, before_sending: Callable[[], None] = lambda: None, **request: Any
     ) -> tuple[Answer, datetime]:
         def send() -> Answer:
             sent_at = time.monotonic()
-            answer = self._transport.call(method, path, token.value, **parts)
+            answer = self._transport.call(method, path, token.value, **request)
             self._auth.record_success(token, sent_at)
             return answer
 
@@ -165,37 +164,37 @@ class HostawayClient:
     def _page_at(self, read: endpoints.ListRead, offset: int) -> Page:
         return self.page(read.path, read.at(offset))
 
-    def _try_token(self, token: Token) -> None:
+    def _probe_token(self, token: Token) -> None:
         cheapest = endpoints.ONE_LISTING
         self._call_with(token, "GET", cheapest.path, params=cheapest.at(0), shape=list)
 
     def _fetch_token(self, secret: str) -> Token:
-        # A token that nobody gets to see does no harm: asking again is safe, unlike with other POSTs.
+        # Passed as GET, which is retried: an unused token does no harm, unlike other repeated POSTs.
         token, _ = self._with_retries(
             "GET", endpoints.ACCESS_TOKENS, lambda: request_token(self._transport, self.account_id, secret)
         )
         self._observer.record_token_refresh()
-        self._sleep(UNUSABLE_SECONDS)  # before anybody else sees it
+        self._sleep(UNUSABLE_SECONDS)  # before any other thread or process can use it
         return token
 
     def _with_retries(
         self, method: str, path: str, send: Callable[[], T], before_sending: Callable[[], None] = lambda: None
     ) -> tuple[T, datetime]:
-        """What was answered, and the moment of the request by the limiter's clock."""
-        delays, limited = self._policy.delays(), 0
+        """Send until it succeeds. Returns the answer and its slot: when it was requested, by the database's clock."""
+        delays, refusals = self._policy.delays(), 0
         while True:
             self._sleep(0)
             slot = self._limiter.acquire(self.account_id, self._sleep)
             before_sending()
             self.stats.count_call()
             try:
-                with self._observed(path):
+                with self._observe(path):
                     return send(), slot
             except RateLimited as error:
                 self.stats.count_429()
                 self._limiter.record_refusal(self.account_id, slot, error.retry_at)
-                limited += 1
-                if limited >= self._policy.max_attempts_on_429:
+                refusals += 1
+                if refusals >= self._policy.max_attempts_on_429:
                     raise
             except TransientApiError:
                 wait = next(delays, None)
@@ -204,12 +203,12 @@ class HostawayClient:
                 self._sleep(wait)
 
     def _sleep(self, seconds: float) -> None:
-        """Raises Aborted as soon as the client is."""
+        """Wait; raises Aborted as soon as the client is aborted."""
         if self._is_aborted.wait(seconds):
             raise Aborted
 
     @contextmanager
-    def _observed(self, path: str) -> Iterator[None]:
+    def _observe(self, path: str) -> Iterator[None]:
         began, outcome = time.monotonic(), "ok"
         try:
             yield
@@ -221,5 +220,5 @@ class HostawayClient:
 
 
 def _template(path: str) -> str:
-    """`/conversations/5/messages` is one of `/conversations/{id}/messages`: few names, however many objects."""
+    """Replace ids: `/conversations/5/messages` becomes `/conversations/{id}/messages`, which keeps metrics few."""
     return re.sub(r"/\d+", "/{id}", path)

@@ -1,7 +1,7 @@
-"""One request and its answer, from the first packet to the last byte, which can be cut off at any moment.
+"""HTTP exchanges (one request and its answer) with a total deadline, which any thread can cancel.
 
-A timeout between bytes ends no answer that dribbles, and a thread that waits for a socket hears nothing else. What
-ends both, whatever the socket is at (connecting, TLS, headers, body), is to shut it down from another thread.
+A read timeout never ends an answer that keeps trickling, and a thread that waits for a socket cannot be interrupted.
+Shutting the socket down from another thread ends both, at any stage: connecting, TLS, headers or body.
 """
 
 import os
@@ -19,51 +19,51 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from hostaway_pipeline.errors import Aborted, NetworkError
 
-_of_thread = threading.local()
+_current = threading.local()
 
 
 class Exchange:
-    """One exchange of the thread that enters the block; `cut` ends it from any thread."""
+    """The exchange of the thread that enters the block; `cancel` ends it from any thread."""
 
-    def __init__(self, began: float, ended: Callable[["Exchange"], None]) -> None:
+    def __init__(self, began: float, on_end: Callable[["Exchange"], None]) -> None:
         self.began = began
-        self.cut_as: NetworkError | None = None
-        self._ended = ended
+        self.cancelled_by: NetworkError | None = None
+        self._on_end = on_end
         self._lock = threading.Lock()
-        self._cuts: list[Callable[[], None]] = []
+        self._cancels: list[Callable[[], None]] = []
         self._handles: list[socket.socket] = []
 
     def __enter__(self) -> Self:
-        _of_thread.exchange = self
+        _current.exchange = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        _of_thread.exchange = None
-        self._ended(self)
+        _current.exchange = None
+        self._on_end(self)
         with self._lock:
-            self._cuts.clear()
+            self._cancels.clear()
             for handle in self._handles:
                 handle.close()
 
-    def cut(self, error: NetworkError) -> None:
-        """Whatever the exchange waits for ends now; `cut_as` says why."""
+    def cancel(self, error: NetworkError) -> None:
+        """End whatever the exchange waits for; `cancelled_by` keeps the reason."""
         with self._lock:
-            self.cut_as = self.cut_as or error
-            for cut in self._cuts:
-                cut()
+            self.cancelled_by = self.cancelled_by or error
+            for cancel in self._cancels:
+                cancel()
 
-    def watch(self, sock: socket.socket) -> None:
-        """To be called before the thread waits for this socket. Raises OSError after a cut.
+    def track(self, sock: socket.socket) -> None:
+        """Register a socket before the thread waits for it. Raises OSError when the exchange is cancelled.
 
-        A duplicate is kept: it reaches the connection whatever wraps, detaches or closes the original.
+        Keeps a duplicate, which reaches the connection even when the original is wrapped, detached or closed.
         """
         handle = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
             self._handles.append(handle)
-        self._on_cut(lambda: _shut_down(handle))
+        self._on_cancel(lambda: _shut_down(handle))
 
-    def addresses(self, host: str, port: int) -> list[Any]:
-        """`getaddrinfo`, in a thread that nobody has to wait for: nothing else ends a look-up. Raises OSError."""
+    def resolve(self, host: str, port: int) -> list[Any]:
+        """`getaddrinfo` in a thread of its own, because nothing can interrupt a look-up. Raises OSError."""
         answers: SimpleQueue[list[Any] | OSError] = SimpleQueue()
 
         def look_up() -> None:
@@ -74,77 +74,81 @@ class Exchange:
             except OSError as error:
                 answers.put(error)
 
-        self._on_cut(lambda: answers.put(OSError("cut off")))
+        self._on_cancel(lambda: answers.put(OSError("cancelled")))
         threading.Thread(target=look_up, name="look-up", daemon=True).start()
-        found = answers.get()
-        if isinstance(found, OSError):
-            raise found
-        return found
+        answer = answers.get()
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
-    def _on_cut(self, cut: Callable[[], None]) -> None:
+    def _on_cancel(self, cancel: Callable[[], None]) -> None:
         with self._lock:
-            if self.cut_as is not None:
-                raise OSError("cut off")
-            self._cuts.append(cut)
+            if self.cancelled_by is not None:
+                raise OSError("cancelled")
+            self._cancels.append(cancel)
 
 
 class Exchanges:
-    """The exchanges under way in one transport. None lasts longer than `seconds`; after `abort` there are none."""
+    """The exchanges of one transport. None lasts longer than `seconds`; after `abort` none begins."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._changed = threading.Condition()
         self._under_way: dict[Exchange, None] = {}  # oldest first
-        self._is_watched = False
+        self._has_watchdog = False
         self._is_aborted = False
 
     def begin(self) -> Exchange:
-        """Raises Aborted once `abort` was called."""
+        """Start an exchange, and its deadline. Raises Aborted after `abort`."""
         with self._changed:
             if self._is_aborted:
                 raise Aborted()
             exchange = Exchange(time.monotonic(), self._end)
             self._under_way[exchange] = None
-            if not self._is_watched:
-                self._is_watched = True
-                threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+            if not self._has_watchdog:
+                self._has_watchdog = True
+                threading.Thread(target=self._enforce_deadlines, name="deadlines", daemon=True).start()
         return exchange
 
     def abort(self) -> None:
+        """Cancel all exchanges with Aborted, from any thread."""
         with self._changed:
             self._is_aborted = True
             under_way = list(self._under_way)
             self._changed.notify_all()
         for exchange in under_way:
-            exchange.cut(Aborted())
+            exchange.cancel(Aborted())
 
     def _end(self, exchange: Exchange) -> None:
         with self._changed:
             self._under_way.pop(exchange, None)
 
-    def _watch(self) -> None:
-        """Ends by itself once nothing was under way for a while. An exchange that begins while it sleeps ends later."""
+    def _enforce_deadlines(self) -> None:
+        """Runs in its own thread, which ends when no exchange was under way for `seconds`.
+
+        All deadlines are equally long, so an exchange that begins during a wait expires after the wait ends.
+        """
         with self._changed:
             while not self._is_aborted:
                 now = time.monotonic()
-                late = [one for one in self._under_way if one.began + self._seconds <= now]
+                late = [exchange for exchange in self._under_way if exchange.began + self._seconds <= now]
                 for exchange in late:
-                    exchange.cut(NetworkError(f"no whole answer within {self._seconds:g} s"))
+                    exchange.cancel(NetworkError(f"no whole answer within {self._seconds:g} s"))
                     del self._under_way[exchange]
                 oldest = next(iter(self._under_way), None)
                 wait = self._seconds if oldest is None else oldest.began + self._seconds - now
                 self._changed.wait(wait)
                 if oldest is None and not self._under_way:
                     break
-            self._is_watched = False
+            self._has_watchdog = False
 
 
-class _Cuttable(HTTPConnection):
-    """Shows each socket to its thread's exchange before anybody waits for it."""
+class _CancellableConnection(HTTPConnection):
+    """Registers each socket with the exchange of its thread before that thread waits for it."""
 
     def _new_conn(self) -> socket.socket:
         try:
-            return _connected(_of_thread.exchange, self.host, self.port, self.timeout)
+            return _connect(_current.exchange, self.host, self.port, self.timeout)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "connecting timed out") from error
         except OSError as error:
@@ -152,33 +156,33 @@ class _Cuttable(HTTPConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # kept alive since an earlier exchange, or just connected for TLS
-            _of_thread.exchange.watch(self.sock)
+            _current.exchange.track(self.sock)
         super().request(*args, **kwargs)
 
 
-class _CuttableTls(_Cuttable, HTTPSConnection):
+class _CancellableTlsConnection(_CancellableConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Cuttable
+    ConnectionCls = _CancellableConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _CuttableTls
+    ConnectionCls = _CancellableTlsConnection
 
 
 POOLS = {"http": _Pool, "https": _TlsPool}
 
 
-def _connected(exchange: Exchange, host: str, port: int, seconds: float | None) -> socket.socket:
+def _connect(exchange: Exchange, host: str, port: int, seconds: float | None) -> socket.socket:
     failure = OSError("the name has no address")
-    for family, kind, protocol, _, address in exchange.addresses(host.strip("[]"), port):
+    for family, kind, protocol, _, address in exchange.resolve(host.strip("[]"), port):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            exchange.watch(sock)
+            exchange.track(sock)
             sock.connect(address)
         except OSError as error:
             sock.close()

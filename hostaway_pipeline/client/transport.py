@@ -1,4 +1,4 @@
-"""One request, one classified answer. Retries are client.py's, tokens are auth.py's."""
+"""Sends one request and classifies its answer. client.py retries, auth.py provides tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from hostaway_pipeline.errors import (
 
 Params = Mapping[str, str | int]
 _CONNECT_SECONDS = 5.0
-# Between bytes one read timeout may pass; a whole answer, however steadily it comes, may take so many of them.
+# The deadline of a whole answer, as a multiple of the read timeout, which bounds the gap between two bytes.
 _READ_TIMEOUTS = 2
-# Lists give 500 rows at most, of some kilobytes each: a body that goes on beyond this would only fill the memory.
-_LARGEST_BODY = 64 * 2**20
-_CHUNK = 64 * 2**10
-_LONGEST_MESSAGE = 200
+# Lists hold at most 500 rows of a few kilobytes each; a larger body would only fill the memory.
+_MAX_BODY_BYTES = 64 * 2**20
+_CHUNK_BYTES = 64 * 2**10
+_MAX_MESSAGE_LENGTH = 200
 _SHAPES: dict[type, str] = {list: "a list", dict: "an object"}
-_HOSTAWAYS_WORD: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
+_OBJECT_ERRORS: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
-    """What came back, whole."""
+class _Response:
+    """A complete HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,7 +55,7 @@ class _Reply:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that can be cut off."""
+    """Uses connections that can be cancelled."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -65,7 +65,7 @@ class _Adapter(HTTPAdapter):
 class Transport:
     """A keep-alive session for one base URL, safe to share between threads.
 
-    `read_seconds` may pass between two bytes, and twice as many from the beginning of a request to its last byte.
+    `read_seconds` is the timeout between two bytes; a whole request may take twice as long.
     """
 
     def __init__(self, base_url: str, *, connections: int, read_seconds: float = 30.0) -> None:
@@ -73,7 +73,7 @@ class Transport:
         self._exchanges = Exchanges(read_seconds * _READ_TIMEOUTS)
         self._timeout = (_CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or .netrc of the machine must not see or set credentials
+        self._session.trust_env = False  # a proxy or .netrc of this machine must neither see nor set credentials
         self._session.headers["Accept"] = "application/json"
         adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         self._session.mount("https://", adapter)
@@ -83,7 +83,7 @@ class Transport:
         self._session.close()
 
     def abort(self) -> None:
-        """Every request that is under way in any thread ends at once with Aborted, and no other one begins."""
+        """End all requests of all threads with Aborted, and start no more."""
         self._exchanges.abort()
 
     def call(
@@ -96,9 +96,9 @@ class Transport:
         json: Mapping[str, Any] | None = None,
         shape: type | None = None,
     ) -> Answer:
-        """Raises an ApiError of the class that tells whether another try makes sense.
+        """Send a request. Raises an ApiError whose class says whether a retry makes sense.
 
-        `shape`: what the result has to be, a list or a dict; any other result is a GarbledBody.
+        `shape`: the type that the result must have, list or dict; any other result raises GarbledBody.
         """
         headers = {"Authorization": f"Bearer {token}"}
         answer = _envelope(f"{method} {path}", self._send(method, path, params=params, json=json, headers=headers))
@@ -107,72 +107,73 @@ class Transport:
         return answer
 
     def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
-        """For `/accessTokens`, whose answers carry no envelope."""
+        """Post a form to `/accessTokens`, whose answers have no envelope. Raises an ApiError."""
         try:
             return _object(f"POST {path}", self._send("POST", path, data=form))
         except RequestRejected:
-            # Without the server's words, which may repeat what was sent.
+            # Without the server's text, which may repeat what was sent.
             raise RequestRejected(f"POST {path}: Hostaway refuses the request") from None
 
-    def _send(self, method: str, path: str, **kwargs: Any) -> _Reply:
-        what, failure = f"{method} {path}", ""
+    def _send(self, method: str, path: str, **kwargs: Any) -> _Response:
+        request, failure = f"{method} {path}", ""
         with self._exchanges.begin() as exchange:
             try:
                 with self._session.request(
                     method, self._base_url + path, timeout=self._timeout, allow_redirects=False, stream=True, **kwargs
                 ) as response:
-                    reply = _Reply(response.status_code, response.headers, _whole_body(what, response))
+                    received = _Response(response.status_code, response.headers, _read_body(request, response))
             except requests.RequestException as error:
                 failure = _cause(error)
-        # Looked at in any case: without a length, a body that was cut off looks like one that has ended.
-        if isinstance(exchange.cut_as, Aborted):
-            raise exchange.cut_as
-        failure = str(exchange.cut_as or failure)
+        # Checked even without a failure: a body without a length that was cut off looks complete.
+        if isinstance(exchange.cancelled_by, Aborted):
+            raise exchange.cancelled_by
+        failure = str(exchange.cancelled_by or failure)
         if failure:
-            # Not chained: the library's text holds the URL and, for a form, could hold its content.
-            raise NetworkError(f"{what}: no answer from {self._base_url} ({failure})") from None
-        if not 200 <= reply.status < 300:
-            raise _classified(what, reply)
-        return reply
+            # Not chained: the library's message holds the URL and could hold the content of a form.
+            raise NetworkError(f"{request}: no answer from {self._base_url} ({failure})") from None
+        if not 200 <= received.status < 300:
+            raise _error_of(request, received)
+        return received
 
 
-def _whole_body(what: str, response: requests.Response) -> bytes:
-    """Raises GarbledBody for one without an end."""
+def _read_body(request: str, response: requests.Response) -> bytes:
+    """Read the whole body. Raises GarbledBody when it is too large."""
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    for chunk in response.iter_content(_CHUNK_BYTES):
         body += chunk
-        if len(body) > _LARGEST_BODY:
-            raise GarbledBody(f"{what}: the answer is larger than {_LARGEST_BODY >> 20} MiB")
+        if len(body) > _MAX_BODY_BYTES:
+            raise GarbledBody(f"{request}: the answer is larger than {_MAX_BODY_BYTES >> 20} MiB")
     return bytes(body)
 
 
-def _classified(what: str, reply: _Reply) -> ApiError:
-    """403 and 404 decide about tokens and rows: they count only as Hostaway's own word, in its envelope.
+def _error_of(request: str, response: _Response) -> ApiError:
+    """Classify a response other than 2xx.
 
-    A gateway answers with the same numbers while Hostaway is away, in HTML, without a body or in a JSON of its own.
+    403 and 404 decide about tokens and rows, so they count only in Hostaway's envelope: a gateway sends the same codes
+    while Hostaway is down, in HTML, without a body or in JSON of its own.
     """
-    status = reply.status
-    said = f"{what}: HTTP {status}{_message(reply)}"
+    status = response.status
+    message = f"{request}: HTTP {status}{_failure_suffix(response)}"
     if status == 429:
-        return RateLimited(said, retry_at(reply.headers, datetime.now(UTC)))
+        return RateLimited(message, retry_at(response.headers, datetime.now(UTC)))
     if status >= 500 or status == 408:
-        return ServerError(said)
+        return ServerError(message)
     if status == 401:
-        return InvalidCredentials(f"{what}: Hostaway does not accept the account id and client secret (HTTP 401)")
-    if status in _HOSTAWAYS_WORD:
-        if _is_failure(parse_json(reply.body)):
-            return _HOSTAWAYS_WORD[status](said)
-        return GarbledBody(f"{said} without Hostaway's envelope: something in front of Hostaway answered")
+        return InvalidCredentials(f"{request}: Hostaway does not accept the account id and client secret (HTTP 401)")
+    if status in _OBJECT_ERRORS:
+        if _is_failure(parse_json(response.body)):
+            return _OBJECT_ERRORS[status](message)
+        return GarbledBody(f"{message} without Hostaway's envelope: something in front of Hostaway answered")
     hint = ": redirects are not followed; is HOSTAWAY_API_URL right?" if status < 400 else ""
-    return RequestRejected(said + hint)
+    return RequestRejected(message + hint)
 
 
-def _envelope(what: str, reply: _Reply) -> Answer:
-    body = _object(what, reply)
+def _envelope(request: str, response: _Response) -> Answer:
+    body = _object(request, response)
     if _is_failure(body):
-        raise RequestRejected(f"{what}: {_text(body) or 'status fail'}")
+        raise RequestRejected(f"{request}: {_failure_text(body) or 'status fail'}")
     if body.get("status") != "success" or "result" not in body:
-        raise GarbledBody(f"{what}: the answer is not Hostaway's envelope")
+        raise GarbledBody(f"{request}: the answer is not Hostaway's envelope")
     return Answer(body["result"], _count(body.get("count")))
 
 
@@ -181,28 +182,28 @@ def _is_failure(body: Any) -> bool:
 
 
 def _count(value: Any) -> int | None:
-    """A number in whatever form; what cannot be one counts nothing."""
+    """A count, as a number or a string; None for anything else."""
     number = as_int(value)
     return None if number is None or number < 0 else number
 
 
-def _object(what: str, reply: _Reply) -> dict[str, Any]:
-    body = parse_json(reply.body)
+def _object(request: str, response: _Response) -> dict[str, Any]:
+    body = parse_json(response.body)
     if not isinstance(body, dict):
-        raise GarbledBody(f"{what}: the answer is not a JSON object ({len(reply.body)} bytes)")
+        raise GarbledBody(f"{request}: the answer is not a JSON object ({len(response.body)} bytes)")
     return body
 
 
-def _message(reply: _Reply) -> str:
-    body = parse_json(reply.body)
-    text = _text(body) if isinstance(body, dict) else None
+def _failure_suffix(response: _Response) -> str:
+    body = parse_json(response.body)
+    text = _failure_text(body) if isinstance(body, dict) else None
     return f": {text}" if text else ""
 
 
-def _text(body: Mapping[str, Any]) -> str | None:
-    """A failure's text stands in `result` or in `message`. It goes into logs and events, so without what is private."""
+def _failure_text(body: Mapping[str, Any]) -> str | None:
+    """The text of a failure, from `message` or `result`; redacted, because it goes into logs and events."""
     texts = (body.get("message"), body.get("result"))
-    return next((scrub(text[:_LONGEST_MESSAGE]) for text in texts if isinstance(text, str) and text), None)
+    return next((scrub(text[:_MAX_MESSAGE_LENGTH]) for text in texts if isinstance(text, str) and text), None)
 
 
 def _cause(error: requests.RequestException) -> str:

@@ -1,1 +1,1 @@
-"""Secrets at rest: the keyring. Where secrets are stored is store/secrets.py; nothing here knows a database."""
+"""The keyring that encrypts secrets. store/accounts/secrets.py stores them; nothing here knows a database."""

@@ -1,7 +1,7 @@
-"""Authenticated encryption of single values, bound to the place where they are stored.
+"""Authenticated encryption of single values, each bound to the place where it is stored.
 
-A stored value reads `v1:<key id>:<base64 of nonce and ciphertext>`: the format can change, keys can rotate, and a
-value copied to another row, column or table does not decrypt there.
+A stored value is `v1:<key id>:<base64 of nonce and ciphertext>`, so that the format can change and keys can rotate. A
+value that is copied to another row, column or table does not decrypt there.
 """
 
 import base64
@@ -26,7 +26,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value is stored; part of what is authenticated."""
+    """Where a value is stored: the associated data of its encryption."""
 
     table: str
     column: str
@@ -50,7 +50,7 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`id:key,id:key`, keys as urlsafe base64 of 32 bytes. Raises KeyringError naming the id, never the key."""
+        """Parse `id:key,id:key`, keys as urlsafe base64 of 32 bytes. Raises KeyringError with the id, never the key."""
         keys: dict[str, bytes] = {}
         for position, part in enumerate(filter(None, (p.strip() for p in text.split(","))), start=1):
             key_id, separator, key = part.partition(":")
@@ -58,7 +58,7 @@ class Keyring:
                 raise KeyringError(f"HOSTAWAY_ENCRYPTION_KEYS: entry {position} is not of the form id:key")
             if key_id in keys:
                 raise KeyringError(f"HOSTAWAY_ENCRYPTION_KEYS: key id {key_id!r} is given twice")
-            keys[key_id] = _decoded_key(key_id, key)
+            keys[key_id] = _decode_key(key_id, key)
         return cls(keys)
 
     @property
@@ -69,28 +69,28 @@ class Keyring:
         return self._encrypt(self.active_id, plaintext, place)
 
     def decrypt(self, stored: str, place: Place) -> str:
-        """Raises KeyringError when the value is in clear, its key is not here, or it was made for another place."""
+        """Raises KeyringError when the value is not encrypted, its key is missing, or it belongs to another place."""
         match = _STORED.fullmatch(stored)
         if match is None:
-            raise KeyringError(f"{_named(place)} is stored in clear: run `hostaway keys rotate`")
+            raise KeyringError(f"{_label(place)} is stored in clear: run `hostaway keys rotate`")
         key_id = match[1]
         if key_id not in self._keys:
-            raise KeyringError(f"{_named(place)} needs key {key_id!r}, which HOSTAWAY_ENCRYPTION_KEYS does not have")
+            raise KeyringError(f"{_label(place)} needs key {key_id!r}, which HOSTAWAY_ENCRYPTION_KEYS does not have")
         try:
             sealed = base64.b64decode(match[2], validate=True)
             nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             return AESGCM(self._keys[key_id]).decrypt(nonce, ciphertext, place.associated_data()).decode()
         except (InvalidTag, binascii.Error, UnicodeDecodeError):
             raise KeyringError(
-                f"{_named(place)} does not decrypt with key {key_id!r}: wrong key or altered value"
+                f"{_label(place)} does not decrypt with key {key_id!r}: wrong key or altered value"
             ) from None
 
     def canary(self, key_id: str) -> str:
-        """A known text under one key: what a later start tells a wrong key by."""
+        """Encrypt a known text with one key, by which a later start recognises a wrong key."""
         return self._encrypt(key_id, "canary", _canary_place(key_id))
 
     def check_canary(self, key_id: str, stored: str) -> None:
-        """Raises KeyringError when the key of this id is not the one that made the canary."""
+        """Raises KeyringError when this key did not encrypt the canary."""
         try:
             self.decrypt(stored, _canary_place(key_id))
         except KeyringError:
@@ -105,17 +105,17 @@ class Keyring:
 
 
 def generate_key() -> str:
-    """A new key in the form that HOSTAWAY_ENCRYPTION_KEYS takes after the id."""
+    """A new key, in the form that HOSTAWAY_ENCRYPTION_KEYS expects after the id."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def stored_key_id(stored: str) -> str | None:
-    """The id of the key a value is encrypted with; None when it is in clear."""
+    """The id of the key that encrypted a value; None when it is not encrypted."""
     match = _STORED.fullmatch(stored)
     return match[1] if match else None
 
 
-def _decoded_key(key_id: str, text: str) -> bytes:
+def _decode_key(key_id: str, text: str) -> bytes:
     try:
         key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except ValueError:  # not ASCII, or not base64
@@ -129,6 +129,6 @@ def _canary_place(key_id: str) -> Place:
     return Place("key_canaries", key_id)
 
 
-def _named(place: Place) -> str:
+def _label(place: Place) -> str:
     owner = "" if place.account_id is None else f" of account {place.account_id}"
     return f"{place.table}.{place.column}{owner}"
