@@ -10,7 +10,7 @@ PipelineError                     what happened and how to fix it, in one line
 ├── SyncInProgress                another process holds the account's lock
 ├── UnexpectedError               a bug of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
-├── MessageNotSent                a message could not be sent, or nobody knows whether it was
+├── MessageNotSent                a message was not sent, or it is unknown whether it was
 └── ApiError                      Hostaway's answer, classified where it is read
     ├── TransientApiError         worth a retry: network, 429, 5xx, 408, a garbled body
     │   ├── NetworkError

@@ -39,8 +39,8 @@ may_hold_card = re.compile(r"[0-9cC](?:[0-9 \t-]{12}(?!(?<= [0-9][0-9]):)|[vV][c
 def mask_cards(text: str) -> str:
     """Replace card numbers and check codes; the rest of the text stays as it is."""
     is_suspect = may_hold_card(text) is not None
-    if (is_suspect or not text.isascii()) and (found := _RUN.search(text)) is not None:
-        text = _mask_runs(text, found)
+    if (is_suspect or not text.isascii()) and (run := _RUN.search(text)) is not None:
+        text = _mask_runs(text, run)
     return _CHECK_CODE.sub(rf"\1{REDACTED}", text) if is_suspect else text
 
 
@@ -58,14 +58,14 @@ def is_card_number(digits: str) -> bool:
     return sum(map(int, checked)) % 10 == 0
 
 
-def _mask_runs(text: str, found: re.Match[str] | None) -> str:
+def _mask_runs(text: str, run: re.Match[str] | None) -> str:
     parts, end = [], 0
-    while found is not None:
-        for first, last in _cards_in(text, found):
+    while run is not None:
+        for first, last in _cards_in(text, run):
             if first >= end and not _is_within_another_number(text, first, last):
                 parts += [text[end:first], REDACTED]
                 end = last
-        found = _RUN.search(text, found.end())
+        run = _RUN.search(text, run.end())
     return "".join([*parts, text[end:]])
 
 
@@ -95,8 +95,8 @@ def _ends(groups: list[tuple[int, int]]) -> list[int]:
 def _is_within_another_number(text: str, first: int, last: int) -> bool:
     """Whether the span overlaps a UUID, a date, one of Hostaway's text ids or a valid IBAN."""
     context = max(0, first - _CONTEXT), last + _CONTEXT
-    spans = [found.span() for found in _NO_CARD.finditer(text, *context)]
-    spans += [found.span() for found in _IBAN.finditer(text, *context) if _is_iban(found[0])]
+    spans = [match.span() for match in _NO_CARD.finditer(text, *context)]
+    spans += [match.span() for match in _IBAN.finditer(text, *context) if _is_iban(match[0])]
     return any(start < last and first < stop for start, stop in spans)
 
 

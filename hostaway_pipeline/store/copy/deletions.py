@@ -49,7 +49,7 @@ class Deletions:
 
     def mark(self, groups: Sequence[frozenset[int]]) -> Marked:
         """Set the tombstones of the groups that fit the budget, each group as a whole or not at all."""
-        ids = frozenset[int]().union(*self._budget.fitting(groups))
+        ids = frozenset[int]().union(*self._budget.choose(groups))
         held_back = frozenset[int]().union(*groups) - ids
         reason = self._budget.refusal(len(held_back)) if held_back else None
         if self._dry_run:
