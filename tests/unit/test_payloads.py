@@ -28,9 +28,11 @@ JSON = st.recursive(
 )
 
 _PRINTABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
+# Hypothesis draws string constants of our modules, too: behind an "a", `password` is the one that names a secret.
+_HARMLESS_KEYS = _PRINTABLE.map("a{}".format).filter(lambda key: "password" not in key.lower())
 HARMLESS = st.recursive(
     st.none() | st.booleans() | st.integers() | _PRINTABLE,
-    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(_PRINTABLE.map("a{}".format), parts, max_size=4),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(_HARMLESS_KEYS, parts, max_size=4),
     max_leaves=20,
 )
 
@@ -275,19 +277,19 @@ def test_emoji_and_everything_else_stay_untouched(text):
 
 
 @given(JSON)
-def test_storable_twice_is_storable_once(value):
+def test_sanitizing_twice_equals_sanitizing_once(value):
     once = sanitize(value)
     assert sanitize(once) == once
 
 
 @given(JSON)
-def test_what_is_storable_is_json_for_every_reader(value):
+def test_a_sanitized_value_is_json_for_every_reader(value):
     """orjson refuses half surrogate pairs, Postgres refuses NUL: neither may be left. A backslash may be."""
     assert b"\\u0000" not in orjson.dumps(sanitize(value)).replace(b"\\\\", b"")
 
 
 @given(JSON)
-def test_what_is_storable_holds_no_secret_key(value):
+def test_a_sanitized_value_holds_no_secret_key(value):
     assert not [key for key in keys_of(sanitize(value)) if key in {*SECRETS, *CARD_KEYS}]
 
 
@@ -376,7 +378,7 @@ def test_hashing_leaves_the_payload_as_it_was():
 
 
 @given(st.dictionaries(KEYS, JSON, max_size=5))
-def test_every_storable_payload_can_be_hashed(payload):
+def test_every_sanitized_payload_can_be_hashed(payload):
     assert content_hash(sanitize(payload)) == content_hash(sanitize(payload))
 
 

@@ -121,7 +121,7 @@ def test_whatever_it_says_the_wait_is_bounded(text):
 # Waits between attempts
 
 
-def test_five_attempts_have_four_waits():
+def test_five_attempts_have_four_delays():
     assert len(list(RetryPolicy(max_attempts=5).delays())) == 4
 
 
@@ -141,8 +141,8 @@ def test_waits_double_until_the_cap():
     """Half of each wait is fixed, half is jitter."""
     ceilings = [0.5, 1.0, 2.0, 4.0, 4.0]
     for _ in range(50):
-        waits = list(RetryPolicy(max_attempts=6, base_seconds=0.5, max_seconds=4.0).delays())
-        assert all(ceiling / 2 <= wait <= ceiling for wait, ceiling in zip(waits, ceilings, strict=True))
+        delays = list(RetryPolicy(max_attempts=6, base_seconds=0.5, max_seconds=4.0).delays())
+        assert all(ceiling / 2 <= delay <= ceiling for delay, ceiling in zip(delays, ceilings, strict=True))
 
 
 def test_waits_are_jittered():

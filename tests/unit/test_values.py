@@ -298,13 +298,13 @@ def test_half_a_surrogate_pair_is_text():
 
 
 @pytest.mark.parametrize("text", [b"", b" ", b"{", b"[1,]", b"<html></html>", b"\xff\xfe", b'{"a": undefined}', b"'a'"])
-def test_what_is_no_json_is_none(text):
+def test_text_that_is_not_json_is_none(text):
     assert parse_json(text) is None
 
 
 @pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
 @pytest.mark.parametrize("beside", [b"1", HALF])
-def test_nan_and_infinity_are_no_json(constant, beside):
+def test_nan_and_infinity_are_not_json(constant, beside):
     assert parse_json(b"[" + constant + b", " + beside + b"]") is None
 
 

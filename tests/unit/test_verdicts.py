@@ -31,7 +31,7 @@ def unreadable(event_id: int) -> Candidate:
     return Candidate(event_id, row=None)
 
 
-def known(
+def row_at(
     hour: int | None, content: str = "a", keys: frozenset[str] = KEYS, *, is_deleted: bool = False
 ) -> StoredObject:
     return StoredObject(content.encode(), Version(at(hour), None, is_deleted), keys)
@@ -49,16 +49,21 @@ def outcome(verdict: Verdict) -> tuple[str | None, bool, set[int], set[int]]:
 
 MERGE, READ = False, True
 CASES = [
-    ("nothing came", [], known(1), (None, MERGE, set(), set())),
+    ("nothing came", [], row_at(1), (None, MERGE, set(), set())),
     ("the first of an unknown object", [candidate(1, 1)], None, ("a", MERGE, {1}, set())),
-    ("newer than what is stored", [candidate(1, 2, "b")], known(1), ("b", MERGE, {1}, set())),
-    ("newer, and only volatile keys moved", [candidate(1, 2, "a")], known(1), ("a", MERGE, {1}, set())),
-    ("older than what is stored", [candidate(1, 1, "b")], known(2), (None, MERGE, set(), {1})),
-    ("a tie with the same content", [candidate(1, 1)], known(1), ("a", MERGE, {1}, set())),
-    ("a tie with other content", [candidate(1, 1, "b")], known(1), (None, READ, {1}, set())),
+    ("newer than what is stored", [candidate(1, 2, "b")], row_at(1), ("b", MERGE, {1}, set())),
+    ("newer, and only volatile keys moved", [candidate(1, 2, "a")], row_at(1), ("a", MERGE, {1}, set())),
+    ("older than what is stored", [candidate(1, 1, "b")], row_at(2), (None, MERGE, set(), {1})),
+    ("a tie with the same content", [candidate(1, 1)], row_at(1), ("a", MERGE, {1}, set())),
+    ("a tie with other content", [candidate(1, 1, "b")], row_at(1), (None, READ, {1}, set())),
     ("two that came in order", [candidate(1, 1), candidate(2, 2, "b")], None, ("b", MERGE, {2}, {1})),
     ("two that came in the wrong order", [candidate(1, 2, "b"), candidate(2, 1)], None, ("b", MERGE, {1}, {2})),
-    ("one older and one newer than stored", [candidate(1, 1), candidate(2, 3, "b")], known(2), ("b", MERGE, {2}, {1})),
+    (
+        "one older and one newer than stored",
+        [candidate(1, 1), candidate(2, 3, "b")],
+        row_at(2),
+        ("b", MERGE, {2}, {1}),
+    ),
     ("two equal ones", [candidate(1, 1), candidate(2, 1)], None, ("a", MERGE, {1, 2}, set())),
     ("two of one time that differ", [candidate(1, 1), candidate(2, 1, "b")], None, (None, READ, {1, 2}, set())),
     (
@@ -70,15 +75,20 @@ CASES = [
     (
         "the same time as stored, and something newer",
         [candidate(1, 1, "x"), candidate(2, 2, "b")],
-        known(1),
+        row_at(1),
         ("b", MERGE, {2}, {1}),
     ),
-    ("no time", [candidate(1, None)], known(1), (None, READ, {1}, set())),
+    ("no time", [candidate(1, None)], row_at(1), (None, READ, {1}, set())),
     ("no time, of an unknown object", [candidate(1, None)], None, (None, READ, {1}, set())),
-    ("no time beside one with a time", [candidate(1, None), candidate(2, 2)], known(1), (None, READ, {1, 2}, set())),
-    ("no time beside one that is stale", [candidate(1, None), candidate(2, 0)], known(1), (None, READ, {1}, {2})),
-    ("no row", [unreadable(1)], known(1), (None, READ, {1}, set())),
-    ("no row beside one that is newer", [candidate(1, 2), unreadable(2)], known(1), (None, READ, {1, 2}, set())),
+    (
+        "no time beside one with a time",
+        [candidate(1, None), candidate(2, 2)],
+        row_at(1),
+        (None, READ, {1, 2}, set()),
+    ),
+    ("no time beside one that is stale", [candidate(1, None), candidate(2, 0)], row_at(1), (None, READ, {1}, {2})),
+    ("no row", [unreadable(1)], row_at(1), (None, READ, {1}, set())),
+    ("no row beside one that is newer", [candidate(1, 2), unreadable(2)], row_at(1), (None, READ, {1, 2}, set())),
     ("keys that no column may lack", [candidate(1, 2, is_incomplete=True)], None, (None, READ, {1}, set())),
     (
         "an incomplete one that a newer one passes over",
@@ -86,11 +96,11 @@ CASES = [
         None,
         ("b", MERGE, {2}, {1}),
     ),
-    ("a stored key is missing", [candidate(1, 2, keys=frozenset({"id"}))], known(1), (None, READ, {1}, set())),
-    ("a new key", [candidate(1, 2, "b", KEYS | {"new"})], known(1), ("b", MERGE, {1}, set())),
-    ("stored as deleted", [candidate(1, 2)], known(1, is_deleted=True), (None, READ, {1}, set())),
-    ("stored as deleted, and stale", [candidate(1, 1)], known(2, is_deleted=True), (None, MERGE, set(), {1})),
-    ("stored without a time", [candidate(1, 2)], known(None), (None, READ, {1}, set())),
+    ("a stored key is missing", [candidate(1, 2, keys=frozenset({"id"}))], row_at(1), (None, READ, {1}, set())),
+    ("a new key", [candidate(1, 2, "b", KEYS | {"new"})], row_at(1), ("b", MERGE, {1}, set())),
+    ("stored as deleted", [candidate(1, 2)], row_at(1, is_deleted=True), (None, READ, {1}, set())),
+    ("stored as deleted, and stale", [candidate(1, 1)], row_at(2, is_deleted=True), (None, MERGE, set(), {1})),
+    ("stored without a time", [candidate(1, 2)], row_at(None), (None, READ, {1}, set())),
 ]
 
 
@@ -119,7 +129,7 @@ ARRIVALS = st.lists(
     ]
 )
 KNOWN = st.none() | st.builds(
-    known,
+    row_at,
     st.none() | st.integers(0, 4),
     st.sampled_from("abc"),
     st.sampled_from([KEYS, KEYS | {"more"}]),
