@@ -57,7 +57,7 @@ def deliveries(path: str, login: str, password: str, account_id: int, first_id: 
 
 
 def run(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-    """Send requests for so many seconds; each connection sends the next one when it has its answer."""
+    """Send requests for `seconds`; each connection sends the next one when it has its answer."""
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         connection = _Connection(socket.create_connection(("127.0.0.1", port)))

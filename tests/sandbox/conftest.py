@@ -49,6 +49,10 @@ class Api:
     def get(self, path: str, **query: Any) -> requests.Response:
         return self.http.get(f"{self.server.url}{path}", params=query, timeout=10)
 
+    def statuses(self, count: int, path: str = "/listings") -> list[int]:
+        """The statuses of `count` GETs in a row."""
+        return [self.get(path).status_code for _ in range(count)]
+
     def result(self, path: str, **query: Any) -> Any:
         return self.get(path, **query).json()["result"]
 

@@ -13,8 +13,6 @@ from hostaway_pipeline.sandbox import SandboxAccount, SandboxConfig, SandboxServ
 from hostaway_pipeline.sandbox.rules.faults import Faults
 from tests.waiting import wait_until
 
-LISTS = ("/listings", "/reservations", "/conversations")
-
 
 @pytest.fixture
 def api(start):
@@ -22,10 +20,6 @@ def api(start):
     api = start("59808:3:40 2:3:5")
     api.server.counters.reset()
     return api
-
-
-def statuses(api, count, path="/listings"):
-    return [api.get(path).status_code for _ in range(count)]
 
 
 def is_answered(api):
@@ -114,7 +108,7 @@ def test_a_refused_request_does_not_hang(api):
     """A refused request counts as 429, not as unanswered."""
     api.server.faults.hang_share = 1.0
     api.server.limits.update(ip=0)
-    assert statuses(api, 1) == [429]
+    assert api.statuses(1) == [429]
 
 
 def test_which_requests_hang_depends_on_the_seed(api):
@@ -152,14 +146,14 @@ def test_a_cut_connection_is_an_error_to_requests(api):
 
 def test_a_storm_refuses_everything_until_it_ends(api):
     api.server.faults.storm_seconds = 0.4
-    during = statuses(api, 3)
+    during = api.statuses(3)
     time.sleep(0.4)
-    assert (during, statuses(api, 2)) == ([429] * 3, [200] * 2)
+    assert (during, api.statuses(2)) == ([429] * 3, [200] * 2)
 
 
 def test_a_storm_counts_as_429s(api):
     api.server.faults.storm_seconds = 5.0
-    statuses(api, 3)
+    api.statuses(3)
     assert (api.server.counters.http_429, api.server.counters.peak()) == (3, 0)
 
 
@@ -167,9 +161,9 @@ def test_a_storm_does_not_use_up_a_limit(api):
     api.server.limits.update(ip=3, window=60)
     api.server.limits.clear()
     api.server.faults.storm_seconds = 0.4
-    statuses(api, 5)
+    api.statuses(5)
     time.sleep(0.4)
-    assert statuses(api, 4) == [200, 200, 200, 429]
+    assert api.statuses(4) == [200, 200, 200, 429]
 
 
 def test_a_429_of_a_storm_names_its_end(api):
@@ -187,19 +181,19 @@ def test_a_storm_uses_the_style_of_the_retry_header(api):
 
 def test_a_storm_may_refuse_only_a_share_of_requests(api):
     api.server.faults.update(storm_seconds=5.0, storm_share=0.5)
-    assert set(statuses(api, 20)) == {200, 429}
+    assert set(api.statuses(20)) == {200, 429}
 
 
 def test_a_storm_ends_when_faults_are_cleared(api):
     api.server.faults.storm_seconds = 60.0
     api.server.faults.clear()
-    assert statuses(api, 1) == [200]
+    assert api.statuses(1) == [200]
 
 
 def test_tokens_are_revoked_once_after_so_many_requests(api):
     api.server.faults.revoke_after = 2
-    assert statuses(api, 4) == [200, 200, 403, 403]
-    assert statuses(api.with_new_token(), 4) == [200] * 4
+    assert api.statuses(4) == [200, 200, 403, 403]
+    assert api.with_new_token().statuses(4) == [200] * 4
 
 
 def test_all_tokens_of_the_account_are_revoked(api):
@@ -231,91 +225,3 @@ def test_requests_without_a_good_token_revoke_nothing(api):
     requests.get(f"{api.server.url}/listings", timeout=5)
     api.ask_token()
     assert api.server.faults.revoke_after == 0
-
-
-def test_page_caps_can_be_lowered(api):
-    api.server.faults.page_cap = 2
-    assert [len(api.result(path, limit=500)) for path in LISTS] == [2, 2, 2]
-
-
-def test_the_page_cap_of_messages_can_be_lowered(api):
-    thread = max(api.account.conversations.values(), key=lambda thread: len(thread.visible()))
-    api.server.faults.page_cap = 1
-    assert len(api.result(f"/conversations/{thread.id}/messages", limit=100)) == 1
-
-
-def test_lowering_the_page_cap_in_mid_list_hides_no_row(api):
-    """Advancing by the rows received continues the list; advancing by the limit would skip rows."""
-    rows = api.result("/reservations", limit=20)
-    api.control("/faults", {"page_cap": 7})
-    while page := api.get("/reservations", limit=20, offset=len(rows)).json()["result"]:
-        assert len(page) <= 7
-        rows += page
-    assert {row["id"] for row in rows} == set(api.account.reservations)
-
-
-def test_a_page_cap_does_not_raise_a_cap(api):
-    api.server.faults.page_cap = 5000
-    assert api.get("/conversations", limit=5000).json()["limit"] == 100
-
-
-# Odd answers
-
-
-def odd(api, oddity, path="/listings"):
-    api.server.faults.odd_answers = {f"/v1{path}": oddity}
-    return api.get(path)
-
-
-def test_an_empty_answer_has_a_count_of_0(api):
-    body = odd(api, "empty").json()
-    assert (body["status"], body["result"], body["count"]) == ("success", [], 0)
-
-
-def test_a_list_can_be_empty_after_its_first_page(api):
-    api.server.faults.odd_answers = {"/v1/reservations": "empty-after-first"}
-    first = api.get("/reservations", limit=5).json()
-    second = api.get("/reservations", limit=5, offset=5).json()
-    assert (len(first["result"]), first["count"]) == (5, 40)
-    assert (second["result"], second["count"]) == ([], 0)
-
-
-def test_a_result_can_be_null(api):
-    assert odd(api, "null").json()["result"] is None
-
-
-@pytest.mark.parametrize(("oddity", "status"), [("html", 200), ("html-404", 404)])
-def test_an_answer_can_be_a_gateways_html(api, oddity, status):
-    answer = odd(api, oddity)
-    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (status, "text/html")
-
-
-def test_a_404_can_be_hostaways_own(api):
-    answer = odd(api, "404")
-    assert (answer.status_code, answer.json()["status"]) == (404, "fail")
-
-
-@pytest.mark.parametrize(
-    ("oddity", "count"), [("text-count", "3"), ("no-count", None), ("one-more", 4), ("one-less", 2)]
-)
-def test_a_count_can_be_text_or_missing_or_off_by_one(api, oddity, count):
-    body = odd(api, oddity).json()
-    assert (body.get("count"), len(body["result"])) == (count, 3)
-
-
-def test_an_odd_answer_applies_to_its_path_only(api):
-    first, second = list(api.account.reservations)[:2]
-    odd(api, "404", f"/reservations/{first}")
-    assert statuses(api, 1, f"/reservations/{second}") == [200]
-    assert statuses(api, 1, "/listings") == [200]
-
-
-def test_a_template_applies_to_all_its_paths(api):
-    api.server.faults.odd_answers = {"/v1/reservations/{id}": "404"}
-    paths = [f"/reservations/{reservation_id}" for reservation_id in list(api.account.reservations)[:3]]
-    assert [api.get(path).status_code for path in paths] == [404] * 3
-
-
-def test_the_number_of_odd_answers_can_be_limited(api):
-    api.server.faults.update(odd_answers={"/v1/listings": "404"}, odd_answers_left=2)
-    assert statuses(api, 3) == [404, 404, 200]

@@ -1,4 +1,4 @@
-"""Counts requests: by path, status and account, at once and per window. Observes only, decides nothing."""
+"""Counts requests: by path, status and account, concurrently and per window. Observes only, decides nothing."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
