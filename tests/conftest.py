@@ -1,6 +1,6 @@
-"""Real parts for every test: one embedded Postgres per session, a database per test, a sandbox that speaks HTTP.
+"""Real services for every test: one embedded Postgres per session, a database per test, a sandbox over HTTP.
 
-`postgres` and `database_url` cost milliseconds: a migrated template database is cloned.
+A test's database costs milliseconds, because it is cloned from a migrated template.
 """
 
 import itertools
@@ -27,7 +27,7 @@ _numbers = itertools.count(time.time_ns())
 
 
 class GivenPostgres:
-    """Another server, to run the tests on another version: TEST_POSTGRES_URL names it and a user who may do all."""
+    """A server given by TEST_POSTGRES_URL, to test another version of Postgres; its user must be a superuser."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -49,7 +49,7 @@ def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
         return
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder, EmbeddedPostgres(Path(folder)) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            # Tests that kill a server have one of their own; this one need not survive anything.
+            # No test kills this server, so it need not be durable.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
@@ -57,7 +57,7 @@ def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
 
 @pytest.fixture(scope="module")
 def embedded_folder() -> Iterator[Path]:
-    """A folder for an embedded Postgres. Not pytest's own: the next pytest would close it to the server's user."""
+    """A folder for an embedded Postgres. Not tmp_path: the next pytest run would close it to the server's user."""
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder:
         yield Path(folder)
 
@@ -74,7 +74,7 @@ def template(postgres: EmbeddedPostgres | GivenPostgres) -> str:
 
 @pytest.fixture
 def new_database(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Callable[[], str]:
-    """Makes databases that are migrated and empty; returns their URLs."""
+    """Creates migrated, empty databases; each call returns a URL."""
 
     def make() -> str:
         name = f"test_{next(_numbers)}"
@@ -92,14 +92,14 @@ def database_url(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    opened.dispose()
+    database = Database(database_url)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture
 def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
-    """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits and the token's first second are off."""
+    """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits and the delay of new tokens are off."""
     running: list[SandboxServer] = []
 
     def start(*specs: str, **options: object) -> SandboxServer:
@@ -117,18 +117,18 @@ def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
 
 @pytest.fixture
 def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
-    """Services on the test's database, pointed at a sandbox: `open_services(sandbox)`."""
-    opened: list[Services] = []
+    """Opens services on the test's database that call a sandbox: `open_services(sandbox)`."""
+    started: list[Services] = []
 
     def make(sandbox: SandboxServer, **changes: object) -> Services:
         services = services_on(make_settings(database_url, sandbox.url, **changes), database_url)
         services.secrets.check()
         SANDBOXES[sandbox.url] = sandbox
-        opened.append(services)
+        started.append(services)
         return services
 
     yield make
-    for services in opened:
+    for services in started:
         services.close()
 
 

@@ -1,5 +1,6 @@
-"""Small makers that tests share: settings, accounts, payloads, and reading tables back."""
+"""Shared helpers: make settings, accounts and payloads, run syncs, and compare tables with the sandbox."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,9 @@ from hostaway_pipeline.store.schema import accounts
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.run import pull
 
+OpenSandbox = Callable[..., SandboxServer]
+OpenServices = Callable[..., Services]
+
 ENCRYPTION_KEYS = f"test:{generate_key()}"
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at
 
@@ -36,7 +40,7 @@ def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:
 
 
 def add_account(services: Services, account_id: int, secret: str | None = None, *, with_token: bool = True) -> None:
-    """An account with the right secret, unless told, and with a token: fetching one costs each test a second."""
+    """Add an account, by default with the right secret and a token, because fetching one costs each test a second."""
     right = f"sandbox-secret-{account_id}"
     services.accounts.add(account_id, secret or right, name=None, customer_id=None, is_due=False)
     sandbox = SANDBOXES.get(services.settings.api_url)
@@ -46,7 +50,7 @@ def add_account(services: Services, account_id: int, secret: str | None = None, 
 
 
 def accepted(services: Services) -> list[Credential]:
-    """Every pair of login and password that opens the door, the present ones first."""
+    """Return every accepted pair of login and password, the current ones first."""
     c = accounts.c
     with services.database.transaction() as connection:
         logins = [
@@ -61,7 +65,7 @@ def sync(services: Services, account_id: int, **options: Any) -> Report:
 
 
 def synced(services: Services, account_id: int, **options: Any) -> Report:
-    """A sync that must succeed."""
+    """Sync an account; fails unless the sync succeeds."""
     report = sync(services, account_id, **options)
     assert report.error is None, report.error
     assert report.status == "succeeded", report.problems
@@ -74,7 +78,7 @@ def rows(url: str, query: str, *values: Any) -> list[dict[str, Any]]:
 
 
 def is_drainer_alive(services: Services) -> bool:
-    """Whether some process holds the drainer's lock."""
+    """Whether a process holds the drainer's lock."""
     held = "SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND classid = 4301003 AND granted"
     return rows(services.database.url(show_password=True), held)[0]["locks"] > 0
 
@@ -102,7 +106,7 @@ def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def expected(sandbox: SandboxServer, account_id: int, entity: str) -> dict[int, Any]:
-    """What must be stored of the sandbox's own data: content without secrets, and the newest change it tells of."""
+    """What must be stored of the sandbox's data, by id: content without secrets, and the time of its last change."""
     truths = list(sandbox.world.account(account_id).truth(entity))
     return {t["id"]: (content(sanitize(t)), ENTITIES[entity].source_updated(t)) for t in truths}
 
@@ -114,7 +118,7 @@ def stored(url: str, account_id: int, entity: str) -> dict[int, Any]:
 
 
 def content(payload: Any) -> Any:
-    """Without what moves by itself: volatile keys, and the signature of a private attachment."""
+    """The payload without what changes by itself: volatile keys, and the signatures of private attachments."""
     if isinstance(payload, dict):
         kept = {key: content(value) for key, value in payload.items() if key not in VOLATILE_KEYS}
         if "isPublic" in kept and not kept["isPublic"] and kept.get("url"):
@@ -124,7 +128,7 @@ def content(payload: Any) -> Any:
 
 
 def assert_equal_to_source(url: str, sandbox: SandboxServer, account_id: int) -> None:
-    """Row by row and payload by payload, for all four entities."""
+    """Compare all four entities, row by row and payload by payload."""
     for entity in ENTITIES:
         found, wanted = stored(url, account_id, entity), expected(sandbox, account_id, entity)
         assert found.keys() == wanted.keys(), entity
@@ -133,7 +137,7 @@ def assert_equal_to_source(url: str, sandbox: SandboxServer, account_id: int) ->
 
 
 def snapshot(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the four tables with the transaction that wrote it: equal only if nothing was written."""
+    """Every row of the four tables with the transaction that wrote it: two are equal only if nothing was written."""
     return {
         entity: rows(url, f"SELECT xmin::text, * FROM hostaway.{entity} ORDER BY account_id, id") for entity in ENTITIES
     }

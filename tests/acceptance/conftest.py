@@ -1,4 +1,4 @@
-"""Dagster in this process: an ephemeral instance, and the environment that its processes are given."""
+"""Dagster in this process: an ephemeral instance, and the environment of its processes."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,11 @@ from tests.factories import ENCRYPTION_KEYS
 def instance(
     sandbox: SandboxServer, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DagsterInstance]:
-    """For tests that have a sandbox and services with accounts in them."""
+    """Needs the fixtures `sandbox` and `services` of the test file."""
     monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
     monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
     monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
     monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_IP", "100000/1")
     monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")
-    with DagsterInstance.ephemeral() as opened:
-        yield opened
+    with DagsterInstance.ephemeral() as instance:
+        yield instance

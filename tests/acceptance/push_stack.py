@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def drain_forever() -> None:
-    """A drainer as Dagster keeps one alive: the next begins when one ends, of whatever."""
+    """Drain in a loop, as Dagster does: when a drainer ends for any reason, the next begins."""
     while True:
         try:
             services = open_services(load_settings(), create=False)
@@ -83,14 +83,14 @@ class PushStack:
         return self.home / "dagster"
 
     def prepare_dagster(self) -> None:
-        """An instance folder and a database for it."""
+        """Create Dagster's instance folder and its database."""
         self.server.ensure_database("dagster")
         self.dagster_home.mkdir(exist_ok=True)
         for name in ("dagster.yaml", "workspace.yaml"):
             shutil.copyfile(ROOT / name, self.dagster_home / name)
 
     def children(self, word: str) -> list[psutil.Process]:
-        """Descendants of the daemon, its orphans included, with this word in their command line."""
+        """The daemon's descendants, orphans included, with this word in their command line."""
         found = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             environment, line = process.info["environ"] or {}, " ".join(process.info["cmdline"] or [])
@@ -129,7 +129,7 @@ class PushStack:
                 time.sleep(0.1)
 
     def wait_until_applied(self, seconds: float) -> None:
-        """Until nothing is pending any more, neither at the sandbox nor in the inbox."""
+        """Wait until nothing is pending, neither at the sandbox nor in the inbox."""
         assert self.sandbox.deliveries.wait_idle(seconds)
         deadline = time.monotonic() + seconds
         while self.services.inbox.state().pending:
@@ -147,7 +147,7 @@ class PushStack:
 
 @contextmanager
 def push_stack(home: Path, sandbox: SandboxServer, port: int, drainer: str = "drainer") -> Iterator[PushStack]:
-    """With every account of the sandbox added, its webhook registered, and its first sync still to come."""
+    """A stack with every account of the sandbox added and its webhook registered, but not yet synced."""
     with EmbeddedPostgres(home) as server:
         server.ensure_database("hostaway")
         stack = PushStack(server, home, sandbox, port)

@@ -1,4 +1,4 @@
-"""The `hostaway` command as a person meets it: one clear line and a status for everything that can go wrong."""
+"""The `hostaway` command as a person uses it: one clear line and an exit status for every failure."""
 
 import json
 import os
@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
-from tests.factories import rows
+from tests.factories import OpenSandbox, rows
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-OpenSandbox = Callable[..., SandboxServer]
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def added(hostaway: Run) -> None:
 
 
 def one_line(text: str) -> str:
-    """The one line of an error; a traceback or a second line fails the test."""
+    """Return the one line of an error; a traceback or a second line fails the test."""
     lines = text.strip().splitlines()
     assert len(lines) == 1, text
     assert lines[0].startswith("hostaway: ")

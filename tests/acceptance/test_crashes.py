@@ -1,4 +1,4 @@
-"""Nothing is lost at any crash: of the sync, of Postgres, of its disk. Processes are killed, not asked."""
+"""Crashes of the sync, of Postgres and of its disk lose nothing. Processes are killed with SIGKILL."""
 
 import json
 import os
@@ -22,10 +22,8 @@ from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.sync.pull.request import Report
 from hostaway_pipeline.wiring import services_on
-from tests.factories import add_account, assert_equal_to_source, make_settings, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, make_settings, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 MESSAGES = "/v1/conversations/{id}/messages"
 
 
@@ -63,7 +61,7 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_little(
 
 @pytest.fixture
 def own_server(embedded_folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A Postgres that a test may kill without hurting the others."""
+    """A Postgres that a test may kill without affecting the others."""
     with EmbeddedPostgres(embedded_folder / "own") as server:
         server.ensure_database("hostaway")
         yield server
@@ -135,7 +133,7 @@ def test_a_sync_during_which_postgres_is_killed_loses_nothing(
 
 @pytest.fixture
 def small_disk(embedded_folder: Path) -> Iterator[Path]:
-    """A file system of its own that can be full without hurting anybody."""
+    """A separate file system that can be full without affecting the machine."""
     folder = embedded_folder / "disk"
     folder.mkdir(exist_ok=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder)], check=False)

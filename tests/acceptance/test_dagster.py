@@ -1,6 +1,5 @@
-"""Dagster's side: assets, checks and the sensor, run in this process on a real instance, database and sandbox."""
+"""Dagster assets, checks and the accounts sensor, run in this process on a real instance, database and sandbox."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,10 +33,7 @@ from hostaway_pipeline.errors import (
 )
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, sync
-
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync
 
 
 @pytest.fixture
@@ -47,10 +43,10 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    opened = open_services(sandbox)
+    services = open_services(sandbox)
     for account_id in (1, 2):
-        add_account(opened, account_id)
-    return opened
+        add_account(services, account_id)
+    return services
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +165,7 @@ def test_another_accounts_success_does_not_hide_a_failed_check(
 def test_an_account_that_keeps_failing_fails_a_check_that_says_why(
     instance: DagsterInstance, services: Services
 ) -> None:
-    """Its partition alone does not tell: the next webhook turns it green again."""
+    """Its partition alone does not show it: the next webhook turns it green again."""
     services.accounts.remove(1, hard=True)
     add_account(services, 1, secret="wrong")
     run(instance, 1)

@@ -1,4 +1,4 @@
-"""Dagster's daemon, its drainer run and Postgres killed under load: the sensor finds out, and nothing is lost."""
+"""Dagster's daemon, its drainer run and Postgres are killed under load: the sensor detects it, and nothing is lost."""
 
 import random
 import threading
@@ -13,11 +13,10 @@ from psycopg.rows import dict_row
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.errors import DatabaseUnavailable
-from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.acceptance.test_push import assert_content_equals, change
-from tests.factories import is_drainer_alive, synced
+from tests.factories import OpenSandbox, is_drainer_alive, synced
 
 _RUNS = """
     SELECT run_id, status, start_time, end_time FROM runs WHERE pipeline_name = 'drain_webhooks' ORDER BY start_time
@@ -45,7 +44,7 @@ def alive_again(stack: PushStack) -> bool:
 
 @contextmanager
 def under_load(account: Account) -> Iterator[None]:
-    """Ten changes a second until the block ends."""
+    """Make ten changes a second until the block ends."""
     ended = threading.Event()
 
     def load() -> None:
@@ -64,7 +63,7 @@ def under_load(account: Account) -> Iterator[None]:
 
 
 def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
-    open_sandbox: Callable[..., SandboxServer], embedded_folder: Path
+    open_sandbox: OpenSandbox, embedded_folder: Path
 ) -> None:
     sandbox = open_sandbox("1:4:60", webhook_time_scale=300.0)
     account = sandbox.world.account(1)

@@ -1,8 +1,7 @@
-"""Dagster's side of the push journey: one drainer run while there is work, and each account's own health."""
+"""Dagster in the push journey: one drainer run while events wait, and a status of its own for each account."""
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,9 +31,8 @@ from hostaway_pipeline.defs.sensors import (
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
 
-OpenSandbox = Callable[..., SandboxServer]
 CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "webhook_alive")
 
 
@@ -44,12 +42,12 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
-    opened = open_services(sandbox)
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    services = open_services(sandbox)
     for account_id in (1, 2):
-        add_account(opened, account_id)
-        synced(opened, account_id)
-    return opened
+        add_account(services, account_id)
+        synced(services, account_id)
+    return services
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +67,7 @@ def look(instance: DagsterInstance, cursor: str | None = None) -> RunRequest | S
 
 
 def look_again(instance: DagsterInstance, cursor: str | None) -> tuple[RunRequest | SkipReason, str | None]:
-    """What the sensor does, and what it remembers of it."""
+    """Return the sensor's answer and its cursor."""
     resources = {"hostaway": HostawayResource()}
     with build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
         found = webhook_events_sensor(context)
@@ -78,7 +76,7 @@ def look_again(instance: DagsterInstance, cursor: str | None) -> tuple[RunReques
 
 
 def change_run(instance: DagsterInstance, run_id: str, **values: Any) -> None:
-    """As if time had passed: Dagster offers no way to make an old run."""
+    """Change a run in storage, because Dagster offers no way to make an old one."""
     with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
         connection.execute(update(RunsTable).where(RunsTable.c.run_id == run_id).values(**values))
 
@@ -131,7 +129,7 @@ def test_the_run_applies_events_and_reports_each_account_under_its_own_partition
 def test_checks_stay_evaluated_while_webhooks_come(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
-    """Dagster takes a check for outdated once another run has materialized its asset."""
+    """Dagster considers a check outdated once another run has materialized its asset."""
     job = build_defs().resolve_job_def("sync_account")
     assert job.execute_in_process(instance=instance, partition_key="1").success
     accept(services, sandbox, 1, guestName="Ada")
@@ -150,7 +148,7 @@ def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
 def test_a_run_whose_process_is_gone_is_declared_dead_and_replaced(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer
 ) -> None:
-    """It began a minute ago, and nobody holds its lock, at two looks."""
+    """It began a minute ago, and no process holds its lock in two ticks."""
     accept(services, sandbox, 1, guestName="Ada")
     run = instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTED)
     change_run(instance, run.run_id, start_time=time.time() - 60)

@@ -1,6 +1,5 @@
-"""The job `reconcile`: many accounts in one run, each under its own partition, none in the way of another."""
+"""The jobs `reconcile` and `refresh`: many accounts in one run, each with its own partition and failure."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +11,7 @@ from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.schedules import frequent_refresh, nightly_reconcile
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source
-
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source
 
 
 @pytest.fixture
@@ -25,10 +21,10 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    opened = open_services(sandbox)
+    services = open_services(sandbox)
     for account_id in (1, 2, 3):
-        add_account(opened, account_id, secret="wrong" if account_id == 2 else None)
-    return opened
+        add_account(services, account_id, secret="wrong" if account_id == 2 else None)
+    return services
 
 
 def run(instance: DagsterInstance, *accounts: int) -> ExecuteInProcessResult:
@@ -40,7 +36,7 @@ def run(instance: DagsterInstance, *accounts: int) -> ExecuteInProcessResult:
 def test_one_accounts_failure_stops_no_other_and_requests_its_own_run(
     instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
-    """The batch goes on; the failed account's ordinary run then turns its partition red."""
+    """The batch continues; the failed account's ordinary run then turns its partition red."""
     result = run(instance)
 
     assert result.success

@@ -70,7 +70,7 @@ def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
 
 
 def test_no_secret_in_any_table_of_both_databases(demo: Demo) -> None:
-    """Hostaway's payloads carried them; Dagster's events carry whatever was logged."""
+    """Hostaway's payloads contained secrets, and Dagster's events contain all log lines."""
     found: dict[str, str] = {}
     names = set()
     with EmbeddedPostgres(demo.home) as server:

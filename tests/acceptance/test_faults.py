@@ -1,13 +1,6 @@
 """Faults of the API, alone and together: the same final tables, a bounded number of tries, no hot loop."""
 
-from collections.abc import Callable
-
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, sync, synced
-
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, sync, synced
 
 
 def test_all_faults_at_once_end_at_the_same_tables(
@@ -59,7 +52,7 @@ def test_a_silently_lowered_page_cap_loses_nothing(
 def test_rows_that_move_while_lists_are_read_are_never_lost(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """Inserted, updated and deleted between two pages: what one pass misses, the next one or the head read finds."""
+    """Rows change between two pages: the next pass, or a second read of the newest rows, finds what one pass missed."""
     sandbox = open_sandbox("59808:3:200", reservations_cap=20, conversations_cap=20, latency=0.01)
     services = open_services(sandbox)
     add_account(services, 59808)

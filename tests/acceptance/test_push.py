@@ -1,9 +1,9 @@
-"""Webhooks to tables with everything that can go wrong: disorder, repetition, kills, a database that is away."""
+"""From webhooks to tables under every fault: disorder, repetition, kills, an unreachable database."""
 
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +15,11 @@ from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from tests.acceptance.push_stack import PushStack, push_stack
-from tests.factories import expected, rows, stored, synced
-
-OpenSandbox = Callable[..., SandboxServer]
+from tests.factories import OpenSandbox, expected, rows, stored, synced
 
 
 def change(account: Account, choice: random.Random) -> None:
-    """One of the changes that Hostaway tells of."""
+    """Make one of the changes for which Hostaway sends an event."""
     kind = choice.random()
     if kind < 0.5:
         reservation_id = choice.choice(list(account.reservations))
@@ -38,7 +36,7 @@ def change(account: Account, choice: random.Random) -> None:
 
 
 def assert_content_equals(url: str, sandbox: SandboxServer, account_id: int) -> None:
-    """Payload by payload. When Hostaway says a conversation moved is only known once it has been asked."""
+    """Compare payload by payload. A conversation's own markers are known only after it was read."""
     for entity in ENTITIES:
         found = {key: payload for key, (payload, _) in stored(url, account_id, entity).items()}
         wanted = {key: payload for key, (payload, _) in expected(sandbox, account_id, entity).items()}
@@ -76,7 +74,7 @@ def test_ten_thousand_events_repeated_and_shuffled_for_five_accounts_while_a_rec
 
 @contextmanager
 def reconciles(stack: PushStack) -> Iterator[None]:
-    """One account after the other, again and again, until the block ends."""
+    """Reconcile one account after the other, repeatedly, until the block ends."""
     ended = threading.Event()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM to what runs for ever, against an API that never answers: no process stays, embedded Postgres included."""
+"""SIGTERM to long-running commands while an API never answers: no process stays, embedded Postgres included."""
 
 import json
 import os
@@ -17,10 +17,8 @@ import pytest
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
-from hostaway_pipeline.sandbox.server import SandboxServer
-from tests.factories import rows
+from tests.factories import OpenSandbox, rows
 
-OpenSandbox = Callable[..., SandboxServer]
 API_KEY = "a-key-of-this-test"
 # Measured: a second for one process, four for all of them. Without an abort it is minutes.
 SOON, SOON_FOR_ALL = 10.0, 15.0
@@ -28,7 +26,7 @@ SOON, SOON_FOR_ALL = 10.0, 15.0
 
 @contextmanager
 def running(home: Path, *module: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with its own home; whatever is left of it is killed."""
+    """Run a process with its own home; kill what is left of it."""
     home.mkdir(exist_ok=True)
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("HOSTAWAY_", "DAGSTER_"))}
     plain.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -53,7 +51,7 @@ def running(home: Path, *module: str, **variables: str) -> Iterator[subprocess.P
 
 
 def of_home(home: Path) -> list[psutil.Process]:
-    """Everything that was started for this home: by its environment, or by the data folder in its command line."""
+    """The processes started for this home, found by their environment or by the data folder in their command line."""
     found = []
     for one in psutil.process_iter():
         with suppress(psutil.Error):

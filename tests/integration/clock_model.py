@@ -82,7 +82,7 @@ class Model:
             self.tell("message.received", self.account.add_message(key, self.random.choice("ABC")))
 
     def edit_message(self) -> None:
-        """No marker moves: an edit that nobody tells of is the daily share's to find."""
+        """No marker moves: only the daily reread finds such an edit."""
         threads = [thread for thread in self.account.conversations.values() if thread.visible()]
         if threads:
             thread = self.random.choice(threads)
@@ -153,7 +153,7 @@ class Model:
         sync(self.services, self.account_id, mode="refresh", allow_mass_delete=True)
 
     def finish(self) -> None:
-        """Everything that is on its way arrives."""
+        """Deliver every outstanding delivery and merge every outstanding page."""
         while self.waiting:
             self.deliver()
         while self.pages:
@@ -162,7 +162,7 @@ class Model:
 
 
 def differences(services: Services, url: str, sandbox: SandboxServer, account_id: int) -> list[str]:
-    """Objects of which the tables and the sandbox do not say the same."""
+    """Return the objects that differ between the tables and the sandbox."""
     found = []
     for entity in ENTITIES:
         here = {key: value[0] for key, value in stored(url, account_id, entity).items()}

@@ -1,14 +1,11 @@
-"""Whatever a hostile Hostaway does, the tables equal it after one reconcile that is asked later than the trust span."""
+"""Whatever a hostile Hostaway does, the tables equal it after one reconcile that begins later than the trust span."""
 
 import time
-from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
-from tests.factories import add_account, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, sync, synced
 from tests.integration.clock_model import Model, differences
 
 ACCOUNT, TRUST, STEPS = 1, 1.0, 400
@@ -17,7 +14,7 @@ ACCOUNT, TRUST, STEPS = 1, 1.0, 400
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_one_reconcile_repairs_every_history(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services], database_url: str, seed: int
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str, seed: int
 ) -> None:
     sandbox = open_sandbox("1:4:12")
     services = open_services(sandbox, clock_trust=TRUST)

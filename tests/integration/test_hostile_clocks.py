@@ -1,7 +1,7 @@
-"""Hostaway's clock runs ahead, goes back or is missing: no row freezes, and nothing that was known later is lost."""
+"""Hostaway's clock runs ahead, is set back or is missing: no row freezes, and no later knowledge is lost."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,16 @@ from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import add_account, assert_equal_to_source, content, expected, reservation, rows, stored, synced
+from tests.factories import (
+    OpenSandbox,
+    assert_equal_to_source,
+    content,
+    expected,
+    reservation,
+    rows,
+    stored,
+    synced,
+)
 
 ONE = 1
 TRUST = 0.5
@@ -26,34 +35,26 @@ Deliver = Callable[..., None]
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("1:3:12")
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
-    opened = open_services(sandbox, read_timeout=2.0, clock_trust=TRUST)
-    add_account(opened, ONE)
-    synced(opened, ONE)
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ONE)
+def options() -> dict[str, Any]:
+    return {"read_timeout": 2.0, "clock_trust": TRUST}
 
 
 @pytest.fixture
 def deliver(services: Services) -> Deliver:
-    """Into the inbox and on into the tables."""
+    """Put an event into the inbox and apply it."""
 
-    def one(payload: dict[str, Any], event: str = "reservation.updated") -> None:
+    def deliver_event(payload: dict[str, Any], event: str = "reservation.updated") -> None:
         kind = "conversationMessage" if event.startswith("message.") else event.partition(".")[0]
         body = {"object": kind, "event": event, "accountId": ONE, "data": payload}
         services.inbox.accept([(parse_delivery(body), "request-1")])
         drain(services, lambda _: None, linger=0)
 
-    return one
+    return deliver_event
 
 
 def the_span_passes() -> None:
@@ -149,7 +150,7 @@ def test_a_refresh_is_not_misled_by_a_time_from_the_future(
 
 
 def change_everything(account: Account) -> None:
-    """Something of each entity, and the newest message of a conversation is gone."""
+    """Change an object of each entity, and delete the newest message of a conversation."""
     listing_id = next(iter(account.listings))
     account.update_listing(listing_id, name="Corrected")
     account.update_reservation(first_reservation(account), guestName="Corrected")
@@ -238,7 +239,7 @@ def test_an_older_event_that_comes_soon_is_stale_without_a_call_and_leaves_a_dou
 def test_an_event_without_a_time_is_read_by_id(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
-    """`insertedOn` is not when it changed: taken for that, every such event would be thrown away as old."""
+    """`insertedOn` is not the time of the change: as such, it would make every such event stale."""
     reservation_id = first_reservation(account)
     payload = account.update_reservation(reservation_id, guestName="Changed", updatedOn=ago(seconds=0))
     sandbox.counters.reset()
@@ -306,7 +307,7 @@ def test_a_key_that_lists_lack_keeps_its_value_from_a_webhook(
 def test_a_key_that_a_list_lacks_is_not_a_change(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
-    """Also one that we have a column for, and of which nobody said that lists may lack it."""
+    """Even a key with a column of its own that is not known to be missing in lists."""
     sandbox.faults.lists_lack = {"totalPrice", "channelName"}
     the_span_passes()
     before = stored(database_url, ONE, "reservations")
@@ -331,7 +332,7 @@ def second(number: float) -> datetime:
 
 
 def read(name: str, at: float, listing_id: int = 1) -> Row:
-    """A listing without a clock, as it looked when it was asked for at that second."""
+    """The row of a listing, which has no clock, requested at that second."""
     made = LISTINGS.row({"id": listing_id, "name": name}, second(at))
     assert made is not None
     return made

@@ -1,6 +1,6 @@
-"""Accounts come and go: nothing is stored that Hostaway does not accept, and nothing secret stays behind."""
+"""Adding and removing accounts: no credentials are stored that Hostaway refuses, and no secret stays behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -12,11 +12,9 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.onboard import Onboarded, add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import ROTATION_OVERLAP, ensure_webhook
 from tests import factories
-from tests.factories import accepted, assert_equal_to_source, rows, stored, synced
+from tests.factories import OpenSandbox, OpenServices, accepted, assert_equal_to_source, rows, stored, synced
 from tests.sandbox.receiver import Receiver
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 SECRET = f"sandbox-secret-{ACCOUNT}"
 SECRETS = ("client_secret", "access_token", "token_expires_at", "webhook_login", "webhook_password",
@@ -44,7 +42,7 @@ def add(services: Services, secret: str = SECRET, *, is_due: bool = False, name:
 
 
 def present(services: Services) -> None:
-    """An account that was added before; a new token would cost each test a second."""
+    """An account added before, with a token: a new token would cost each test a second."""
     factories.add_account(services, ACCOUNT)
     with services.client(ACCOUNT) as client:
         ensure_webhook(services, client)
@@ -127,7 +125,7 @@ def test_a_webhook_that_cannot_be_registered_does_not_prevent_adding_the_account
     assert hooks(sandbox) == 1
 
 
-# Another secret
+# Changing the secret
 
 
 def test_an_accepted_secret_replaces_the_stored_one(

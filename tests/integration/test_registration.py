@@ -1,6 +1,5 @@
-"""The webhook at Hostaway: one per account and URL, ours or made ours, whatever was there and whatever fails."""
+"""Registering the webhook: one per account and URL, created or adopted, whatever was there and whatever fails."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,10 +18,8 @@ from hostaway_pipeline.sync.registration import (
     rotate_password,
     try_webhook,
 )
-from tests.factories import accepted, add_account, rows
+from tests.factories import OpenSandbox, OpenServices, accepted, add_account, rows
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 PUBLIC_URL = "http://127.0.0.1:9"  # nobody answers there: a registration does not depend on it
 URL = f"{PUBLIC_URL}/webhooks/hostaway"
@@ -36,10 +33,10 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    opened = open_services(sandbox, public_url=PUBLIC_URL)
-    add_account(opened, ACCOUNT)
+    services = open_services(sandbox, public_url=PUBLIC_URL)
+    add_account(services, ACCOUNT)
     sandbox.counters.reset()
-    return opened
+    return services
 
 
 def ensure(services: Services, account_id: int = ACCOUNT, **options: Any) -> Registration | None:
@@ -63,7 +60,7 @@ def was(registration: Registration | None) -> str:
 
 
 def by_hand(sandbox: SandboxServer, **settings: Any) -> int:
-    """A webhook that somebody made in Hostaway's own pages; returns its id."""
+    """Create a webhook as a person does in Hostaway's dashboard; return its id."""
     wish = {"url": URL, "login": "somebody", "password": "else"} | settings
     return sandbox.world.account(ACCOUNT).webhooks.add(Settings.parse(wish)).id
 
@@ -73,7 +70,7 @@ def at_hostaway(sandbox: SandboxServer, account_id: int = ACCOUNT) -> list[Setti
 
 
 def assert_delivers_to_us(sandbox: SandboxServer, services: Services) -> None:
-    """Exactly one webhook has our URL; it is enabled, and shows what opens our door first."""
+    """Exactly one webhook has our URL; it is enabled, and has the credentials that we accept first."""
     (hook,) = [one for one in at_hostaway(sandbox) if one.url == URL]
     credential = services.webhooks.ensure_credential(ACCOUNT)
     assert (hook.is_enabled, hook.login, hook.password) == (True, credential.login, credential.password)
@@ -119,7 +116,7 @@ def test_a_webhook_made_by_hand_is_adopted(sandbox: SandboxServer, services: Ser
 
 
 def test_a_webhook_that_hostaway_disabled_is_enabled_again(sandbox: SandboxServer, services: Services) -> None:
-    """It does so after five days of failures, and tells nobody."""
+    """It does so after five days of failures, without notice."""
     ensure(services)
     hooks = sandbox.world.account(ACCOUNT).webhooks
     hook = hooks.all()[0]
@@ -175,7 +172,7 @@ def test_of_several_webhooks_the_known_one_is_kept(sandbox: SandboxServer, servi
 
 @pytest.mark.parametrize("cap", [1, 2])
 def test_our_webhook_is_found_after_a_short_page(sandbox: SandboxServer, services: Services, cap: int) -> None:
-    """The server may return fewer rows than it was asked for."""
+    """The server may return fewer rows than requested."""
     for number in range(4):
         by_hand(sandbox, url=f"https://crm{number}.example.com/hook")
     made = by_hand(sandbox)
@@ -187,7 +184,7 @@ def test_our_webhook_is_found_after_a_short_page(sandbox: SandboxServer, service
 def test_a_new_public_url_updates_the_webhook(
     sandbox: SandboxServer, services: Services, open_services: OpenServices
 ) -> None:
-    """A second one beside it would leave the first knocking at the old address."""
+    """A second webhook would leave the first one calling the old URL."""
     created = ensure(services)
     moved = open_services(sandbox, public_url="http://127.0.0.1:10")
     assert created is not None
@@ -259,7 +256,7 @@ def test_rotation_without_a_webhook_registers_one(sandbox: SandboxServer, servic
 
 
 def test_a_rotation_that_did_not_reach_hostaway_locks_nobody_out(sandbox: SandboxServer, services: Services) -> None:
-    """However often it fails: what Hostaway shows is still accepted."""
+    """However often it fails, the credentials that Hostaway has are still accepted."""
     ensure(services)
     sandbox.faults.update(down=True)
     for _ in range(3):
@@ -272,7 +269,7 @@ def test_a_rotation_that_did_not_reach_hostaway_locks_nobody_out(sandbox: Sandbo
 
 
 def test_a_second_rotation_first_completes_the_first(sandbox: SandboxServer, services: Services) -> None:
-    """Two pairs are kept: a third one would shut out the webhook that still shows the first."""
+    """Only two pairs are kept: a third would lock out the webhook that still has the first."""
     ensure(services)
     services.webhooks.rotate(ACCOUNT, ROTATION_OVERLAP)  # as far as a rotation gets whose PUT failed
     first = services.webhooks.ensure_credential(ACCOUNT)
@@ -338,7 +335,7 @@ def test_the_next_attempt_repairs_a_failed_registration(sandbox: SandboxServer, 
 def test_a_webhook_whose_creation_was_unclear_is_adopted_at_the_next_attempt(
     sandbox: SandboxServer, services: Services
 ) -> None:
-    """The POST took effect and its answer broke off: it is not sent again."""
+    """The POST took effect but its answer broke off, so it is not sent again."""
     with services.interactive_client(ACCOUNT) as client:
         client.page("/webhooks/unifiedWebhooks", {})
         sandbox.faults.update(cut_share=1.0)

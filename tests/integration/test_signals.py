@@ -1,4 +1,4 @@
-"""SIGTERM against an API that never answers: the command ends within seconds, and leaves no process and no lock."""
+"""SIGTERM while an API never answers: the command ends within seconds, and leaves no process and no lock."""
 
 import os
 import signal
@@ -16,10 +16,8 @@ from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import add_account, rows
+from tests.factories import OpenSandbox, OpenServices, add_account, rows
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 CliEnvironment = Callable[[SandboxServer], dict[str, str]]
 # Measured: about a second. Without an abort it is minutes.
 SOON = 10.0
@@ -31,7 +29,7 @@ _LOCKS = """
 
 @contextmanager
 def command(environment: dict[str, str], *arguments: str, stdin: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """`hostaway`, or Python where `-c` comes first, in a session of its own; whatever is left of it is killed."""
+    """`hostaway`, or Python if `-c` comes first, in its own session; kills what is left of it."""
     python = [] if arguments[0] == "-c" else ["-m", "hostaway_pipeline"]
     plain = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
     process = subprocess.Popen(
@@ -116,10 +114,10 @@ def environment(sandbox: SandboxServer, cli_environment: CliEnvironment) -> dict
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    opened = open_services(sandbox)
+    services = open_services(sandbox)
     for number in range(1, 9):
-        add_account(opened, number)
-    return opened
+        add_account(services, number)
+    return services
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

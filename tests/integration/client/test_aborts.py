@@ -1,8 +1,7 @@
-"""A client that is told to stop: whatever its threads wait for, they end at once, and nothing begins any more."""
+"""Aborting a client: its threads end at once, whatever they wait for, and it starts no further request."""
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +10,9 @@ import pytest
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import Aborted, NetworkError
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.tokens import Tokens
-from tests.factories import add_account, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 # Many times what is needed, and far less than what each of these waits would last.
 SOON = 4.0
 
@@ -111,7 +106,7 @@ def test_an_abort_ends_the_wait_for_a_token(open_sandbox: OpenSandbox, open_serv
 
 
 def test_leaving_its_with_block_aborts_a_client(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    """A thread that somebody forgot must not hold the process."""
+    """A forgotten thread must not keep the process alive."""
     sandbox = open_sandbox("59808:2:5")
     services = open_services(sandbox)
     add_account(services, 59808)

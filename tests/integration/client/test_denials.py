@@ -1,22 +1,16 @@
-"""An API that denies objects for ever must not make us ask for tokens for ever."""
-
-from collections.abc import Callable
+"""An API that answers 403 for ever must not make the client fetch tokens for ever."""
 
 import pytest
 
 from hostaway_pipeline.errors import AccessDenied
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
-from tests.factories import add_account
+from tests.factories import OpenSandbox, OpenServices, add_account
 
 TOKEN_CALLS = "POST /v1/accessTokens"
 MOST_TOKENS = 5
 
 
-def test_endless_403s_for_objects_fetch_no_token(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
-) -> None:
-    """The token works for everything else, and a look at that decides."""
+def test_endless_403s_for_objects_fetch_no_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+    """The token works for another request, which the client checks before it replaces the token."""
     sandbox = open_sandbox("59808:2:20")
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -30,9 +24,9 @@ def test_endless_403s_for_objects_fetch_no_token(
 
 
 def test_endless_403s_for_everything_fetch_a_bounded_number_of_tokens(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+    open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
-    """Each new token could be what a denial was about; after a few of them it surely is not."""
+    """A 403 may be about the token; after a few new tokens it cannot be."""
     sandbox = open_sandbox("59808:2:20", token_delay=1e6)
     services = open_services(sandbox)
     add_account(services, 59808)

@@ -1,6 +1,5 @@
-"""The token: fetched once for all, usable from its second second on, replaced when it is refused."""
+"""The token: fetched once for all clients, usable one second after it was issued, replaced when it is refused."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,12 +7,9 @@ import pytest
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccessDenied, InvalidCredentials, ServerError
-from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, rows, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, rows, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 TOKEN_CALLS = "POST /v1/accessTokens"
 
 
@@ -55,7 +51,7 @@ def test_a_token_revoked_during_a_sync_is_replaced_once(open_sandbox: OpenSandbo
 def test_a_403_with_a_fresh_token_concerns_the_object(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """A locked reservation answers 403 however good the token: a look at the token costs a call, and no new token."""
+    """A locked reservation answers 403 to any token. Checking the token costs one call, and no new token."""
     sandbox = open_sandbox("59808:2:20", token_delay=1.0)
     services = open_services(sandbox)
     add_account(services, 59808, with_token=False)
@@ -89,7 +85,7 @@ def test_concurrent_403s_share_one_check_of_the_token(open_sandbox: OpenSandbox,
 def test_a_token_revoked_right_after_a_success_is_replaced(
     open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
-    """Its last success says nothing: no object may be reported as denied because of it."""
+    """Its recent success proves nothing: no object may be reported as denied because of it."""
     sandbox = open_sandbox("59808:2:40")
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -103,7 +99,7 @@ def test_a_token_revoked_right_after_a_success_is_replaced(
 
 
 def test_a_403_that_cannot_be_checked_is_transient(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    """Hostaway goes away between the denial and the look at the token: nothing is known about the object."""
+    """Hostaway becomes unreachable between the 403 and the check of the token, so nothing is known about the object."""
     sandbox = open_sandbox("59808:2:20")
     services = open_services(sandbox)
     add_account(services, 59808)

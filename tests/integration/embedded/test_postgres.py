@@ -1,4 +1,4 @@
-"""The embedded Postgres with real servers and real processes: who shares it, who ends it, what it survives."""
+"""The embedded Postgres with real servers and processes: sharing it, stopping it, and surviving kills."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ Join = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Not pytest's own folder: the next pytest would close it to the server's user."""
+    """Not pytest's tmp_path: the next pytest run would close it to the server's user."""
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder:
         yield Path(folder) / "home"
 
@@ -77,7 +77,7 @@ def postmaster(home: Path) -> psutil.Process:
 
 
 def runs(process: psutil.Process) -> bool:
-    """A zombie does not: its parent was a user that left first, and init may be slow to reap."""
+    """A zombie does not run: its parent left first, and init may be slow to reap it."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
@@ -294,8 +294,8 @@ def test_signals_and_descriptors_of_the_first_user_do_not_reach_the_server(home:
     first = join(preexec_fn=ignore, start_new_session=True)
     second = join()
     server = postmaster(home)
-    opened = [os.readlink(link) for link in Path(f"/proc/{server.pid}/fd").iterdir()]
-    assert not [path for path in opened if path.endswith((".users", ".lock"))]
+    paths = [os.readlink(link) for link in Path(f"/proc/{server.pid}/fd").iterdir()]
+    assert not [path for path in paths if path.endswith((".users", ".lock"))]
     assert os.getsid(server.pid) != os.getsid(first.pid)
     os.killpg(first.pid, signal.SIGINT)
     leave(first)
@@ -317,7 +317,7 @@ def as_nobody(act: Callable[[], object]) -> str:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
             os.write(writing, str(act()).encode())
-        except BaseException as error:  # noqa: BLE001 (told to the parent)
+        except BaseException as error:  # noqa: BLE001 (reported to the parent)
             os.write(writing, f"{type(error).__name__}: {error}".encode())
         finally:
             os._exit(0)

@@ -1,4 +1,4 @@
-"""One sync per account at a time; a killed one leaves no lock and goes on where it stopped."""
+"""One sync per account at a time; a killed one leaves no lock, and the next one resumes where it stopped."""
 
 import os
 import signal
@@ -12,13 +12,10 @@ import pytest
 
 from hostaway_pipeline.errors import DatabaseUnavailable, SyncInProgress
 from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.wiring import services_on
-from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 MESSAGES = "/v1/conversations/{id}/messages"
 
 

@@ -1,6 +1,5 @@
-"""What an earlier sync has proven is not read again; what it has not proven is."""
+"""Known ground: what an earlier sync has read completely is not read again, and anything else is."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -8,21 +7,19 @@ import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 RESERVATIONS = "/v1/reservations"
 
 
 @pytest.fixture
-def filled(open_sandbox: OpenSandbox, open_services: OpenServices) -> tuple[SandboxServer, Services]:
-    sandbox = open_sandbox(f"{ACCOUNT}:3:250")
-    services = open_services(sandbox)
-    add_account(services, ACCOUNT)
-    synced(services, ACCOUNT)
-    sandbox.counters.reset()
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox(f"{ACCOUNT}:3:250")
+
+
+@pytest.fixture
+def filled(sandbox: SandboxServer, services: Services) -> tuple[SandboxServer, Services]:
     return sandbox, services
 
 
@@ -44,14 +41,14 @@ def test_a_refresh_does_not_read_what_the_previous_one_has_read(filled: tuple[Sa
 
 
 def minute(number: int) -> str:
-    """Later than anything that the sandbox made up, and each later than the one before."""
+    """A time later than all generated ones; each call returns a later one."""
     return f"{datetime(2026, 9, 10) + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ001 (as Hostaway says it)
 
 
 def test_a_list_that_was_not_read_to_its_end_is_not_known_ground(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """A sweep that a changing list kept from completeness has seen the newest row, and may have missed any other."""
+    """A sweep made incomplete by a changing list has read the newest row, and may have missed any other."""
     sandbox = open_sandbox(f"{ACCOUNT}:3:60", reservations_cap=10)
     services = open_services(sandbox)
     add_account(services, ACCOUNT)
@@ -76,7 +73,7 @@ def oldest(sandbox: SandboxServer) -> int:
 def test_a_full_sync_resumes_an_incomplete_one_for_at_most_a_day(
     filled: tuple[SandboxServer, Services], database_url: str, hours_ago: int, is_continued: bool
 ) -> None:
-    """What was read since the killed one began need not be read again; but a full sync must not rest on old reads."""
+    """Conversations read since the killed sync began need no second read; a full sync must not rely on older reads."""
     sandbox, services = filled
     account = sandbox.world.account(ACCOUNT)
     message = next(iter(account.truth("messages")))

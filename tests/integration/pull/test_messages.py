@@ -1,20 +1,25 @@
-"""What comes while messages are being read is neither lost nor taken for deleted."""
+"""Messages that arrive while conversations are read are neither lost nor mistaken for deleted."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 
 from hostaway_pipeline.domain.events import parse_delivery
-from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import add_account, assert_equal_to_source, expected, rows, stored, synced
+from tests.factories import (
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    expected,
+    rows,
+    stored,
+    synced,
+)
 from tests.waiting import in_the_background, wait_until
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 MESSAGES = "/v1/conversations/{id}/messages"
 NEWEST_FIRST = (
@@ -23,7 +28,7 @@ NEWEST_FIRST = (
 
 
 def arrive(services: Services, message: dict[str, Any]) -> None:
-    """By webhook, into the tables."""
+    """Deliver the message by webhook and apply it."""
     body = {"object": "conversationMessage", "event": "message.received", "accountId": ACCOUNT, "data": message}
     services.inbox.accept([(parse_delivery(body), "request-1")])
     drain(services, lambda _: None, linger=0)
@@ -32,7 +37,7 @@ def arrive(services: Services, message: dict[str, Any]) -> None:
 def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """A webhook moves the marker during the read. What was read is complete up to the marker before, not up to that."""
+    """A webhook moves the marker during the read, which is complete up to the previous marker only."""
     sandbox = open_sandbox(f"{ACCOUNT}:2:5")
     services = open_services(sandbox)
     add_account(services, ACCOUNT)
@@ -59,8 +64,8 @@ def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
 def test_each_conversation_of_a_batch_is_judged_by_its_own_request_time(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """A message came after its conversation was asked for and before another one was: it is not in the answer, and yet
-    it is there."""
+    """A message arrives after its own conversation was requested and before the next one was: it exists, although the
+    answer lacks it."""
     sandbox = open_sandbox(f"{ACCOUNT}:2:5")
     services = open_services(sandbox)
     add_account(services, ACCOUNT)

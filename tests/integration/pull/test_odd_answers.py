@@ -1,6 +1,5 @@
-"""Answers that are wrong take nothing away: no row goes without a second read that says so, and the sync tells."""
+"""Wrong answers delete nothing: a deletion needs a second read that agrees, and the sync reports the problem."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,10 +8,8 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import Report
-from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 LISTS = ("/v1/listings", "/v1/reservations", "/v1/conversations")
 THREADS = "/v1/conversations/{id}/messages"
@@ -24,21 +21,6 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:8:40")
 
 
-@pytest.fixture
-def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    """An account that is synced."""
-    opened = open_services(sandbox)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    sandbox.counters.reset()
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
-
-
 def tombstones(url: str) -> dict[str, set[int]]:
     query = "SELECT id FROM hostaway.{} WHERE deleted_at IS NOT NULL"
     found = {entity: {row["id"] for row in rows(url, query.format(entity))} for entity in snapshot(url)}
@@ -46,7 +28,7 @@ def tombstones(url: str) -> dict[str, set[int]]:
 
 
 def busy_conversation(account: Account, messages: int = 2) -> int:
-    """One with so many messages at least."""
+    """A conversation with at least this many messages."""
     return next(one.id for one in account.conversations.values() if len(one.visible()) >= messages)
 
 
@@ -98,7 +80,7 @@ def test_a_list_that_is_empty_once_is_read_again(
 def test_a_count_that_is_text_or_missing_makes_no_difference(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
-    """Without one, two equal passes to an empty page tell that the list is whole; deletions are proven by then."""
+    """Without a count, two equal passes up to an empty page prove the list complete, and prove deletions."""
     sandbox.faults.update(odd_answers=dict.fromkeys([*LISTS, THREADS], oddity))
     account.delete_reservation(next(iter(account.reservations)))
     account.delete_listing(next(iter(account.listings)))
@@ -116,7 +98,7 @@ def test_a_count_that_is_text_or_missing_makes_no_difference(
 def test_a_list_whose_count_stays_off_by_one_is_read_twice_and_reported(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, oddity: str
 ) -> None:
-    """A third pass would say the same. What is missing from such a list has not gone for sure."""
+    """A third pass would give the same. A row missing from such a list is not surely deleted."""
     sandbox.faults.update(odd_answers={"/v1/listings": oddity})
     account.delete_listing(next(iter(account.listings)))
 
@@ -132,7 +114,7 @@ def test_a_list_whose_count_stays_off_by_one_is_read_twice_and_reported(
 def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """20 rows, and a count of 20: nothing seems to be missing but the 21st, which a read up to the end shows."""
+    """20 rows and a count of 20: only reading to the end shows the 21st row."""
     sandbox = open_sandbox(f"{ACCOUNT}:2:21", reservations_cap=10)
     services = open_services(sandbox)
     add_account(services, ACCOUNT)
@@ -201,7 +183,7 @@ def test_allowing_mass_deletion_accepts_an_empty_conversation(
 def test_a_message_count_off_by_one_is_accepted_and_reported(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """Scheduled messages may be counted and not shown: six calls at every refresh would not show them either."""
+    """Scheduled messages may be counted but not returned; six more calls per refresh would not return them."""
     conversation = busy_conversation(account)
     deleted = account.conversations[conversation].visible()[0]
     account.delete_message(conversation, deleted.id)
@@ -242,7 +224,7 @@ def test_messages_missing_in_two_reads_are_deleted(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-# A conversation that is listed and not found
+# Conversations that are listed and not found
 
 
 def test_an_existing_conversation_whose_messages_are_not_found_is_a_problem(
@@ -258,7 +240,7 @@ def test_an_existing_conversation_whose_messages_are_not_found_is_a_problem(
 def test_a_conversation_that_is_not_found_by_id_either_is_deleted_with_its_messages(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """Deleted after the list was read. Both are counted; the messages follow from the conversation's proof."""
+    """Deleted after the list was read. The conversation and its messages are counted; only the former needs proof."""
     conversation = busy_conversation(account)
     path = f"/v1/conversations/{conversation}"
     sandbox.faults.update(odd_answers={path: "404", f"{path}/messages": "404"})
@@ -275,7 +257,7 @@ def test_a_conversation_that_is_not_found_by_id_either_is_deleted_with_its_messa
 def test_an_api_that_fails_during_the_messages_fails_the_sync(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
-    """Three conversations in a row without an answer, and no listing is answered either: it is no matter of theirs."""
+    """Three conversations in a row fail, and so does a call for listings: the API is at fault."""
     sandbox.faults.update(odd_answers={THREADS: "html", "/v1/listings": "html"})
     report = sync(services, ACCOUNT, entities=("messages",))
     assert report.status == "failed"
@@ -285,7 +267,7 @@ def test_an_api_that_fails_during_the_messages_fails_the_sync(
 def test_conversations_that_are_never_answered_do_not_fail_the_account(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """At a refresh they may be the only ones to be read: whether the API is away, another call tells."""
+    """In a refresh they may be the only ones that are read, so another call decides whether the API is down."""
     bad = list(account.conversations)[:4]
     for conversation in bad:
         account.add_message(conversation, "news")
@@ -296,7 +278,7 @@ def test_conversations_that_are_never_answered_do_not_fail_the_account(
     assert services.accounts.get(ACCOUNT).failures == 0
 
 
-# What it costs
+# Cost
 
 
 def reconcile_calls(services: Services, **options: Any) -> int:

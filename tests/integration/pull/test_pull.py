@@ -7,12 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, snapshot, synced
-
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, synced
 
 
 def test_a_full_sync_copies_an_account_completely(

@@ -1,30 +1,26 @@
-"""Reconcile: a few calls prove that nothing was missed; only what moved is read, and only what changed is written."""
-
-from collections.abc import Callable
+"""Reconcile proves with a few calls that nothing was missed; it reads and writes only what changed."""
 
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, snapshot, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 MESSAGES = "/v1/conversations/{id}/messages"
 
 
 @pytest.fixture
-def filled(open_sandbox: OpenSandbox, open_services: OpenServices) -> tuple[SandboxServer, Services]:
-    sandbox = open_sandbox("59808:5:150")
-    services = open_services(sandbox)
-    add_account(services, 59808)
-    synced(services, 59808)
-    sandbox.counters.reset()
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("59808:5:150")
+
+
+@pytest.fixture
+def filled(sandbox: SandboxServer, services: Services) -> tuple[SandboxServer, Services]:
     return sandbox, services
 
 
 def age_reads(url: str, interval: str) -> None:
-    """As if every conversation had been read so long ago."""
+    """Pretend that every conversation was last read this long ago."""
     rows(url, f"UPDATE hostaway.conversations SET messages_synced_at = now() - interval '{interval}' RETURNING 1")
 
 
@@ -134,7 +130,7 @@ def test_a_refresh_reads_recent_reservations_and_changed_conversations(
 def test_an_interrupted_refresh_leaves_no_gap_behind_its_newest_row(
     filled: tuple[SandboxServer, Services], database_url: str
 ) -> None:
-    """Known ground advances only after the head was read to its end."""
+    """Known ground advances only after all new rows were read."""
     sandbox, services = filled
     account = sandbox.world.account(59808)
     for reservation in list(account.truth("reservations"))[:140]:

@@ -1,27 +1,24 @@
-"""Tombstones: only a complete sweep sets them, never too many at once, and a row that comes back is alive again."""
+"""Tombstones: only a complete sweep sets them, never too many at once, and a row that returns is restored."""
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 DELETED = "SELECT id FROM hostaway.{} WHERE deleted_at IS NOT NULL ORDER BY id"
 
 
 @pytest.fixture
-def filled(open_sandbox: OpenSandbox, open_services: OpenServices) -> tuple[SandboxServer, Services]:
-    """An account of 20 listings and 60 reservations, synced once."""
-    sandbox = open_sandbox("59808:20:60")
-    services = open_services(sandbox)
-    add_account(services, 59808)
-    synced(services, 59808)
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("59808:20:60")
+
+
+@pytest.fixture
+def filled(sandbox: SandboxServer, services: Services) -> tuple[SandboxServer, Services]:
     return sandbox, services
 
 
@@ -90,7 +87,7 @@ def test_a_row_that_returns_is_restored(filled: tuple[SandboxServer, Services], 
 def test_an_answer_that_lacks_most_listings_deletes_none_and_says_so(
     filled: tuple[SandboxServer, Services], database_url: str, answer: str
 ) -> None:
-    """A wrong key or a broken filter looks just like deletions: the count agrees with the short list."""
+    """A wrong key or a broken filter looks exactly like deletions: the count agrees with the short list."""
     sandbox, services = filled
     sandbox.faults.update(listings_answer=answer)
 

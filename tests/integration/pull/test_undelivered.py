@@ -1,7 +1,7 @@
-"""Gap recovery: what Hostaway could not deliver is found in its log and read by id; and a reconcile repairs all."""
+"""Recovery of undelivered events: found in Hostaway's log and read by id; and a reconcile repairs everything."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -15,11 +15,9 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.undelivered import recover_undelivered
 from hostaway_pipeline.sync.registration import ensure_webhook
-from tests.factories import add_account, assert_equal_to_source, rows, sync, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
 from tests.sandbox.receiver import Receiver
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 LOGS = "/v1/unifiedWebhookLogs"
 
@@ -37,16 +35,16 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices, receiver: Receiver) -> Services:
-    """An account that is synced and registered, and whose log has been looked at once. From then on nothing arrives."""
-    opened = open_services(sandbox, public_url=f"http://{urlsplit(receiver.url).netloc}")
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    with opened.client(ACCOUNT) as client:
-        ensure_webhook(opened, client)
-    assert recovered(opened) == {}
+    """An account that is synced and registered, and whose log was read once. From then on no delivery arrives."""
+    services = open_services(sandbox, public_url=f"http://{urlsplit(receiver.url).netloc}")
+    add_account(services, ACCOUNT)
+    synced(services, ACCOUNT)
+    with services.client(ACCOUNT) as client:
+        ensure_webhook(services, client)
+    assert recovered(services) == {}
     sandbox.counters.reset()
     sandbox.faults.update(delivery_drop_share=1.0)
-    return opened
+    return services
 
 
 @pytest.fixture
@@ -155,7 +153,7 @@ def test_an_object_missing_in_one_read_is_read_again(
 def test_no_more_than_the_daily_budget_is_deleted_and_the_log_says_so(
     services: Services, account: Account, database_url: str
 ) -> None:
-    """Of 40 reservations 8 may go; the next sweep sees whether the others are missing, and shows it."""
+    """Of 40 reservations, 8 may be deleted; the next sweep finds the others missing and reports them."""
     for reservation_id in ids(account, "reservations", 10):
         account.update_reservation(reservation_id, guestName="about to go")
         account.delete_reservation(reservation_id)
@@ -180,7 +178,7 @@ def test_a_wrong_answer_to_the_log_skips_no_entry(
 def test_a_log_that_breaks_off_after_a_page_skips_no_entry(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """The second page is empty: without a look at the count, what stands on it would never be read."""
+    """The second page is empty: without checking the count, its entries would never be read."""
     first, *others = ids(account, "reservations", 30)
     account.update_reservation(first, guestName="the oldest entry")
     for _ in range(4):
@@ -234,7 +232,7 @@ def test_a_message_that_is_not_stored_is_left_to_its_conversations_marker(
 def test_an_object_that_hostaway_refuses_stops_no_other(
     sandbox: SandboxServer, services: Services, account: Account
 ) -> None:
-    """A locked reservation answers 403 for ever: what is behind it must be read all the same, and once."""
+    """A locked reservation answers 403 for ever: the entries after it must still be read, and once."""
     locked, other = ids(account, "reservations", 2)
     for reservation_id in (other, locked):
         account.update_reservation(reservation_id, guestName="not delivered")
@@ -255,7 +253,7 @@ def test_unknown_kinds_in_the_log_are_skipped(sandbox: SandboxServer, services: 
 def test_the_first_recovery_only_stores_its_position(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """Until then every object was read completely; what was logged since an empty first look counts."""
+    """Until then a sync read every object; entries logged since the first, empty read count."""
     rows(database_url, "UPDATE hostaway.accounts SET webhook_log_id = NULL RETURNING 1")
     first, second = ids(account, "reservations", 2)
     account.update_reservation(first, guestName="before")
@@ -294,7 +292,7 @@ def test_several_pages_of_logs_are_read_back_to_the_last_position(
 def test_recovery_after_a_long_silence_costs_a_bounded_number_of_calls(
     open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
-    """Of 300 objects the newest are read: the sweeps of the same reconcile have just read them all."""
+    """Of 300 objects only the newest are read, because the sweeps of the same reconcile have just read them all."""
     sandbox = open_sandbox(f"{ACCOUNT}:3:300")
     services = open_services(sandbox, public_url="http://127.0.0.1:9")
     add_account(services, ACCOUNT)
@@ -330,7 +328,7 @@ def test_a_reconcile_without_changes_costs_at_most_14_calls(
 def test_a_reconcile_repairs_undelivered_changes(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str, is_logged: bool
 ) -> None:
-    """Deletions included, of which Hostaway tells nothing; and what its log does not show."""
+    """Including deletions, for which Hostaway sends no event, and changes that its log lacks."""
     sandbox.faults.update(delivery_drop_share=0.1, delivery_drop_logged=is_logged)
     chance = random.Random(7)
     for number in range(60):
@@ -353,7 +351,7 @@ def test_a_reconcile_repairs_undelivered_changes(
 def test_a_webhook_that_cannot_be_maintained_does_not_fail_the_reconcile(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """Hostaway refuses the URL: the copy is complete all the same."""
+    """Hostaway refuses the URL, but the copy is complete."""
     sandbox = open_sandbox(f"{ACCOUNT}:2:10", require_public_urls=True)
     services = open_services(sandbox, public_url="http://127.0.0.1:9")
     add_account(services, ACCOUNT)

@@ -1,6 +1,6 @@
-"""Events become rows: newest by Hostaway's clock; without a call where the payload is complete, else by id."""
+"""Applying events: the newest by Hostaway's clock wins; complete payloads cost no call, others are read by id."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -11,30 +11,20 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.apply import Applied
-from hostaway_pipeline.sync.push.drain import Drained, drain
-from tests.factories import add_account, assert_equal_to_source, content, is_drainer_alive, rows, synced
+from hostaway_pipeline.sync.push.drain import drain
+from tests.factories import OpenSandbox, add_account, assert_equal_to_source, content, rows, synced
 
 ONE, TWO = 1, 2
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("1:3:20", "2:3:20")
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
-    opened = open_services(sandbox, read_timeout=2.0)
-    for account_id in (ONE, TWO):
-        add_account(opened, account_id)
-        synced(opened, account_id)
-    sandbox.counters.reset()
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ONE)
+def options() -> dict[str, Any]:
+    return {"read_timeout": 2.0}
 
 
 Deliver = Callable[..., None]
@@ -42,20 +32,19 @@ Deliver = Callable[..., None]
 
 @pytest.fixture
 def deliver(services: Services) -> Deliver:
-    """Into the inbox, as the receiver does it."""
+    """Put an event into the inbox, as the receiver does."""
 
-    def one(event: str, payload: dict[str, Any], kind: str = "reservation", account_id: int = ONE) -> None:
+    def deliver_event(event: str, payload: dict[str, Any], kind: str = "reservation", account_id: int = ONE) -> None:
         body = {"object": kind, "event": event, "accountId": account_id, "data": payload}
         services.inbox.accept([(parse_delivery(body), "request-1")])
 
-    return one
+    return deliver_event
 
 
-def drained(services: Services) -> list[Applied]:
-    told: list[Applied] = []
-    done: Drained = drain(services, told.append, linger=0)
-    assert done.is_alone
-    return told
+def drain_inbox(services: Services) -> list[Applied]:
+    reports: list[Applied] = []
+    assert drain(services, reports.append, linger=0).is_alone
+    return reports
 
 
 def statuses(url: str) -> list[str]:
@@ -77,19 +66,19 @@ def test_a_complete_payload_is_merged_without_a_call(
 ) -> None:
     reservation_id = first_reservation(account)
     deliver("reservation.updated", account.update_reservation(reservation_id, status="cancelled"))
-    told = drained(services)
+    reports = drain_inbox(services)
     assert reservation(database_url, reservation_id)["status"] == "cancelled"
     assert statuses(database_url) == ["applied"]
     assert sandbox.counters.total == 0
-    assert told[0].counts["reservations"].updated == 1
-    assert told[0].request_ids == ["request-1"]
+    assert reports[0].counts["reservations"].updated == 1
+    assert reports[0].request_ids == ["request-1"]
 
 
 def test_a_new_reservation_of_a_known_listing_is_inserted_without_a_call(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     deliver("reservation.created", account.add_reservation(guestName="Ada"))
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
     assert sandbox.counters.total == 0
 
@@ -101,7 +90,7 @@ def test_changes_from_a_to_b_to_a_end_at_a_in_any_order(
     versions = [account.update_reservation(reservation_id, guestName=name) for name in ("A", "B", "A")]
     for version in (versions[1], versions[2], versions[0]):
         deliver("reservation.updated", version)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, reservation_id)["guest_name"] == "A"
     assert sorted(statuses(database_url)) == ["applied", "stale", "stale"]
 
@@ -113,7 +102,7 @@ def test_a_conflict_within_one_second_is_resolved_by_a_read(
     truth = account.update_reservation(reservation_id, guestName="True")
     for name in ("False", "True", "False"):
         deliver("reservation.updated", truth | {"guestName": name})
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, reservation_id)["guest_name"] == "True"
     assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
     assert set(statuses(database_url)) == {"applied"}
@@ -131,7 +120,7 @@ def test_a_payload_that_lacks_a_known_key_is_read_by_id(
     payload = account.update_reservation(first_reservation(account), guestName="Whole", totalPrice=5.5)
     del payload[missing]
     deliver("reservation.updated", payload)
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
     assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
 
@@ -144,7 +133,7 @@ def test_a_late_event_does_not_restore_a_deleted_object(
     account.delete_reservation(reservation_id)
     synced(services, ONE)
     deliver("reservation.updated", late)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, reservation_id)["deleted_at"] is not None
 
 
@@ -154,7 +143,7 @@ def test_an_old_event_is_stale(services: Services, account: Account, deliver: De
     account.update_reservation(reservation_id, guestName="New")
     synced(services, ONE)
     deliver("reservation.updated", old)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, reservation_id)["guest_name"] == "New"
     assert statuses(database_url) == ["stale"]
 
@@ -165,7 +154,7 @@ def test_a_message_moves_its_conversations_marker_without_a_call(
     conversation_id = next(iter(account.conversations))
     message = account.add_message(conversation_id, "Hello")
     deliver("message.received", message, "conversationMessage")
-    drained(services)
+    drain_inbox(services)
     query = "SELECT * FROM hostaway.conversations WHERE account_id = 1 AND id = %s"
     stored = rows(database_url, query, conversation_id)[0]
     assert content(stored["raw_payload"]) == content(account.conversations[conversation_id].payload())
@@ -186,7 +175,7 @@ def test_the_unknown_conversation_of_a_message_is_read(
     conversation = account.add_conversation(first_reservation(account))
     message = account.add_message(conversation["id"], "First")
     deliver("message.received", message, "conversationMessage")
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
     assert sandbox.counters.calls() == {"/v1/conversations/{id}": 1}
 
@@ -198,7 +187,7 @@ def test_a_message_of_a_deleted_conversation_leaves_no_orphan(
     message = account.add_message(conversation["id"], "Too late")
     account.delete_conversation(conversation["id"])
     deliver("message.received", message, "conversationMessage")
-    drained(services)
+    drain_inbox(services)
     assert rows(database_url, "SELECT 1 FROM hostaway.messages WHERE account_id = 1 AND id = %s", message["id"]) == []
     assert statuses(database_url) == ["applied"]
 
@@ -208,7 +197,7 @@ def test_a_scheduled_message_is_not_stored_yet(
 ) -> None:
     message = account.add_message(next(iter(account.conversations)), "Later", is_incoming=False, status="awaiting")
     deliver("message.created", message, "conversationMessage")
-    assert drained(services)[0].counts == {}
+    assert drain_inbox(services)[0].counts == {}
     assert statuses(database_url) == ["ignored"]
 
 
@@ -220,7 +209,7 @@ def test_listing_events_are_merged_and_a_deletion_is_confirmed_by_a_read(
     gone = account.listings[second].payload()
     account.delete_listing(second)
     deliver("listing.deleted", gone, "listing")
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
     assert sandbox.counters.calls() == {"/v1/listings/{id}": 2}, "one word is no proof"
 
@@ -229,7 +218,7 @@ def test_an_outdated_deletion_of_an_existing_listing_deletes_nothing(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     deliver("listing.deleted", account.listings[next(iter(account.listings))].payload(), "listing")
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
@@ -239,7 +228,7 @@ def test_the_unknown_listing_of_a_reservation_is_read(
     listing_id = next(iter(account.listings))
     rows(database_url, "DELETE FROM hostaway.listings WHERE account_id = 1 AND id = %s RETURNING 1", listing_id)
     deliver("reservation.created", account.add_reservation(listingMapId=listing_id))
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
@@ -248,7 +237,7 @@ def test_a_reservation_whose_listing_hostaway_does_not_return_is_stored_anyway(
 ) -> None:
     new = account.add_reservation(listingMapId=123_456_789)
     deliver("reservation.created", new)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, new["id"])["listing_id"] == 123_456_789
     assert statuses(database_url) == ["applied"]
 
@@ -264,7 +253,7 @@ def test_an_event_with_another_accounts_object_id_does_not_touch_that_accounts_r
         "updatedOn": "2030-01-01 00:00:00",
     }
     deliver("reservation.updated", payload, account_id=ONE)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, reservation_id, TWO) == before
 
 
@@ -276,7 +265,7 @@ def test_several_events_of_one_object_cost_one_read(
         payload = account.update_reservation(reservation_id, totalPrice=price)
         del payload["status"]
         deliver("reservation.updated", payload)
-    drained(services)
+    drain_inbox(services)
     assert sandbox.counters.calls() == {"/v1/reservations/{id}": 1}
     assert_equal_to_source(database_url, sandbox, ONE)
 
@@ -290,7 +279,7 @@ def test_an_event_whose_object_hostaway_refuses_fails_and_the_others_are_applied
         payload = account.update_reservation(reservation_id, guestName="Changed")
         del payload["status"]
         deliver("reservation.updated", payload)
-    drained(services)
+    drain_inbox(services)
     events = rows(database_url, "SELECT status, error FROM hostaway.webhook_events ORDER BY id")
     assert [event["status"] for event in events] == ["failed", "applied"]
     assert "HTTP 403" in events[0]["error"]
@@ -310,7 +299,7 @@ def test_a_dead_api_delays_only_events_that_need_a_read(
     other = theirs.update_reservation(first_reservation(theirs), guestName="Other")
     del other["status"]
     deliver("reservation.updated", other, account_id=TWO)
-    told = drained(services)
+    reports = drain_inbox(services)
 
     assert reservation(database_url, whole)["guest_name"] == "Goes on"
     assert_equal_to_source(database_url, sandbox, TWO)
@@ -318,11 +307,11 @@ def test_a_dead_api_delays_only_events_that_need_a_read(
     assert len(waiting) == 1
     assert "HTTP 503" in waiting[0]["error"]
     assert waiting[0]["attempts"] == 0, "the API's failure is no attempt of the event"
-    assert any(applied.error for applied in told)
+    assert any(applied.error for applied in reports)
 
     sandbox.faults.clear()
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL RETURNING 1")
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
@@ -334,7 +323,7 @@ def test_an_account_with_a_wrong_secret_gets_a_run_of_its_own(
     payload = account.update_reservation(first_reservation(account), guestName="Waits")
     del payload["status"]
     deliver("reservation.updated", payload)
-    drained(services)
+    drain_inbox(services)
     state = services.accounts.get(ONE)
     assert state.next_due_at is not None, "the sensor starts its ordinary run, which shows red"
     assert state.paused_until is not None
@@ -344,13 +333,13 @@ def test_an_account_with_a_wrong_secret_gets_a_run_of_its_own(
 def test_an_event_that_raises_an_error_is_retried_alone_and_fails_in_the_end(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
-    """Nothing that comes through the receiver is of this kind; it is put into the table by hand."""
+    """The receiver accepts no such event, so it is put into the table by hand."""
     fine, poison = list(account.reservations)[:2]
     deliver("reservation.updated", account.update_reservation(poison, guestName="Poison"))
     rows(database_url, "UPDATE hostaway.webhook_events SET payload = '[1]' RETURNING 1")
     deliver("reservation.updated", account.update_reservation(fine, guestName="Fine"))
     for attempt in range(1, 6):
-        drained(services)
+        drain_inbox(services)
         event = rows(database_url, "SELECT * FROM hostaway.webhook_events ORDER BY id LIMIT 1")[0]
         assert event["attempts"] == attempt
         rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL RETURNING 1")
@@ -362,7 +351,7 @@ def test_an_event_that_raises_an_error_is_retried_alone_and_fails_in_the_end(
 def test_an_object_that_cannot_be_stored_stops_no_other(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
-    """A trigger stands for whatever a row of ours may do to the database."""
+    """A trigger stands for any row that the database rejects."""
     poison, fine = list(account.reservations)[:2]
     body = f"BEGIN IF new.id = {poison} THEN RAISE 'broken' USING ERRCODE = 'data_exception'; END IF; RETURN new; END"
     function = f"CREATE FUNCTION hostaway.poison() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
@@ -376,7 +365,7 @@ def test_an_object_that_cannot_be_stored_stops_no_other(
         payload = account.update_reservation(reservation_id, guestName="Changed")
         del payload["status"]
         deliver("reservation.updated", payload)
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, fine)["guest_name"] == "Changed"
     waiting = rows(database_url, "SELECT * FROM hostaway.webhook_events WHERE status = 'pending'")
     assert [(event["object_id"], event["attempts"]) for event in waiting] == [(poison, 1)]
@@ -388,26 +377,18 @@ def test_events_of_a_removed_account_are_ignored(
 ) -> None:
     deliver("reservation.updated", account.update_reservation(first_reservation(account), guestName="Gone"))
     services.accounts.remove(ONE, hard=False)
-    drained(services)
+    drain_inbox(services)
     assert statuses(database_url) == ["ignored"]
-
-
-def test_only_one_drainer_runs_at_a_time(services: Services) -> None:
-    with services.drainer_lock() as is_alone:
-        assert is_alone
-        assert is_drainer_alive(services)
-        assert not drain(services, lambda _: None, linger=0).is_alone
-    assert not is_drainer_alive(services)
 
 
 def test_a_replayed_event_is_applied_again_and_changes_nothing(
     services: Services, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     deliver("reservation.updated", account.update_reservation(first_reservation(account), guestName="Once"))
-    drained(services)
+    drain_inbox(services)
     before = reservation(database_url, first_reservation(account))
     event_id = services.inbox.newest()[0]["id"]
     assert services.inbox.replay([event_id]) == 1
-    drained(services)
+    drain_inbox(services)
     assert reservation(database_url, first_reservation(account)) == before
     assert statuses(database_url) == ["applied"]

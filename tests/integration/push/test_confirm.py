@@ -1,6 +1,6 @@
-"""Webhooks whose object is not found by its id: two reads prove that it has gone, and a day has its share of that."""
+"""Confirming by id: two 404s prove a deletion, and the daily budget limits how many rows are deleted."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,46 +9,36 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, assert_equal_to_source, rows, synced
 
 ACCOUNT = 59808
 BY_ID = "/v1/reservations/{id}"
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:3:20")
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
-    """A synced account with twenty reservations, of which five may go in a day."""
-    opened = open_services(sandbox, read_timeout=2.0)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    sandbox.counters.reset()
-    return opened
+def options() -> dict[str, Any]:
+    return {"read_timeout": 2.0}
 
 
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
-
-
-def tell_of(services: Services, *reservation_ids: int) -> None:
-    """In an event that lacks all keys but the id: only a read can settle it."""
+def deliver_ids(services: Services, *reservation_ids: int) -> None:
+    """Deliver events that have only an id, so that each needs a read."""
     for reservation_id in reservation_ids:
         body = {"object": "reservation", "event": "reservation.updated", "accountId": ACCOUNT}
         services.inbox.accept([(parse_delivery(body | {"data": {"id": reservation_id}}), "request-1")])
 
 
-def tell_of_message(services: Services, conversation_id: int, message_id: int) -> None:
+def deliver_message_id(services: Services, conversation_id: int, message_id: int) -> None:
     body = {"object": "conversationMessage", "event": "message.received", "accountId": ACCOUNT}
     payload = {"id": message_id, "conversationId": conversation_id}
     services.inbox.accept([(parse_delivery(body | {"data": payload}), "request-1")])
 
 
-def drained(services: Services) -> None:
+def drain_inbox(services: Services) -> None:
     assert drain(services, lambda _: None, linger=0).is_alone
 
 
@@ -66,8 +56,8 @@ def test_an_object_missing_in_two_reads_is_deleted(
 ) -> None:
     gone = next(iter(account.reservations))
     account.delete_reservation(gone)
-    tell_of(services, gone)
-    drained(services)
+    deliver_ids(services, gone)
+    drain_inbox(services)
     assert tombstones(database_url) == {gone}
     assert events(database_url) == [("applied", 0)]
     assert sandbox.counters.calls()[BY_ID] == 2
@@ -77,8 +67,8 @@ def test_an_object_missing_in_one_read_is_read_again(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
     sandbox.faults.update(odd_answers={BY_ID: "404"}, odd_answers_left=1)
-    tell_of(services, next(iter(account.reservations)))
-    drained(services)
+    deliver_ids(services, next(iter(account.reservations)))
+    drain_inbox(services)
     assert tombstones(database_url) == set()
     assert events(database_url) == [("applied", 0)]
 
@@ -94,16 +84,16 @@ def test_a_malformed_answer_deletes_nothing_however_often_it_comes(
     path = {"reservation": BY_ID, "message": f"{thread}/messages/{message}", "conversation": thread}[kind]
     sandbox.faults.update(odd_answers={path: oddity})
     if kind == "reservation":
-        tell_of(services, next(iter(account.reservations)))
+        deliver_ids(services, next(iter(account.reservations)))
     else:
-        tell_of_message(services, conversation.id, message)
+        deliver_message_id(services, conversation.id, message)
     if kind == "conversation":  # its message waits for it
         rows(
             database_url,
             "UPDATE hostaway.conversations SET deleted_at = now() WHERE id = %s RETURNING 1",
             conversation.id,
         )
-    drained(services)
+    drain_inbox(services)
     assert events(database_url) == [("pending", 1)]
     assert tombstones(database_url) == set()
     assert tombstones(database_url, "messages") == set()
@@ -115,9 +105,9 @@ def test_deletions_beyond_the_daily_budget_wait_and_say_why(
     gone = list(account.reservations)[:8]
     for reservation_id in gone:
         account.delete_reservation(reservation_id)
-    tell_of(services, *gone)
+    deliver_ids(services, *gone)
 
-    drained(services)
+    drain_inbox(services)
 
     assert len(tombstones(database_url)) == 5
     assert sorted(events(database_url)) == [("applied", 0)] * 5 + [("pending", 0)] * 3
@@ -133,11 +123,11 @@ def test_waiting_deletions_happen_the_next_day(services: Services, account: Acco
     gone = list(account.reservations)[:8]
     for reservation_id in gone:
         account.delete_reservation(reservation_id)
-    tell_of(services, *gone)
-    drained(services)
+    deliver_ids(services, *gone)
+    drain_inbox(services)
     rows(database_url, "UPDATE hostaway.deletion_budgets SET since = since - interval '25 hours' RETURNING 1")
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
-    drained(services)
+    drain_inbox(services)
     assert tombstones(database_url) == set(gone)
     assert events(database_url) == [("applied", 0)] * 8
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
@@ -149,9 +139,9 @@ def test_waiting_deletions_end_when_mass_deletion_is_allowed(
     gone = list(account.reservations)[:8]
     for reservation_id in gone:
         account.delete_reservation(reservation_id)
-    tell_of(services, *gone)
-    drained(services)
+    deliver_ids(services, *gone)
+    drain_inbox(services)
     synced(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
-    drained(services)
+    drain_inbox(services)
     assert events(database_url) == [("applied", 0)] * 8

@@ -1,7 +1,6 @@
-"""A drainer's reads, when events overtake them and when its time is over."""
+"""The drainer: one at a time, events that overtake its reads, and reads at its deadline."""
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.apply import Applied
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, assert_equal_to_source, is_drainer_alive, rows
 from tests.waiting import in_the_background, wait_until
 
 ACCOUNT = 1
@@ -20,22 +19,8 @@ EVENTS = "SELECT id, status FROM hostaway.webhook_events ORDER BY id"
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:3:20")
-
-
-@pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Iterator[Services]:
-    opened = open_services(sandbox)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    sandbox.counters.reset()
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
 
 
 def deliver(services: Services, payload: dict[str, Any], kind: str = "reservation") -> None:
@@ -45,7 +30,7 @@ def deliver(services: Services, payload: dict[str, Any], kind: str = "reservatio
 
 
 def deliver_for_reading(services: Services, account: Account, count: int) -> None:
-    """Updates that only Hostaway can complete."""
+    """Deliver incomplete updates, each of which needs a read."""
     for reservation_id in list(account.reservations)[:count]:
         payload = account.update_reservation(reservation_id, guestName="Read me")
         del payload["status"]
@@ -56,23 +41,31 @@ def applied_events(url: str) -> set[int]:
     return {row["id"] for row in rows(url, EVENTS) if row["status"] == "applied"}
 
 
-def told_events(told: list[Applied]) -> list[int]:
-    return [event_id for applied in told for ids in applied.events.values() for event_id in ids]
+def reported_events(reports: list[Applied]) -> list[int]:
+    return [event_id for applied in reports for ids in applied.events.values() for event_id in ids]
+
+
+def test_only_one_drainer_runs_at_a_time(services: Services) -> None:
+    with services.drainer_lock() as is_alone:
+        assert is_alone
+        assert is_drainer_alive(services)
+        assert not drain(services, lambda _: None, linger=0).is_alone
+    assert not is_drainer_alive(services)
 
 
 def test_at_its_deadline_a_drainer_reports_exactly_the_events_that_it_applied(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
-    """An operator sees what was applied, and nothing else; the rest waits for the next drainer."""
+    """An operator sees exactly what was applied; the rest waits for the next drainer."""
     deliver_for_reading(services, account, 5)
     sandbox.config.latency = 1.5
-    told: list[Applied] = []
-    drain(services, told.append, linger=0, lifetime=0.5)
-    assert sorted(told_events(told)) == sorted(applied_events(database_url))
+    reports: list[Applied] = []
+    drain(services, reports.append, linger=0, lifetime=0.5)
+    assert sorted(reported_events(reports)) == sorted(applied_events(database_url))
 
     sandbox.config.latency = 0.0
-    drain(services, told.append, linger=0)
-    assert sorted(told_events(told)) == sorted(applied_events(database_url))
+    drain(services, reports.append, linger=0)
+    assert sorted(reported_events(reports)) == sorted(applied_events(database_url))
     assert {row["status"] for row in rows(database_url, EVENTS)} == {"applied"}
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
@@ -80,7 +73,7 @@ def test_at_its_deadline_a_drainer_reports_exactly_the_events_that_it_applied(
 def test_an_edit_of_a_message_that_waits_for_its_conversation_is_not_lost(
     services: Services, sandbox: SandboxServer, account: Account, database_url: str
 ) -> None:
-    """The message came whole, and was edited before its unknown conversation could be read: the edit counts."""
+    """The message is edited before its unknown conversation could be read: the edit wins."""
     conversation = account.add_conversation(next(iter(account.reservations)))
     message = account.add_message(conversation["id"], "first words")
     deliver_for_reading(services, account, 1)

@@ -1,4 +1,4 @@
-"""Slow, silent and broken answers while events are applied: waiting is no failure; a failure is its object's own."""
+"""Slow, silent and broken APIs while events are applied: waiting is not a failure, and a failure affects one object."""
 
 import os
 import subprocess
@@ -17,7 +17,16 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.inbox import MOST_ATTEMPTS
 from hostaway_pipeline.sync.push.apply import Applied
 from hostaway_pipeline.sync.push.drain import drain
-from tests.factories import ENCRYPTION_KEYS, add_account, assert_equal_to_source, is_drainer_alive, rows, synced
+from tests.factories import (
+    ENCRYPTION_KEYS,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    is_drainer_alive,
+    rows,
+    synced,
+)
 
 ONE, TWO = 1, 2
 READ_SECONDS = 1.0
@@ -25,22 +34,17 @@ PATH = "/v1/reservations/{id}"
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("1:2:100", "2:2:20")
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
-    opened = open_services(sandbox, read_timeout=READ_SECONDS)
-    for account_id in (ONE, TWO):
-        add_account(opened, account_id)
-        synced(opened, account_id)
-    sandbox.counters.reset()
-    return opened
+def options() -> dict[str, Any]:
+    return {"read_timeout": READ_SECONDS}
 
 
 def deliver_ambiguous(services: Services, sandbox: SandboxServer, account_id: int, *ids: int) -> None:
-    """An event per reservation that lacks a key: each has to be read by id."""
+    """Deliver one event per reservation that lacks a key, so that each needs a read."""
     account = sandbox.world.account(account_id)
     for reservation_id in ids or list(account.reservations):
         payload = account.update_reservation(reservation_id, guestName="Changed")
@@ -49,10 +53,10 @@ def deliver_ambiguous(services: Services, sandbox: SandboxServer, account_id: in
         services.inbox.accept([(parse_delivery(body), "request-1")])
 
 
-def drained(services: Services, **options: float) -> list[Applied]:
-    told: list[Applied] = []
-    assert drain(services, told.append, **({"linger": 0} | options)).is_alone
-    return told
+def drain_inbox(services: Services, **options: float) -> list[Applied]:
+    reports: list[Applied] = []
+    assert drain(services, reports.append, **({"linger": 0} | options)).is_alone
+    return reports
 
 
 def events(url: str, account_id: int = ONE) -> list[dict[str, Any]]:
@@ -69,7 +73,7 @@ def let_wait_no_longer(url: str) -> None:
 
 @contextmanager
 def drainer_process(url: str, sandbox: SandboxServer) -> Iterator[subprocess.Popen[bytes]]:
-    """A drainer that may be killed."""
+    """A drainer in a process of its own, which a test may kill."""
     code = (
         "from hostaway_pipeline.settings import load_settings\n"
         "from hostaway_pipeline.sync.push.drain import drain\n"
@@ -115,7 +119,7 @@ def test_no_event_is_lost_when_a_drainer_is_killed_while_an_api_hangs(
     assert {event["status"] for event in events(database_url)} == {"pending"}
     sandbox.faults.clear()
     let_wait_no_longer(database_url)
-    drained(services)
+    drain_inbox(services)
     found = events(database_url)
     assert {(event["status"], event["attempts"]) for event in found} == {("applied", 0)}
     assert_equal_to_source(database_url, sandbox, ONE)
@@ -126,11 +130,11 @@ def test_no_event_is_lost_when_a_drainer_is_killed_while_an_api_hangs(
 def test_events_that_wait_for_a_silent_account_are_not_claimed_again(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
-    """However long it waits: the drainer knows what it holds."""
+    """However long they wait: the drainer knows what it has claimed."""
     sandbox.faults.hanging_accounts = {ONE}
     deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:3])
-    told = drained(services, linger=0.5, lifetime=20)
-    assert any(applied.error for applied in told)
+    reports = drain_inbox(services, linger=0.5, lifetime=20)
+    assert any(applied.error for applied in reports)
     assert [event["attempts"] for event in events(database_url)] == [0, 0, 0]
     assert {event["claimed_at"] for event in events(database_url)} == {None}
 
@@ -140,11 +144,11 @@ def test_a_silent_account_costs_one_call_at_the_next_attempt(
 ) -> None:
     sandbox.faults.dead_accounts = {ONE}
     deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:20])
-    drained(services)
+    drain_inbox(services)
     assert services.accounts.get(ONE).failures == 1
     let_wait_no_longer(database_url)
     sandbox.counters.reset()
-    drained(services)
+    drain_inbox(services)
     assert sandbox.counters.calls() == {"/v1/listings": 1}
     assert {event["attempts"] for event in events(database_url)} == {0}
 
@@ -154,7 +158,7 @@ def test_a_rate_limit_is_not_a_failure_of_the_account(
 ) -> None:
     sandbox.faults.storm_seconds = 60
     deliver_ambiguous(services, sandbox, ONE, next(iter(sandbox.world.account(ONE).reservations)))
-    drained(services, lifetime=1.0)
+    drain_inbox(services, lifetime=1.0)
     assert services.accounts.get(ONE).failures == 0
     assert [(event["status"], event["attempts"]) for event in events(database_url)] == [("pending", 0)]
 
@@ -170,7 +174,7 @@ def test_one_broken_object_in_a_hundred_stops_no_other(
     sandbox.faults.odd_answers = {f"/v1/reservations/{broken}": oddity}
     deliver_ambiguous(services, sandbox, ONE)
     began = time.monotonic()
-    drained(services)
+    drain_inbox(services)
     assert time.monotonic() - began < 30
     left = [event for event in events(database_url) if event["status"] != "applied"]
     assert [(event["object_id"], event["status"], event["attempts"]) for event in left] == [(broken, "pending", 1)]
@@ -179,7 +183,7 @@ def test_one_broken_object_in_a_hundred_stops_no_other(
 
     for _ in range(MOST_ATTEMPTS - 1):
         let_wait_no_longer(database_url)
-        drained(services)
+        drain_inbox(services)
     event = next(event for event in events(database_url) if event["object_id"] == broken)
     assert (event["status"], event["attempts"]) == ("failed", MOST_ATTEMPTS)
     assert f"failed {MOST_ATTEMPTS} times, the last time with GET /reservations/{broken}" in event["error"]
@@ -197,11 +201,11 @@ def test_a_broken_conversation_fails_only_its_own_messages(
         payload = account.add_message(conversation["id"], "Hello")
         body = {"object": "conversationMessage", "event": "message.received", "accountId": ONE, "data": payload}
         services.inbox.accept([(parse_delivery(body), "request-1")])
-    drained(services)
+    drain_inbox(services)
     assert [(event["status"], event["attempts"]) for event in events(database_url)] == [("pending", 1), ("applied", 0)]
 
 
-# Others meanwhile
+# Other accounts meanwhile
 
 
 def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
@@ -222,7 +226,7 @@ def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
     lengths = []
     while not ended.is_set() or any(event["status"] == "pending" for event in events(database_url, TWO)):
         began = time.monotonic()
-        drained(services, linger=1.0, lifetime=2.0)
+        drain_inbox(services, linger=1.0, lifetime=2.0)
         lengths.append(time.monotonic() - began)
     thread.join()
     delays = [(event["applied_at"] - event["received_at"]).total_seconds() for event in events(database_url, TWO)]
@@ -232,7 +236,7 @@ def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
 
 
 def test_hanging_accounts_do_not_use_up_the_capacity_of_others(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services], database_url: str
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox(*(f"{number}:1:2" for number in range(1, 10)))
     services = open_services(sandbox, read_timeout=8.0)
@@ -242,7 +246,7 @@ def test_hanging_accounts_do_not_use_up_the_capacity_of_others(
     sandbox.faults.hanging_accounts = set(range(1, 9))
     for number in range(1, 10):
         deliver_ambiguous(services, sandbox, number)
-    drained(services, lifetime=7.0)
+    drain_inbox(services, lifetime=7.0)
     assert {event["status"] for event in events(database_url, 9)} == {"applied"}
 
 
@@ -251,9 +255,9 @@ def test_events_being_read_at_the_deadline_are_released(
 ) -> None:
     sandbox.faults.hanging_accounts = {ONE}
     deliver_ambiguous(services, sandbox, ONE, *list(sandbox.world.account(ONE).reservations)[:20])
-    drained(services, lifetime=0.5)
+    drain_inbox(services, lifetime=0.5)
     assert {(e["status"], e["claimed_at"], e["attempts"]) for e in events(database_url)} == {("pending", None, 0)}
     sandbox.faults.clear()
     let_wait_no_longer(database_url)
-    drained(services)
+    drain_inbox(services)
     assert_equal_to_source(database_url, sandbox, ONE)

@@ -1,12 +1,13 @@
-"""One account that is synced, and a reservation of it to write to."""
+"""One synced account, and a reservation of it to send messages to."""
+
+from typing import Any
 
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
-from hostaway_pipeline.services import Services
-from tests.factories import add_account, synced
-from tests.integration.sending.steps import ACCOUNT, OpenSandbox, OpenServices
+from tests.factories import OpenSandbox
+from tests.integration.sending.steps import ACCOUNT
 
 
 @pytest.fixture
@@ -15,21 +16,13 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    """An account that is synced; Hostaway's answers are waited for for a second."""
-    opened = open_services(sandbox, read_timeout=1.0)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
+def options() -> dict[str, Any]:
+    """The read timeout is one second."""
+    return {"read_timeout": 1.0}
 
 
 @pytest.fixture
 def reservation_id(account: Account) -> int:
-    """One with a single conversation."""
+    """A reservation with a single conversation."""
     named = [payload["reservationId"] for payload in account.truth("conversations")]
     return next(one for one in named if one is not None and named.count(one) == 1)

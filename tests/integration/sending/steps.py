@@ -1,6 +1,6 @@
-"""What tests of sending do again and again, in one reservation of one account."""
+"""Steps that the tests of sending share, for one reservation of one account."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -8,15 +8,12 @@ from typing import Any
 import psycopg
 
 from hostaway_pipeline.errors import MessageNotSent
-from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import rows
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 SENDS = "POST /v1/conversations/{id}/messages"
 THREAD = "/v1/conversations/{id}/messages"
@@ -25,7 +22,7 @@ BODY = "Breakfast & dinner: <8 am>"
 
 
 def outcome(services: Services, reservation_id: int, key: str = "key", **wish: Any) -> str:
-    """The status that the caller learns."""
+    """Send, and return the status that the caller gets."""
     try:
         return send_message(services, SendRequest(key, reservation_id, BODY, **wish)).status
     except MessageNotSent as error:
@@ -33,18 +30,18 @@ def outcome(services: Services, reservation_id: int, key: str = "key", **wish: A
 
 
 def sent(account: Account, reservation_id: int) -> list[str]:
-    """What the guest reads of what was not there at first."""
+    """The bodies of our messages that reached the guest."""
     return [message.body for message in account.threads_of(reservation_id)[0].messages if "Breakfast" in message.body]
 
 
 def pause_sends(services: Services, seconds: float) -> None:
-    """As a 429 does."""
+    """Pause sends, as a 429 does."""
     slot = services.slots.acquire(ACCOUNT)
     services.slots.record_send_refusal(ACCOUNT, slot, slot + timedelta(seconds=seconds))
 
 
 def cut_all_connections(url: str, *, blocked_only: bool = False) -> None:
-    """As a restart of Postgres, or a firewall, does."""
+    """Cut connections, as a restart of Postgres or a firewall does."""
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
     blocked = f" AND pid IN ({BLOCKED})" if blocked_only else ""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -80,13 +77,13 @@ def added(services: Services, account: Account, reservation_id: int, key: str = 
 
 
 def by_mail(account: Account, reservation_id: int, body: str) -> int:
-    """A message that arrives in the conversation without a request of ours; its id."""
+    """Add a message to the conversation without a request of ours; return its id."""
     thread = account.threads_of(reservation_id)[0]
     return int(account.add_message(thread.id, body, False, sent_using_hostaway=True)["id"])
 
 
 def in_doubt(services: Services, account: Account, reservation_id: int, url: str, key: str = "key") -> None:
-    """A minute ago Hostaway was asked to send it and gave no clear answer; it has not arrived."""
+    """Record an attempt a minute ago without a clear answer, whose message has not arrived."""
     held = {message.id for message in account.threads_of(reservation_id)[0].messages}
     begun = services.outbox.begin(added(services, account, reservation_id, key), held, patience=600)
     assert begun is not None
@@ -95,7 +92,7 @@ def in_doubt(services: Services, account: Account, reservation_id: int, url: str
 
 
 def long_ago(url: str) -> None:
-    """Longer than the patience."""
+    """Age the attempt beyond the patience."""
     age(url, "1 hour", "key")
 
 
@@ -105,7 +102,7 @@ def age(url: str, by: str, key: str) -> None:
 
 
 def leases(url: str) -> list[dict[str, Any]]:
-    """Of senders that wait for their turn: the others' leases are shorter."""
+    """The leases of senders that wait for a slot; other leases are shorter."""
     return rows(
         url, "SELECT 1 FROM hostaway.outbound_messages WHERE claimed_until > clock_timestamp() + interval '11 s'"
     )

@@ -1,11 +1,11 @@
-"""A sender that is killed at any moment: at most one message at Hostaway, and the caller is told the truth."""
+"""Killing a sender at any moment: at most one message reaches Hostaway, and the caller gets the true status."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import as_environment
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import add_account, rows, synced
+from tests.factories import OpenSandbox, rows
 
 ACCOUNT = 59808
 MOMENTS = 20
@@ -55,7 +55,7 @@ class Senders:
         self._forks = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=clean | environment)
 
     def start(self, key: str, reservation_id: int) -> int:
-        """Its process id, once it is about to send."""
+        """Start a sender; return its process id once it is about to send."""
         assert self._forks.stdin is not None
         self._forks.stdin.write(f"{key} {reservation_id}\n")
         return int(self.line())
@@ -74,17 +74,14 @@ class Senders:
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
-    """Its answers take long enough for moments to lie within them."""
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    """Its answers take long enough for a kill to hit them."""
     return open_sandbox(f"{ACCOUNT}:2:30", send_limit=None, latency=0.15)
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
-    opened = open_services(sandbox)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    return opened
+def options() -> dict[str, Any]:
+    return {}
 
 
 @pytest.fixture
@@ -94,17 +91,11 @@ def senders(services: Services) -> Iterator[Senders]:
     started.stop()
 
 
-@pytest.fixture
-def reservation_id(sandbox: SandboxServer) -> int:
-    named = [payload["reservationId"] for payload in sandbox.world.account(ACCOUNT).truth("conversations")]
-    return next(one for one in named if one is not None and named.count(one) == 1)
-
-
 def at_hostaway(account: Account, key: str) -> int:
     return sum(message["body"] == f"This is {key}." for message in account.truth("messages"))
 
 
-def told(services: Services, key: str, reservation_id: int, **wish: Any) -> str:
+def status_for_caller(services: Services, key: str, reservation_id: int, **wish: Any) -> str:
     try:
         return send_message(services, SendRequest(key, reservation_id, f"This is {key}.", **wish)).status
     except MessageNotSent as error:
@@ -140,16 +131,16 @@ def test_a_sender_killed_at_any_moment_sends_no_message_twice_and_reports_the_tr
         if status in (None, "pending"):
             assert there == 0
         else:
-            assert told(services, key, reservation_id) == ("sent" if there else "unclear"), key
+            assert status_for_caller(services, key, reservation_id) == ("sent" if there else "unclear"), key
             assert at_hostaway(account, key) == there, "a repetition sends nothing by itself"
             age(database_url, key, "1 hour")
-        assert told(services, key, reservation_id, resend=status == "sending") == "sent"
-        assert told(services, key, reservation_id) == "sent"
+        assert status_for_caller(services, key, reservation_id, resend=status == "sending") == "sent"
+        assert status_for_caller(services, key, reservation_id) == "sent"
         assert at_hostaway(account, key) == 1
     assert "sending" in left.values(), "some were killed while Hostaway was at work"
 
 
 def age(url: str, key: str, by: str) -> None:
-    """Also frees what a dead sender holds."""
+    """Age the attempt; also ends the lease of a dead sender."""
     earlier = "SET attempted_at = attempted_at - %s::interval, claimed_until = claimed_until - %s::interval"
     rows(url, f"UPDATE hostaway.outbound_messages {earlier} WHERE idempotency_key = %s RETURNING 1", by, by, key)

@@ -1,6 +1,6 @@
-"""Whose reservation it is, when no table knows: a few accounts are asked, and one's failure is that one's."""
+"""Finding the account of a reservation that no table has: a few accounts are asked, each failure on its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
@@ -8,19 +8,19 @@ from hostaway_pipeline.errors import MessageNotSent
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import add_account, rows
+from tests.factories import OpenSandbox, OpenServices, add_account, rows
 
 FIRST, *OTHERS = ACCOUNTS = range(59808, 59814)
 
 
 @pytest.fixture
-def sandbox(open_sandbox: Callable[..., SandboxServer]) -> SandboxServer:
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(*(f"{account_id}:1:2" for account_id in ACCOUNTS), send_limit=None)
 
 
 @pytest.fixture
-def services(sandbox: SandboxServer, open_services: Callable[..., Services]) -> Services:
-    """Nothing is synced; answers are waited for for a second."""
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    """Nothing is synced; the read timeout is one second."""
     return open_services(sandbox, read_timeout=1.0)
 
 
@@ -31,7 +31,7 @@ def add(services: Services, account_ids: Iterable[int]) -> None:
 
 @pytest.fixture
 def reservation_id(sandbox: SandboxServer) -> int:
-    """The first account's only."""
+    """A reservation that only the first account has."""
     account = sandbox.world.account(FIRST)
     added: int = account.add_reservation(id=88_000_001)["id"]
     account.add_conversation(added)
@@ -41,7 +41,7 @@ def reservation_id(sandbox: SandboxServer) -> int:
 def test_the_account_that_has_the_reservation_is_found_even_if_others_fail(
     services: Services, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
-    """One answers 5xx, one's secret is wrong, one's cannot be opened."""
+    """One answers 5xx, one has a wrong secret, one has a secret that cannot be decrypted."""
     add(services, ACCOUNTS[:4])
     broken, wrong, sealed = ACCOUNTS[1:4]
     sandbox.faults.update(dead_accounts={broken})

@@ -1,4 +1,4 @@
-"""Which message in a conversation is ours, when no answer named it."""
+"""Recognising our message in a conversation when no answer gave its id."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +13,7 @@ from tests.integration.sending.steps import BODY, THREAD, added, age, by_mail, i
 def test_a_message_with_equal_text_sent_under_another_key_is_not_mistaken_for_it(
     services: Services, account: Account, reservation_id: int, database_url: str
 ) -> None:
-    """The first was lost; the second came after the first one's look at what was there."""
+    """The first was lost; the second came after the first had read the conversation."""
     in_doubt(services, account, reservation_id, database_url, "one")
     assert outcome(services, reservation_id, "two") == "sent"
     assert outcome(services, reservation_id, "one") == "unclear"
@@ -68,7 +68,7 @@ def test_an_id_from_hostaways_answer_overrides_a_claim_by_text(
 def test_a_message_that_was_there_before_is_not_mistaken_for_it_even_if_no_table_has_it(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
-    """Somebody has just written the same by hand."""
+    """A person has just sent the same text by hand."""
     by_mail(account, reservation_id, BODY)
     sandbox.faults.update(send_unclear="lost")
     assert outcome(services, reservation_id) == "unclear"

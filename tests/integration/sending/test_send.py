@@ -1,7 +1,6 @@
-"""Sending: once per key whatever happens between us and Hostaway, at Hostaway's pace, and visible at once."""
+"""Sending: once per idempotency key whatever happens, within Hostaway's limits, and stored at once."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,39 +12,11 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 SENDS = "POST /v1/conversations/{id}/messages"
 BODY = "The key is under the mat."
-
-
-@pytest.fixture
-def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
-    return open_sandbox(f"{ACCOUNT}:2:10", send_limit=None)
-
-
-@pytest.fixture
-def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    """An account that is synced; Hostaway's answers are waited for for a second."""
-    opened = open_services(sandbox, read_timeout=1.0)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
-
-
-@pytest.fixture
-def reservation_id(account: Account) -> int:
-    """One with a single conversation."""
-    named = [payload["reservationId"] for payload in account.truth("conversations")]
-    return next(one for one in named if one is not None and named.count(one) == 1)
 
 
 def conversation_id(account: Account, reservation_id: int) -> int:
@@ -57,13 +28,13 @@ def wish(reservation_id: int, key: str = "key", body: str = BODY, **changes: Any
 
 
 def sent_bodies(account: Account) -> list[str]:
-    """Of all messages that went out through the API."""
+    """The bodies of all messages sent through the API."""
     return [payload["body"] for payload in account.truth("messages") if payload["sentUsingHostaway"] == 1
             and payload["body"] in (BODY, "Another text")]  # fmt: skip
 
 
 def left_behind(services: Services, account: Account, reservation_id: int) -> OutboundMessage:
-    """What a process leaves that was killed between its attempt and the answer."""
+    """Record what a process leaves behind that was killed between its request and the answer."""
     message = services.outbox.add(
         "key",
         account_id=ACCOUNT,
@@ -79,7 +50,7 @@ def left_behind(services: Services, account: Account, reservation_id: int) -> Ou
 
 
 def long_ago(url: str) -> None:
-    """Longer than the patience."""
+    """Age the attempt beyond the patience."""
     rows(url, "UPDATE hostaway.outbound_messages SET attempted_at = attempted_at - interval '1 hour' RETURNING 1")
 
 
@@ -220,7 +191,7 @@ def test_a_hostaway_that_is_down_was_not_asked_to_send(
 def test_an_earlier_message_with_the_same_text_is_not_mistaken_for_it(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str, before: str
 ) -> None:
-    """The second thank-you of five minutes was not sent just because the first one was."""
+    """A second thank-you within five minutes does not count as sent because the first one was."""
     if before == "through us":
         send_message(services, wish(reservation_id, "earlier"))
     else:
@@ -279,7 +250,7 @@ def test_after_a_crash_a_message_that_was_not_sent_is_sent_on_request(
 def test_a_message_that_hostaway_is_still_processing_is_waited_for(
     services: Services, account: Account, reservation_id: int
 ) -> None:
-    """The sender died a moment ago; its request did not, and shows in the conversation half a second later."""
+    """The sender has just died, but its request goes on: the message appears half a second later."""
     message = left_behind(services, account, reservation_id)
 
     def arrive_late() -> None:
@@ -293,7 +264,7 @@ def test_a_message_that_hostaway_is_still_processing_is_waited_for(
     assert sent_bodies(account) == [BODY]
 
 
-# Whom to write to
+# The recipient
 
 
 def test_a_conversation_that_is_not_stored_is_found_at_hostaway_and_stored(
@@ -360,13 +331,13 @@ def test_a_message_that_hostaway_refuses_has_failed_and_may_be_repeated(
     assert sent_bodies(account) == [BODY]
 
 
-# Hostaway's pace
+# Hostaway's limits
 
 
 def test_a_429_for_a_send_delays_sends_but_not_reads(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """Somebody else sends for this account, too."""
+    """Another system sends for this account, too."""
     sandbox = open_sandbox(f"{ACCOUNT}:2:10", send_limit=2, send_window=2.0)
     services = open_services(sandbox)
     add_account(services, ACCOUNT)

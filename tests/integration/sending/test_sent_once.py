@@ -1,4 +1,4 @@
-"""Sent once, whatever dies and however late Hostaway accepts: the fence decides, and the words are true."""
+"""Sent once, whatever dies and however late Hostaway accepts: the fence decides, and the reported status is true."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,12 +9,11 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import rows
+from tests.factories import OpenServices, rows
 from tests.integration.sending.steps import (
     ACCOUNT,
     BODY,
     SENDS,
-    OpenServices,
     added,
     by_mail,
     cut_all_connections,
@@ -52,7 +51,7 @@ def test_a_sender_that_loses_its_connections_while_it_waits_and_its_retry_send_o
 def test_a_message_that_hostaway_accepts_late_is_not_sent_again_and_is_found_later(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
-    """Later than the sender waits and looks, and than the caller who repeats at once looks."""
+    """It arrives after the sender has stopped looking, and after a caller who repeats at once has looked."""
     sandbox.faults.update(send_delay=60.0)
     assert outcome(services, reservation_id) == "unclear"
     assert outcome(services, reservation_id) == "unclear"
@@ -128,7 +127,7 @@ def test_a_sender_that_waited_long_is_not_treated_as_a_request_to_send_again(
 def test_a_refused_token_is_an_attempt_of_its_own(
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int
 ) -> None:
-    """The conversation is read with the token that the request will be refused."""
+    """The conversation is read with a token that is refused by the time of the request."""
     sandbox.faults.update(revoke_after=1)
     message = send_message(services, SendRequest("key", reservation_id, BODY))
     assert (message.status, message.attempts) == ("sent", 2)
@@ -150,7 +149,7 @@ def test_a_sender_without_a_database_after_its_request_does_not_say_that_nothing
     assert sandbox.counters.calls()[SENDS] == 1
 
 
-# Asking for it to be sent again
+# Requests to send again
 
 
 def test_within_the_patience_nothing_is_sent_again_and_the_answer_says_how_long_to_wait(

@@ -1,6 +1,5 @@
-"""A share of the rows may go in a day, five at least: one budget for every sync and for both journeys."""
+"""The deletion budget: a share of the rows per day, at least five, for all syncs and for pull and push together."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -17,10 +16,8 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.database import Database
-from tests.factories import add_account, assert_equal_to_source, reservation, rows, sync, synced
+from tests.factories import OpenSandbox, assert_equal_to_source, reservation, rows, sync, synced
 
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 ACCOUNT = 59808
 ROWS = 60  # of which a fifth, 12, may go in a day
 
@@ -28,20 +25,6 @@ ROWS = 60  # of which a fifth, 12, may go in a day
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:3:{ROWS}")
-
-
-@pytest.fixture
-def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    """An account that is synced."""
-    opened = open_services(sandbox)
-    add_account(opened, ACCOUNT)
-    synced(opened, ACCOUNT)
-    return opened
-
-
-@pytest.fixture
-def account(sandbox: SandboxServer) -> Account:
-    return sandbox.world.account(ACCOUNT)
 
 
 def delete(account: Account, count: int) -> list[int]:
@@ -61,7 +44,7 @@ def a_day_passes(url: str) -> None:
 
 
 def applied(services: Services, ids: list[int]) -> int:
-    """What a webhook's reads by id come to when Hostaway no longer has these reservations."""
+    """Apply two 404s for each of these reservations, as confirmed events do."""
     tables = services.push_writer(services.accounts.get(ACCOUNT))
     changes = ChangeSet(asked_at=services.database.now())
     changes.gone[RESERVATIONS.name] |= set(ids)
@@ -70,7 +53,7 @@ def applied(services: Services, ids: list[int]) -> int:
 
 
 def test_syncs_of_one_day_share_the_budget(services: Services, account: Account, database_url: str) -> None:
-    """A list that loses a little in each of many syncs is as suspicious as one that loses all of it at once."""
+    """A list that loses a few rows in each of many syncs is as suspicious as one that loses them at once."""
     delete(account, 10)
     synced(services, ACCOUNT, mode="reconcile")
     delete(account, 3)
@@ -124,7 +107,7 @@ def test_each_entity_has_its_own_budget(services: Services, account: Account, da
 
 
 def test_a_growing_account_has_a_growing_budget(services: Services, account: Account, database_url: str) -> None:
-    """The first sync of a day may find ten rows, and the last one ten thousand."""
+    """The first sync of a day may find ten rows, the last one ten thousand."""
     delete(account, 12)
     synced(services, ACCOUNT, mode="reconcile")
     for _ in range(60):
@@ -135,7 +118,7 @@ def test_a_growing_account_has_a_growing_budget(services: Services, account: Acc
 
 
 def test_unknown_and_deleted_rows_spend_no_budget(services: Services, account: Account, database_url: str) -> None:
-    """A reservation may name a listing that Hostaway never shows, at each of its events."""
+    """A reservation may name, in each event, a listing that Hostaway never returns."""
     gone = delete(account, 12)
     applied(services, gone)
     tables = services.push_writer(services.accounts.get(ACCOUNT))
@@ -164,7 +147,7 @@ def test_without_missing_rows_nothing_is_written(services: Services, database_ur
 def test_messages_of_all_conversations_share_one_budget(
     sandbox: SandboxServer, services: Services, account: Account, database_url: str
 ) -> None:
-    """One message of each conversation: a fifth may go, each conversation's as a whole; the others are not read."""
+    """One message of each conversation is gone: a fifth may be deleted, conversation by conversation."""
     conversations = [one for one in account.conversations.values() if len(one.visible()) > 1]
     total = sum(len(one.visible()) for one in account.conversations.values())
     for conversation in conversations:
@@ -181,12 +164,12 @@ def test_messages_of_all_conversations_share_one_budget(
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
 
-# Two at once
+# Concurrency
 
 
 @pytest.fixture
 def stored(database: Database, database_url: str) -> PushWriter:
-    """The tables of an account with twenty reservations, of which five may go in a day."""
+    """The writer of an account with twenty reservations, of which five may be deleted in a day."""
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", ACCOUNT)
     tables = PullWriter(database, ACCOUNT, UUID(int=0))
     made = [RESERVATIONS.row(reservation(one), datetime.now(UTC) - timedelta(hours=1)) for one in range(1, 21)]
@@ -210,7 +193,7 @@ def test_concurrent_deletions_cannot_both_spend_the_budget(stored: PushWriter, d
 
 
 def test_deletions_and_writes_of_the_same_rows_do_not_deadlock(stored: PushWriter, database_url: str) -> None:
-    """Each marks some rows and writes others that the other one marks."""
+    """Each deletes some rows and writes rows that the other one deletes."""
     rounds, everybody = 15, 4
     barrier = Barrier(everybody)
 

@@ -1,4 +1,4 @@
-"""The inbox: each delivery once, each event to one drainer at a time, nothing lost and nothing kept for ever."""
+"""The inbox stores each delivery once, gives each event to one drainer, loses none and keeps none for ever."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ FIELDS = "SELECT * FROM hostaway.webhook_events ORDER BY id"
 
 @pytest.fixture
 def inbox(database: Database, database_url: str) -> Inbox:
-    """Of two active accounts, 1 and 2."""
+    """The inbox of two active accounts, 1 and 2."""
     for account_id in (1, 2):
         rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", account_id)
     return Inbox(database)
@@ -57,7 +57,7 @@ def stored(url: str) -> list[dict[str, Any]]:
 
 
 def make_claimable(url: str) -> None:
-    """As if every wait were over, and nobody held anything."""
+    """End all waits and release all claims."""
     past = "now() - interval '1 second'"
     rows(url, f"UPDATE hostaway.webhook_events SET claimed_at = NULL, retry_at = {past} RETURNING 1")
 
@@ -99,7 +99,7 @@ def test_a_repetition_is_stored_once(inbox: Inbox, database_url: str) -> None:
 
 
 def test_a_delivery_repeats_only_the_newest_event_of_its_object(inbox: Inbox, database_url: str) -> None:
-    """A, B, A again: the reservation really went back."""
+    """A, B, A: the reservation really changed back."""
     a, b = delivery(status="new"), delivery(status="cancelled")
     assert [accept(inbox, one) for one in (a, b, a, a, b)] == [1, 1, 1, 0, 1]
     assert [event["payload"]["status"] for event in stored(database_url)] == ["new", "cancelled", "new", "cancelled"]
@@ -309,7 +309,7 @@ def test_two_drainers_never_hold_the_same_event(inbox: Inbox, new_database: Any)
     with ThreadPoolExecutor(4) as pool:
         everything = [event_id for mine in pool.map(claim_all, range(4)) for event_id in mine]
     assert len(everything) == len(set(everything))
-    # Passed over while another claim held them: the next look finds them.
+    # Skipped while another claim had locked them: the next claim finds them.
     everything += [event.id for event in inbox.claim(400)]
     assert len(set(everything)) == len(everything) == 400
 
@@ -323,7 +323,7 @@ def test_events_that_another_claim_has_locked_are_skipped(inbox: Inbox, database
     assert [event.object_id for event in inbox.claim(10)] == [1]
 
 
-# Settling
+# Outcomes
 
 
 @pytest.mark.parametrize("status", ["applied", "stale", "ignored", "failed"])
@@ -350,7 +350,7 @@ def test_a_waiting_event_is_claimable_after_its_retry_time(inbox: Inbox, databas
 
 
 def test_a_failure_outside_the_event_is_not_an_attempt(inbox: Inbox, database_url: str) -> None:
-    """However long the API is away, no event is set aside for it."""
+    """However long the API is down, no event fails because of it."""
     filled(inbox, 1)
     for _ in range(8):
         event = inbox.claim(1)[0]
@@ -377,7 +377,7 @@ def test_an_event_that_fails_itself_is_retried_with_growing_delays_and_fails_in_
 
 
 def test_an_outcome_is_recorded_once(inbox: Inbox, database_url: str) -> None:
-    """A drainer that was given up for dead comes late: what the other one said stays."""
+    """A drainer that was taken for dead comes late: the other one's outcome stays."""
     filled(inbox, 1)
     event = inbox.claim(1)[0]
     inbox.record_outcomes([EventOutcome(event.id, "applied")])
@@ -391,7 +391,7 @@ def test_recording_no_outcomes_does_nothing(inbox: Inbox) -> None:
     inbox.record_outcomes([])
 
 
-# What people ask of it
+# Listing, replay and purge
 
 
 def test_the_state_counts_pending_and_failed_events(inbox: Inbox, database_url: str) -> None:
@@ -464,7 +464,7 @@ def test_replaying_nothing_does_nothing(inbox: Inbox, settled: dict[str, int]) -
 
 
 def test_a_purge_deletes_old_events_with_an_outcome(inbox: Inbox, settled: dict[str, int], database_url: str) -> None:
-    """What failed or waits stays, however old: somebody has to look at it."""
+    """Failed and pending events stay, however old: a person has to look at them."""
     rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '31 days' RETURNING 1")
     assert inbox.purge(older_than=timedelta(days=30)) == 3
     assert {event["status"] for event in stored(database_url)} == {"failed", "pending"}
@@ -483,7 +483,7 @@ def test_a_purge_deletes_the_heads_of_silent_objects(inbox: Inbox, database_url:
     assert rows(database_url, "SELECT object_id FROM hostaway.webhook_heads") == [{"object_id": 2}]
 
 
-# Accounts that go
+# Removed accounts
 
 
 @pytest.mark.parametrize("hard", [True, False])

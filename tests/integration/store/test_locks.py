@@ -1,4 +1,4 @@
-"""Locks that are lost, transactions that collide, accounts that go while they are written: each ends well, alone."""
+"""Lost locks, conflicting transactions, and accounts removed while they are written: each failure stays isolated."""
 
 import asyncio
 import threading
@@ -22,8 +22,6 @@ from hostaway_pipeline.errors import (
     SyncInProgress,
     UnexpectedError,
 )
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
@@ -31,12 +29,19 @@ from hostaway_pipeline.store.sync_runs import SyncRuns
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.run import pull_many
 from hostaway_pipeline.sync.registration import ensure_webhook
-from tests.factories import add_account, assert_equal_to_source, reservation, rows, sync, synced
+from tests.factories import (
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    reservation,
+    rows,
+    sync,
+    synced,
+)
 from webhook_receiver.inbox_writer import InboxWriter
 
 CUSTOMER = UUID(int=7)
-OpenSandbox = Callable[..., SandboxServer]
-OpenServices = Callable[..., Services]
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
@@ -62,7 +67,7 @@ def account(database_url: str) -> int:
 
 
 def started(database: Database) -> PullWriter:
-    """A sync that has begun, in the place of whoever was at work before."""
+    """Start a sync that supersedes any running one."""
     run = SyncRuns(database).start(1, mode="full", source="cli", dagster_run_id=None, entities=("reservations",))
     return PullWriter(database, 1, CUSTOMER, run_id=run.id)
 
@@ -81,7 +86,7 @@ def test_a_superseded_sync_writes_nothing_more(database: Database, database_url:
 
 
 def test_a_successor_waits_for_the_write_in_progress(database: Database, database_url: str, account: int) -> None:
-    """Between the look at the fence and the commit nobody takes over."""
+    """Between the check of the fence and the commit, no other sync can take over."""
     first = started(database)
     with psycopg.connect(database_url) as blocker, ThreadPoolExecutor(2) as pool:
         blocker.execute(b"LOCK TABLE hostaway.reservations IN SHARE MODE")
@@ -99,7 +104,7 @@ def test_a_successor_waits_for_the_write_in_progress(database: Database, databas
 def test_two_syncs_of_one_account_do_not_both_write(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
-    """The lock's connection is cut, a second sync starts, and the first one ends with what happened."""
+    """The lock's connection is cut, a second sync starts, and the first one fails with the reason."""
     sandbox = open_sandbox("1:2:30", latency=0.1)
     services, reports = open_services(sandbox, concurrency=1), list[Report]()
     add_account(services, 1)
@@ -119,11 +124,11 @@ def test_two_syncs_of_one_account_do_not_both_write(
     assert [run["status"] for run in runs] == ["interrupted", "running"], "the first one does not speak for the second"
 
 
-# Transactions that collide
+# Conflicting transactions
 
 
 def crossing(database: Database) -> list[Callable[[Connection], int]]:
-    """Two pieces of work that take two rows in opposite orders, and meet in the middle once."""
+    """Two transactions that lock two rows in opposite order, and deadlock once."""
     with database.transaction() as connection:
         connection.execute(text("CREATE TABLE hostaway.two (id int PRIMARY KEY, n int)"))
         connection.execute(text("INSERT INTO hostaway.two VALUES (1, 0), (2, 0)"))
@@ -173,7 +178,7 @@ def test_an_error_that_is_not_a_conflict_is_not_retried(database: Database) -> N
     assert calls == [1]
 
 
-# Accounts that go
+# Removed accounts
 
 
 def test_a_hard_removal_ends_a_running_sync_and_leaves_nothing(
@@ -277,7 +282,7 @@ def test_an_uncommitted_removal_refuses_only_that_accounts_deliveries(database: 
     assert stored == [{"account_id": 1, "count": 15}]
 
 
-# Whatever else breaks
+# Unexpected errors
 
 
 def test_an_unexpected_error_of_one_account_stops_no_other(

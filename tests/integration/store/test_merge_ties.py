@@ -1,4 +1,4 @@
-"""Hostaway's clock ticks in seconds, and webhooks come while lists are read: what was asked for later is right."""
+"""Ties: Hostaway's clock has a resolution of a second, so of equal source times the content requested later wins."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ def push(database: Database) -> PushWriter:
 
 @pytest.fixture(params=["pull", "push"])
 def merge(request: Any, tables: PullWriter, push: PushWriter) -> Merge:
-    """Both journeys end in the same merge."""
+    """Pull and push use the same merge."""
 
     def pulled(row: Row) -> object:
         return tables.merge(RESERVATIONS, [row])
@@ -59,7 +59,7 @@ def row(entity: Entity, payload: dict[str, Any], read_at: datetime | None) -> Ro
 
 
 def read(status: str, at: float | None, **changes: Any) -> Row:
-    """A reservation as it looked when it was asked for at that second."""
+    """The row of a reservation requested at that second."""
     return row(RESERVATIONS, reservation(status=status, **changes), None if at is None else second(at))
 
 
@@ -70,7 +70,7 @@ def message(message_id: int, at: float, **changes: Any) -> Row:
 
 
 def status(url: str) -> str | None:
-    """Of the live reservation, if there is one."""
+    """The status of the live reservation, if there is one."""
     found = rows(url, "SELECT status FROM hostaway.reservations WHERE deleted_at IS NULL")
     return found[0]["status"] if found else None
 
@@ -125,7 +125,7 @@ def test_hostaways_clock_takes_precedence_over_the_request_time(merge: Merge, da
 
 
 def test_concurrent_merges_end_at_the_content_requested_last(tables: PullWriter, database_url: str) -> None:
-    """What each has looked up before it writes may be out of date by then: the statement itself decides."""
+    """A lookup before the write may be out of date by then, so the statement itself decides."""
     everybody, rounds = 6, 12
     barrier = Barrier(everybody)
 
@@ -209,7 +209,7 @@ def test_a_message_that_came_after_its_conversation_was_requested_is_not_missing
 def test_such_a_message_is_not_deleted_by_a_read_that_lacks_it(
     tables: PullWriter, push: PushWriter, conversation: Read, database_url: str
 ) -> None:
-    """The read began before, and the message arrived between its look at the table and its end."""
+    """The read began earlier, and the message arrived between its lookup and its end."""
     tables.apply_reads([message(1, 1)], {}, [conversation], asked_at=second(1), synced_at=second(1))
     changes = ChangeSet()
     changes.rows[MESSAGES.name].append(message(3, 5))
@@ -223,7 +223,7 @@ def test_such_a_message_is_not_deleted_by_a_read_that_lacks_it(
 def test_a_conversation_whose_marker_a_message_moved_is_read_again(
     tables: PullWriter, push: PushWriter, conversation: Read
 ) -> None:
-    """Until Hostaway itself tells of the conversation, its messages are not known to be complete."""
+    """Until a list shows the conversation itself, its messages are not known to be complete."""
     changes = ChangeSet()
     changes.rows[MESSAGES.name].append(message(3, 5))
     push.apply(changes)
@@ -261,7 +261,7 @@ def test_rows_that_the_sweep_saw_count_even_if_they_came_or_went_during_it(
 
 
 def test_rows_that_the_sweep_should_have_seen_count(tables: PullWriter, database_url: str) -> None:
-    """One too many in the table is what the check of completeness is there to find."""
+    """An excess row in the table is what the completeness check must find."""
     tables.merge(RESERVATIONS, reservations(1, 2, 3, at=0))
     swept(tables, second(5), deleted=set(), seen=frozenset({1, 2}))
     assert counted(database_url) == 3
@@ -277,7 +277,7 @@ def test_rows_that_were_deleted_before_the_sweep_do_not_count(tables: PullWriter
 def test_a_page_requested_before_a_row_was_found_missing_does_not_restore_it(
     tables: PullWriter, database_url: str
 ) -> None:
-    """Not even with newer content: it was changed first, and deleted then."""
+    """Not even with newer content: it was changed first and deleted afterwards."""
     tables.merge(RESERVATIONS, [row(RESERVATIONS, reservation(1), second(0))])
     swept(tables, second(3), deleted={1}, seen=frozenset())
     late = reservation(1, updatedOn="2026-06-05 12:00:01")

@@ -1,4 +1,4 @@
-"""Secrets at rest: a start without the right keys fails and says which; rotation is complete and harmless to repeat."""
+"""Encrypted secrets: a start without the right keys fails and names them; rotation is complete and repeatable."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +72,10 @@ def test_rotation_reencrypts_every_value_so_that_the_old_key_can_be_removed(
     secrets(filled, f"new:{NEW}").check()
     keyring = Keyring.parse(f"new:{NEW}")
     places = [secret_place("client_secret", account_id) for account_id in (1, 2, 3)]
-    opened = [keyring.decrypt(value, place) for value, place in zip(stored_secrets(database_url), places, strict=True)]
-    assert opened == ["secret-1", "secret-2", "secret-3"]
+    decrypted = [
+        keyring.decrypt(value, place) for value, place in zip(stored_secrets(database_url), places, strict=True)
+    ]
+    assert decrypted == ["secret-1", "secret-2", "secret-3"]
 
 
 def test_rotating_again_changes_nothing(filled: Database, database_url: str) -> None:
@@ -104,7 +106,7 @@ def test_a_secret_stored_in_plain_text_is_encrypted(filled: Database, database_u
 
 
 def test_a_value_that_cannot_be_decrypted_is_reported_and_left(filled: Database, database_url: str) -> None:
-    """One row copied over another: bound to its account, it opens nowhere else."""
+    """One row copied over another: a value is bound to its account and cannot be decrypted elsewhere."""
     rows(database_url, "UPDATE hostaway.accounts SET client_secret = (SELECT client_secret FROM hostaway.accounts "
          "WHERE account_id = 1) WHERE account_id = 2 RETURNING 1")  # fmt: skip
     both = f"new:{NEW},old:{OLD}"

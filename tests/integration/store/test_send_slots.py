@@ -1,4 +1,4 @@
-"""The limit of sent messages: thirty a minute and account, in a scope of its own, beside the limits of all requests."""
+"""The limit of sent messages: 30 a minute and account, in a scope of its own besides the limits of all requests."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,13 +21,13 @@ def slots(database: Database) -> Slots:
 
 
 def given(url: str, scope: str = "send:1") -> list[datetime]:
-    """The permissions of a scope, oldest first."""
+    """The slots of a scope, oldest first."""
     found = rows(url, WINDOW, scope)
     return found[0]["slots"] if found else []
 
 
 def used(url: str, seconds_ago: list[float], scope: str = "send:1") -> None:
-    """As if messages had been sent so long ago."""
+    """Pretend that messages were sent this many seconds ago."""
     now = datetime.now(UTC)
     instants = [now - timedelta(seconds=seconds) for seconds in sorted(seconds_ago, reverse=True)]
     with psycopg.connect(url) as connection:
@@ -35,7 +35,7 @@ def used(url: str, seconds_ago: list[float], scope: str = "send:1") -> None:
 
 
 def next_wait(slots: Slots) -> float:
-    """Seconds that one more message would have to wait, without waiting them."""
+    """The seconds that one more message would have to wait; does not wait."""
     _, wait = slots._take("send:1", SENDS)
     return wait
 

@@ -5,22 +5,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
-from hostaway_pipeline.sandbox.server import SandboxServer
-from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.slots import MARGIN_SECONDS, Slots
-from tests.factories import add_account, rows, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, rows, synced
 
 
 def busiest_window(instants: list[float], seconds: float) -> int:
-    """The most instants in any window of this length."""
+    """The highest number of instants in any window of this length."""
     ordered = sorted(instants)
     return max(sum(start <= instant < start + seconds for instant in ordered) for start in ordered)
 
@@ -120,7 +117,7 @@ def test_processes_share_one_budget(database_url: str) -> None:
 
 
 def test_the_server_never_answers_429_while_its_limit_equals_ours(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+    open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
     sandbox = open_sandbox("59808:2:60", ip_limit=40, account_limit=40, window=2.0)
     services = open_services(sandbox, rate_limit_ip="40/2", rate_limit_account="40/2")
@@ -131,9 +128,9 @@ def test_the_server_never_answers_429_while_its_limit_equals_ours(
 
 
 def test_a_sync_succeeds_under_a_lower_limit_than_configured(
-    open_sandbox: Callable[..., SandboxServer], open_services: Callable[..., Services]
+    open_sandbox: OpenSandbox, open_services: OpenServices
 ) -> None:
-    """429s pause every caller until the time that the server names; nothing is lost."""
+    """A 429 pauses every caller until the time that the server gives; nothing is lost."""
     sandbox = open_sandbox("59808:2:30", ip_limit=20, account_limit=20, window=1.0)
     services = open_services(sandbox)
     add_account(services, 59808)
@@ -142,7 +139,7 @@ def test_a_sync_succeeds_under_a_lower_limit_than_configured(
 
 
 def test_a_refused_request_teaches_how_many_are_allowed(database: Database, database_url: str) -> None:
-    """The 61st request of a window was refused, so at most 60 are allowed: no need to feel the way down."""
+    """The 61st request of a window was refused, so at most 60 are allowed: no gradual search is needed."""
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     given = [slots.acquire(1) for _ in range(61)]
     slots.record_refusal(1, given[-1], datetime.now(UTC))
@@ -158,7 +155,7 @@ def test_the_pace_never_falls_below_what_hostaway_once_published(database: Datab
 
 
 def test_the_account_is_not_blamed_for_the_ips_limit(database: Database, database_url: str) -> None:
-    """Of 100 requests in the window two were this account's: it is the IP that is full."""
+    """Of 100 requests in the window two were this account's, so the IP's limit was hit."""
     slots = Slots(database, egress="a", ip=RateLimit(200, 10), account=RateLimit(200, 10))
     for number in range(100):
         sent = slots.acquire(number % 50)
@@ -185,7 +182,7 @@ def test_quiet_minutes_let_the_pace_rise_again(database: Database, database_url:
 
 
 def test_interactive_requests_go_ahead_of_waiting_background_requests(database: Database) -> None:
-    """Sixty requests wait for the second window; somebody who waits for an answer gets the first free place."""
+    """Sixty background requests wait for the second window; an interactive one gets the first free slot."""
     limits = {"egress": "a", "ip": RateLimit(20, 2), "account": RateLimit(20, 2)}
     background = Slots(database, **limits)  # type: ignore[arg-type]
     interactive = Slots(database, interactive=True, **limits)  # type: ignore[arg-type]
@@ -221,14 +218,14 @@ def test_background_requests_leave_a_share_free_for_interactive_ones(database: D
 
 
 def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
-    """By the words of the limit: no window may hold more than so many."""
+    """Whether no window holds more than the limit."""
     ordered = sorted([*slots, moment])
     return all(sum(first <= other < first + window for other in ordered) <= limit for first in ordered)
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_interactive_requests_get_the_first_slot_that_fits(database: Database, database_url: str, seed: int) -> None:
-    """Found by looking at every moment at which something can change, instead of by the statement's blocks."""
+    """Compared with a search of every moment at which something can change."""
     limit, window, choice = RateLimit(4, 10), 10 + MARGIN_SECONDS, random.Random(seed)
     taken: list[float] = []
     for moment in sorted(choice.uniform(-15, 25) for _ in range(16)):

@@ -1,4 +1,4 @@
-"""The limiter's promises when things come late or twice: no pause gets shorter, and no lost turn is taken."""
+"""The limiter when answers and callers are late: no pause gets shorter, and no expired slot is used."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from hostaway_pipeline.store.slots import Slots
 
 @pytest.mark.parametrize("second", [timedelta(seconds=-30), timedelta(seconds=0.5), None])
 def test_a_second_429_does_not_shorten_the_pause(database: Database, second: timedelta | None) -> None:
-    """Requests that were under way together are refused together, each with a time of its own, or with none."""
+    """Concurrent requests are refused together, each with its own Retry-After, or with none."""
     limit = RateLimit(100, 1)
     slots = Slots(database, egress="a", ip=limit, account=limit)
     now = datetime.now(UTC)
@@ -51,7 +51,7 @@ print((datetime.now(UTC) - slot).total_seconds(), flush=True)
 
 
 def test_a_caller_that_oversleeps_its_slot_takes_another_one(database_url: str) -> None:
-    """A stopped process, or a machine that stalls: its old slot has gone, and others have filled the window since."""
+    """A stopped process or a stalled machine: its slot has expired, and others have filled the window since."""
     command = [sys.executable, "-c", SLEEPER, database_url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

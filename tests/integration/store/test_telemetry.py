@@ -1,4 +1,4 @@
-"""Counters of all processes: added up in Postgres, lost by no failure of it, and named so that people can read them."""
+"""Counters of all processes are summed in Postgres, survive its failures, and have readable names."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +26,13 @@ def telemetry(database: Database) -> Telemetry:
 
 
 def totals(telemetry: Telemetry, name: str) -> dict[tuple[str, ...], float]:
-    """Of one metric, by its labels."""
+    """The totals of one metric, by its labels."""
     return {labels: value for (found, labels), value in telemetry.totals().items() if found == name}
 
 
 @contextmanager
 def away(url: str) -> Iterator[None]:
-    """The database takes no connection, and those that there are have been cut."""
+    """The database refuses connections, and existing ones are cut."""
     name = rows(url, "SELECT current_database() AS name")[0]["name"]
     with psycopg.connect(sibling_url(url, "postgres"), autocommit=True) as connection:
         for allowed in (False, True):
@@ -46,7 +46,7 @@ def away(url: str) -> Iterator[None]:
 
 
 def test_counts_of_two_processes_add_up(database_url: str) -> None:
-    """Each has services of its own, as processes do."""
+    """Each has its own services, as processes do."""
     both = [services_on(make_settings(database_url, "http://127.0.0.1:9"), database_url) for _ in range(2)]
     for services, number in zip(both, (2, 3), strict=True):
         services.telemetry.record_sync("cli", "succeeded")
