@@ -21,7 +21,7 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.wiring import services_on
-from tests.factories import ENCRYPTION_KEYS, SANDBOXES, make_settings
+from tests.factories import ENCRYPTION_KEYS, SANDBOXES, OpenSandbox, OpenServices, make_settings
 
 _numbers = itertools.count(time.time_ns())
 
@@ -98,7 +98,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
+def open_sandbox() -> Iterator[OpenSandbox]:
     """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits and the delay of new tokens are off."""
     running: list[SandboxServer] = []
 
@@ -116,7 +116,7 @@ def open_sandbox() -> Iterator[Callable[..., SandboxServer]]:
 
 
 @pytest.fixture
-def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
+def open_services(database_url: str) -> Iterator[OpenServices]:
     """Opens services on the test's database that call a sandbox: `open_services(sandbox)`."""
     started: list[Services] = []
 
