@@ -44,7 +44,7 @@ class BadDelivery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery, ready for the inbox. `ignored`: why its event is not applied; None: it is.
+    """One delivery, ready for the inbox. `ignore_reason`: why its event is not applied; None: it is.
 
     `payload` is JSON text without secrets, `{}` where none came; never `null`, which would be read back as no payload.
     """
@@ -55,7 +55,7 @@ class Delivery:
     object_id: int | None
     payload: bytes
     fingerprint: bytes
-    ignored: str | None
+    ignore_reason: str | None
 
 
 def parse_delivery(body: Any) -> Delivery:
@@ -80,9 +80,9 @@ def _event_name(envelope: Mapping[str, Any]) -> str:
     """A name with dots stays as it is; other separators become dots where that gives a known name."""
     name = envelope.get("event")
     if isinstance(name, str) and "." not in name and len(name) <= _MAX_NAME_LENGTH:
-        known = ".".join(filter(None, _WORD_SEPARATOR.split(name))).lower()
-        if known in ENTITY_OF_EVENT or known.startswith(_TASK):
-            return known
+        dotted = ".".join(filter(None, _WORD_SEPARATOR.split(name))).lower()
+        if dotted in ENTITY_OF_EVENT or dotted.startswith(_TASK):
+            return dotted
     return _name(envelope, "event")
 
 

@@ -35,12 +35,12 @@ class _Keys(dict[str, tuple[str, int]]):
 
     def __missing__(self, key: str) -> tuple[str, int]:
         is_id = key.isdecimal()  # in an object that maps ids to values
-        known = key if is_id else mask_cards(_printable(key)), int(kind_of_name(key))
+        entry = key if is_id else mask_cards(_printable(key)), int(kind_of_name(key))
         if len(key) <= self._MAX_KEY_LENGTH:
             if len(self) >= self._MAX_KEYS:
                 self.clear()
-            self[key] = known
-        return known
+            self[key] = entry
+        return entry
 
 
 _KEYS = _Keys()

@@ -1,6 +1,6 @@
-"""Closed sets of words, each in one place: what a mode, a status or a channel may be.
+"""Closed sets of values, each defined once: modes, statuses, account states and channels.
 
-Event names and the entity of each are in events.py. The same words stand in the database's check constraints.
+events.py holds the names of events. The check constraints of the database repeat these values.
 """
 
 from typing import Literal
@@ -10,10 +10,10 @@ from typing import Literal
 # refresh: the reservations that changed last, the conversations, and the messages of those that moved; no deletions.
 Mode = Literal["full", "reconcile", "refresh"]
 
-# How one sync of one account stands. incomplete: it ended, but a list could not be trusted.
+# The status of one sync of one account. incomplete: it ended, but a list could not be trusted.
 SyncStatus = Literal["running", "succeeded", "incomplete", "failed", "interrupted"]
 
-# How a webhook event stands. stale: older than what is stored. ignored: nothing follows from it.
+# The status of a webhook event. stale: older than what is stored. ignored: it changes no table.
 EventStatus = Literal["pending", "applied", "stale", "ignored", "failed"]
 
 # paused: its circuit breaker is open. removed: its rows stay, nothing is synced.

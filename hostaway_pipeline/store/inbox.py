@@ -210,6 +210,6 @@ def _as_record(delivery: Delivery, request_id: str) -> dict[str, Any]:
         "payload": orjson.Fragment(delivery.payload),
         "fingerprint": delivery.fingerprint.hex(),
         "request_id": request_id,
-        "status": "ignored" if delivery.ignored else "pending",
-        "error": delivery.ignored,
+        "status": "ignored" if delivery.ignore_reason else "pending",
+        "error": delivery.ignore_reason,
     }

@@ -39,7 +39,7 @@ def test_a_delivery_names_account_event_and_object():
         1,
     )
     assert json.loads(found.payload) == reservation()
-    assert found.ignored is None
+    assert found.ignore_reason is None
 
 
 def test_a_nested_envelope_says_the_same():
@@ -123,12 +123,12 @@ def test_the_ping_of_a_registration_is_no_delivery():
 
 @pytest.mark.parametrize("event", sorted(ENTITY_OF_EVENT))
 def test_known_events_are_worked_on(event):
-    assert parsed(event=event).ignored is None
+    assert parsed(event=event).ignore_reason is None
 
 
 @pytest.mark.parametrize("event", ["task.created", "task.updated", "task.anything"])
 def test_tasks_are_kept_and_ignored(event):
-    assert parsed(event=event).ignored == "tasks are not copied"
+    assert parsed(event=event).ignore_reason == "tasks are not copied"
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def test_the_words_of_an_event_may_be_set_apart_in_any_way(told, known):
 )
 def test_what_is_no_event_that_we_know_is_not_guessed(event):
     with contextlib.suppress(BadDelivery):
-        assert parsed(event=event).ignored
+        assert parsed(event=event).ignore_reason
 
 
 @pytest.mark.parametrize("event", ["calendar.updated", "reservation.renamed", "Reservation.updated", "tasks"])
 def test_unknown_events_are_kept_and_say_why_nothing_follows(event):
     """New kinds may appear any day: what they carried must not be lost."""
-    assert parsed(event=event).ignored == "this kind of event is not known"
+    assert parsed(event=event).ignore_reason == "this kind of event is not known"
 
 
 @pytest.mark.parametrize(("data", "object_id"), [({"id": 7}, 7), ({}, None), ([1], None), ("text", None), (0, None)])

@@ -53,7 +53,7 @@ def test_a_reservation_is_a_row_that_names_its_listing(event):
         event, reservation(status="cancelled", numberOfGuests=2, confirmationCode=None, reservationDate=None)
     )
     assert wanted.candidate.row is not None
-    assert (wanted.candidate.row.id, wanted.listing_id, wanted.ignored) == (1, 40, None)
+    assert (wanted.candidate.row.id, wanted.listing_id, wanted.ignore_reason) == (1, 40, None)
     assert not wanted.candidate.is_incomplete
 
 
@@ -82,26 +82,26 @@ def test_whoever_has_the_keys_of_all_columns_is_complete(entity, event):
 def test_a_deleted_listing_is_asked_for_rather_than_believed():
     """The event may be old, and the listing back."""
     wanted = intent("listing.deleted", {"id": 40})
-    assert (wanted.candidate.row, wanted.ignored) == (None, None)
+    assert (wanted.candidate.row, wanted.ignore_reason) == (None, None)
 
 
 @pytest.mark.parametrize("event", ["message.received", "message.created"])
 def test_a_message_names_its_conversation(event):
     wanted = intent(event, MESSAGE)
-    assert (wanted.conversation_id, wanted.ignored) == (5, None)
+    assert (wanted.conversation_id, wanted.ignore_reason) == (5, None)
 
 
 @pytest.mark.parametrize("status", ["awaiting", "paused", "cancelled_by_user", "cancelled_by_system", "failed"])
 def test_a_message_that_is_not_sent_is_none_yet(status):
     """Hostaway's own lists hide it."""
-    assert intent("message.created", MESSAGE | {"status": status}).ignored == "the message is not sent"
+    assert intent("message.created", MESSAGE | {"status": status}).ignore_reason == "the message is not sent"
 
 
 def test_a_message_that_does_not_tell_its_status_is_taken():
-    assert intent("message.received", MESSAGE | {"status": None}).ignored is None
+    assert intent("message.received", MESSAGE | {"status": None}).ignore_reason is None
 
 
 @pytest.mark.parametrize("conversation_id", [None, "", "x"])
 def test_a_message_without_a_conversation_is_ignored(conversation_id):
     wanted = intent("message.received", MESSAGE | {"conversationId": conversation_id})
-    assert wanted.ignored == "it names no conversation"
+    assert wanted.ignore_reason == "it names no conversation"

@@ -124,8 +124,8 @@ def _describe(error: Exception) -> str:
 def _apply(writer: PushWriter, events: list[ClaimedEvent]) -> Applied:
     applied, changes = Applied(writer.account_id), ChangeSet()
     intents = [HANDLERS[event.event](event) for event in events]
-    changes.outcomes += [EventOutcome(i.event.id, "ignored", i.ignored) for i in intents if i.ignored]
-    for entity, own in _by_entity(intent for intent in intents if not intent.ignored):
+    changes.outcomes += [EventOutcome(i.event.id, "ignored", i.ignore_reason) for i in intents if i.ignore_reason]
+    for entity, own in _by_entity(intent for intent in intents if not intent.ignore_reason):
         _decide_entity(writer, entity, own, changes, applied)
     changes.held = [event_id for confirmation in applied.confirmations for event_id in confirmation.all_ids]
     applied.counts = writer.apply(changes)

@@ -17,14 +17,14 @@ from hostaway_pipeline.store.inbox import ClaimedEvent
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What one event asks for. `ignored`: why it asks for nothing. The parents, where set, should be stored, too."""
+    """What one event asks for; `ignore_reason`: why nothing. The parents, where set, should be stored, too."""
 
     event: ClaimedEvent
     entity: Entity
     candidate: Candidate
     listing_id: int | None = None
     conversation_id: int | None = None
-    ignored: str | None = None
+    ignore_reason: str | None = None
 
 
 def listing_changed(event: ClaimedEvent) -> Intent:
@@ -46,10 +46,12 @@ def message_arrived(event: ClaimedEvent) -> Intent:
     """A scheduled message does not count: Hostaway's own lists hide it until it is sent."""
     status = event.payload.get("status")
     conversation_id = as_int(event.payload.get("conversationId"))
-    ignored = "it names no conversation" if conversation_id is None else None
+    ignore_reason = "it names no conversation" if conversation_id is None else None
     if status is not None and status != "sent":
-        ignored = "the message is not sent"
-    return Intent(event, MESSAGES, _candidate(event, MESSAGES), conversation_id=conversation_id, ignored=ignored)
+        ignore_reason = "the message is not sent"
+    return Intent(
+        event, MESSAGES, _candidate(event, MESSAGES), conversation_id=conversation_id, ignore_reason=ignore_reason
+    )
 
 
 Handler = Callable[[ClaimedEvent], Intent]
