@@ -1,17 +1,18 @@
-"""One receiver beside one sandbox on one database for the whole folder, spoken to over HTTP.
+"""One receiver, one sandbox and one database for the whole folder; tests speak HTTP with them.
 
-Each test finds them as they were at first: an account whose webhook has a login, an empty inbox,
-a sandbox without faults. Tests whose receiver is special open another one on the same database.
+Before each test they are reset: an account whose webhook has a login, an empty inbox, a sandbox without faults.
+Tests that need other settings open a receiver of their own on the same database.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -20,10 +21,21 @@ from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.store.schema import metadata
 from hostaway_pipeline.wiring import services_on
 from tests.factories import ENCRYPTION_KEYS, SANDBOXES, add_account, make_settings
-from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Process, Receiver, running
+from tests.receiver.steps import (
+    ACCOUNT,
+    KEY,
+    OTHER_ACCOUNT,
+    OpenProcess,
+    OpenReceiver,
+    Process,
+    Receiver,
+    StartProcess,
+    running,
+    running_on,
+)
+from webhook_receiver.connections import Limits
 
-OpenReceiver = Callable[..., Receiver]
-StartProcess = Callable[..., Process]
+SHORT_LIMITS = Limits(connections=40, head_seconds=1.0, body_seconds=1.0, unread_seconds=1.0, idle_seconds=2)
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +70,15 @@ def the_services(database_url: str, the_sandbox: SandboxServer) -> Iterator[Serv
 @pytest.fixture(scope="session")
 def the_receiver(database_url: str, the_sandbox: SandboxServer, the_services: Services) -> Iterator[Receiver]:
     credential = the_services.webhooks.ensure_credential(ACCOUNT)
-    with running(make_settings(database_url, the_sandbox.url, api_keys=KEY), credential) as receiver:
+    with running_on(database_url, the_sandbox, credential) as receiver:
         yield receiver
+
+
+@pytest.fixture(scope="session")
+def document(the_receiver: Receiver) -> dict[str, Any]:
+    """The OpenAPI document."""
+    found: dict[str, Any] = requests.get(f"{the_receiver.url}/openapi.json", timeout=10).json()
+    return found
 
 
 @pytest.fixture
@@ -71,7 +90,7 @@ def sandbox(the_sandbox: SandboxServer) -> SandboxServer:
 
 @pytest.fixture
 def services(the_services: Services, sandbox: SandboxServer, database_url: str) -> Services:
-    """With one account that is known; the other one is Hostaway's only."""
+    """With one account that is stored; the other one exists only at Hostaway."""
     kept = {"key_canaries"}
     with psycopg.connect(database_url) as connection:
         for table in reversed(metadata.sorted_tables):
@@ -88,7 +107,7 @@ def credential(services: Services) -> Credential:
 
 @pytest.fixture
 def receiver(the_receiver: Receiver, credential: Credential) -> Receiver:
-    """Seen from a new address: how often others were refused does not count."""
+    """Called from a new address, so that wrong tries of other tests do not count."""
     return the_receiver.from_another_address()
 
 
@@ -102,6 +121,13 @@ def open_receiver(database_url: str, sandbox: SandboxServer, credential: Credent
             return stack.enter_context(running(settings, credential))
 
         yield start
+
+
+@pytest.fixture
+def impatient_receiver(database_url: str, sandbox: SandboxServer, credential: Credential) -> Iterator[Receiver]:
+    """With few connections and short deadlines."""
+    with running_on(database_url, sandbox, credential, SHORT_LIMITS) as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -120,10 +146,22 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
 
 @pytest.fixture
 def environment(database_url: str, sandbox: SandboxServer, services: Services) -> dict[str, str]:
-    """Of a receiver as a process."""
+    """The environment of a receiver as a process."""
     return {
         "HOSTAWAY_DATABASE_URL": database_url,
         "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         "HOSTAWAY_API_URL": sandbox.url,
         "HOSTAWAY_API_KEYS": KEY,
     }
+
+
+@pytest.fixture
+def open_process(start_process: StartProcess, environment: dict[str, str]) -> OpenProcess:
+    """Starts receivers as processes and waits until they answer: `open_process(HOSTAWAY_LOG_LEVEL="DEBUG")`."""
+
+    def start(**changes: str) -> Process:
+        process = start_process(environment | changes)
+        process.wait_until_up()
+        return process
+
+    return start

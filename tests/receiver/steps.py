@@ -1,4 +1,4 @@
-"""What the receiver's tests do again and again: run it, deliver to it, ask it, and look at its inbox."""
+"""Steps of the receiver's tests: run it, deliver to it, call its API, and read its inbox."""
 
 import os
 import signal
@@ -6,21 +6,23 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import requests
 
 from hostaway_pipeline.cli.stack import free_port
+from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.webhooks import Credential
-from tests.factories import reservation, rows
+from tests.factories import make_settings, reservation, rows
+from tests.waiting import wait_until
 from webhook_receiver.app import create_app
 from webhook_receiver.connections import Limits
 from webhook_receiver.serving import server
@@ -29,12 +31,25 @@ ACCOUNT, OTHER_ACCOUNT = 59808, 60001
 KEY = "the-key-of-these-tests"
 PING = b'{"data":"test"}'
 HOOK = "/webhooks/hostaway"
+# Of our own API.
+OPERATIONS = [
+    ("GET", "/accounts"),
+    ("POST", "/accounts"),
+    ("GET", f"/accounts/{ACCOUNT}"),
+    ("PUT", f"/accounts/{ACCOUNT}"),
+    ("PATCH", f"/accounts/{ACCOUNT}"),
+    ("DELETE", f"/accounts/{ACCOUNT}"),
+    ("POST", f"/accounts/{ACCOUNT}/sync"),
+    ("GET", "/events"),
+    ("POST", "/events/replay"),
+    ("POST", "/messages"),
+]
 _addresses = count()
 _outputs = count()
 
 
 class Receiver:
-    """A receiver that runs: in this process (then `components` shows its inside) or in one of its own."""
+    """A running receiver, in this process (then with its `components` and `limiter`) or in one of its own."""
 
     def __init__(self, url: str, credential: Credential | None, components: Any = None) -> None:
         self.url = url
@@ -44,26 +59,26 @@ class Receiver:
         self.http = session()
 
     def from_another_address(self) -> "Receiver":
-        """As a proxy tells it, which is believed on the loopback interface."""
-        seen = Receiver(self.url, self.credential, self.components)
+        """As a proxy reports it, which is trusted on the loopback interface."""
+        other = Receiver(self.url, self.credential, self.components)
         number = next(_addresses)
-        seen.http.headers["X-Forwarded-For"] = f"10.0.{number // 250}.{number % 250 + 1}"
-        return seen
+        other.http.headers["X-Forwarded-For"] = f"10.0.{number // 250}.{number % 250 + 1}"
+        return other
 
     def post(self, body: bytes | Iterator[bytes], headers: Mapping[str, str] | None = None) -> requests.Response:
-        """A body to the webhook as it is, with no more headers than these."""
+        """Post a body to the webhook unchanged, with no other headers than these."""
         given = {"Content-Type": "application/json", **(headers or {})}
         return self.http.post(self.url + HOOK, data=body, headers=given, timeout=30)
 
     def deliver(self, body: Any, credential: Credential | None = None, **headers: str) -> requests.Response:
-        """A delivery with the right credentials, or with those of another account."""
+        """Post a delivery with the right credentials, or with those of another account."""
         text = body if isinstance(body, bytes) else orjson.dumps(body)
         given = credential or self.credential
         assert given is not None
         return self.post(text, basic(given.login, given.password) | headers)
 
     def api(self, method: str, path: str, body: Any = None, key: str | None = KEY, **headers: str) -> requests.Response:
-        """A body that is bytes goes out as it is."""
+        """Call our API. A body of bytes is sent unchanged."""
         text = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
         given = {} if key is None else {"Authorization": f"Bearer {key}"}
         given |= {} if text is None else {"Content-Type": "application/json"}
@@ -72,10 +87,10 @@ class Receiver:
 
 def session() -> requests.Session:
     """Without the machine's proxies, and with room for many threads."""
-    opened = requests.Session()
-    opened.trust_env = False
-    opened.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
-    return opened
+    found = requests.Session()
+    found.trust_env = False
+    found.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+    return found
 
 
 def basic(login: str, password: str) -> dict[str, str]:
@@ -89,13 +104,35 @@ def delivery(payload: Any = None, event: str = "reservation.updated", **changes:
     return {key: value for key, value in whole.items() if value is not None}
 
 
+def stored_account(database_url: str, account_id: int) -> dict[str, Any]:
+    return rows(database_url, "SELECT * FROM hostaway.accounts WHERE account_id = %s", account_id)[0]
+
+
+def account_ids(database_url: str) -> list[int]:
+    found = rows(database_url, "SELECT account_id FROM hostaway.accounts ORDER BY account_id")
+    return [row["account_id"] for row in found]
+
+
 def events(database_url: str) -> list[dict[str, Any]]:
     return rows(database_url, "SELECT * FROM hostaway.webhook_events ORDER BY id")
 
 
 @contextmanager
+def held_back(database_url: str, reservation_id: int) -> Iterator[None]:
+    """Commits that touch this reservation's head wait until the block ends."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO hostaway.webhook_heads (account_id, object, object_id, fingerprint) "
+            "VALUES (%s, 'reservation', %s, '')",
+            (ACCOUNT, reservation_id),
+        )
+        yield
+        connection.rollback()
+
+
+@contextmanager
 def running(settings: Settings, credential: Credential | None, limits: Limits | None = None) -> Iterator[Receiver]:
-    """In a thread, on a free port of the loopback interface."""
+    """Run a receiver in a thread, on a free port of the loopback interface."""
     app = create_app(settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     serving = server(app, grace_seconds=5, limits=limits)
@@ -110,8 +147,16 @@ def running(settings: Settings, credential: Credential | None, limits: Limits | 
     listener.close()
 
 
+@contextmanager
+def running_on(
+    database_url: str, sandbox: SandboxServer, credential: Credential | None = None, limits: Limits | None = None
+) -> Iterator[Receiver]:
+    with running(make_settings(database_url, sandbox.url, api_keys=KEY), credential, limits) as receiver:
+        yield receiver
+
+
 class Process:
-    """`python -m webhook_receiver` in a session of its own; what it writes to stderr goes to a file."""
+    """`python -m webhook_receiver` as a process; its output goes to a file."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *arguments: str, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -140,6 +185,9 @@ class Process:
 
         wait_until(is_up, seconds=30)
 
+    def receiver(self, credential: Credential | None = None) -> Receiver:
+        return Receiver(self.url, credential)
+
     @property
     def text(self) -> str:
         return self.output.read_text()
@@ -155,13 +203,11 @@ class Process:
 
 
 def _ordinary_signals() -> None:
-    """Whoever started these tests in the background may have had signals ignored, which is inherited."""
+    """Signals that are ignored by the parent, such as a shell's background job, stay ignored in its children."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
 
-def wait_until(condition: Any, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
+OpenReceiver = Callable[..., Receiver]
+OpenProcess = Callable[..., Process]
+StartProcess = Callable[..., Process]

@@ -1,7 +1,6 @@
 """While slow calls hold every thread of the API, probes answer and deliveries are stored."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,9 +8,9 @@ import pytest
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from tests.factories import rows, synced
-from tests.receiver.steps import ACCOUNT, PING, Receiver, wait_until
+from tests.receiver.steps import ACCOUNT, PING, OpenReceiver
+from tests.waiting import wait_until
 
-OpenReceiver = Callable[..., Receiver]
 SENDS = 40
 
 

@@ -1,11 +1,10 @@
-"""How much one commit may take: a value of jsonb that grows beyond what Postgres can hold would fail for everybody."""
+"""The size of one commit: a jsonb value beyond what Postgres can hold would fail every delivery in it."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.factories import reservation, rows
-from tests.receiver.steps import Receiver, delivery
-from tests.receiver.test_durability import held_back
+from tests.receiver.steps import Receiver, delivery, held_back
 
 MOST_BYTES = 8 * 1024 * 1024
 BY_COMMIT = (
@@ -14,7 +13,7 @@ BY_COMMIT = (
 )
 
 
-def test_what_waits_together_is_not_committed_together_beyond_8_mib(receiver: Receiver, database_url: str) -> None:
+def test_one_commit_holds_at_most_8_mib(receiver: Receiver, database_url: str) -> None:
     large = "x" * 900_000
     bodies = [delivery(reservation(number, guestNote=large)) for number in range(2, 22)]
     with ThreadPoolExecutor(21) as pool:

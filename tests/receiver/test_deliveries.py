@@ -1,4 +1,4 @@
-"""Deliveries: what is right is stored before it is answered, once, without secrets; what is wrong never is."""
+"""Deliveries: valid ones are stored before the answer, once and without secrets; invalid ones are refused."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.receiver.steps import ACCOUNT, HOOK, PING, Receiver, basic, delivery,
 BIGINT = 2**63
 
 
-def test_a_delivery_is_stored_when_its_answer_comes(receiver: Receiver, database_url: str) -> None:
+def test_a_delivery_is_stored_before_it_is_answered(receiver: Receiver, database_url: str) -> None:
     answer = receiver.deliver(delivery(reservation(7, guestName="Ann")))
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -25,7 +25,7 @@ def test_a_delivery_is_stored_when_its_answer_comes(receiver: Receiver, database
     assert event["payload"] == reservation(7, guestName="Ann")
 
 
-def test_the_nested_envelope_is_the_same_delivery(receiver: Receiver, database_url: str) -> None:
+def test_a_nested_envelope_is_the_same_delivery(receiver: Receiver, database_url: str) -> None:
     assert receiver.deliver({"payload": delivery(reservation(7))}).status_code == 200
     assert receiver.deliver(delivery(reservation(7))).status_code == 200
     whole = delivery(reservation(8))
@@ -33,7 +33,7 @@ def test_the_nested_envelope_is_the_same_delivery(receiver: Receiver, database_u
     assert [event["object_id"] for event in events(database_url)] == [7, 8]
 
 
-def test_numbers_may_come_as_text(receiver: Receiver, database_url: str) -> None:
+def test_ids_may_be_sent_as_text(receiver: Receiver, database_url: str) -> None:
     assert receiver.deliver(delivery(reservation("7"), accountId=str(ACCOUNT))).status_code == 200  # type: ignore[arg-type]
     assert events(database_url)[0]["object_id"] == 7
 
@@ -48,14 +48,14 @@ def test_numbers_may_come_as_text(receiver: Receiver, database_url: str) -> None
         ("listing.deleted", "listing"),
     ],
 )
-def test_every_event_that_is_handled_waits(receiver: Receiver, database_url: str, event: str, kind: str) -> None:
+def test_every_handled_kind_of_event_is_pending(receiver: Receiver, database_url: str, event: str, kind: str) -> None:
     assert receiver.deliver(delivery({"id": 5}, event)).status_code == 200
     [stored] = events(database_url)
     assert (stored["event"], stored["object"], stored["status"]) == (event, kind, "pending")
 
 
-def test_events_of_unknown_kinds_are_kept_and_left_alone(receiver: Receiver, database_url: str) -> None:
-    """New kinds may appear any day, and their data may be anything."""
+def test_events_of_unknown_kinds_are_stored_as_ignored(receiver: Receiver, database_url: str) -> None:
+    """Hostaway may add kinds at any time, with any data."""
     for payload in ({"id": 1}, {"name": "no id"}, ["a list"], "text", 5):
         assert receiver.deliver(delivery(payload, "owner.signed")).status_code == 200
     assert receiver.deliver(delivery(event="owner.signed") | {"data": None}).status_code == 200
@@ -65,14 +65,14 @@ def test_events_of_unknown_kinds_are_kept_and_left_alone(receiver: Receiver, dat
     assert all(one["applied_at"] is not None for one in stored)
 
 
-def test_tasks_are_ignored_with_a_reason_of_their_own(receiver: Receiver, database_url: str) -> None:
+def test_task_events_are_stored_as_ignored_with_their_own_reason(receiver: Receiver, database_url: str) -> None:
     assert receiver.deliver(delivery({"id": 1}, "task.created")).status_code == 200
     [stored] = events(database_url)
     assert (stored["status"], stored["error"]) == ("ignored", "tasks are not copied")
 
 
 def test_a_repeated_delivery_is_stored_once(receiver: Receiver, database_url: str) -> None:
-    """Equal content is what makes a repetition: not the order of its keys, nor the space between them."""
+    """Repetitions have equal content; the order of keys and white space do not matter."""
     first = delivery(reservation(7))
     again = dict(reversed(first.items())) | {"data": dict(reversed(first["data"].items()))}
     for body in (orjson.dumps(first), orjson.dumps(first), orjson.dumps(again, option=orjson.OPT_INDENT_2)):
@@ -80,20 +80,22 @@ def test_a_repeated_delivery_is_stored_once(receiver: Receiver, database_url: st
     assert len(events(database_url)) == 1
 
 
-def test_a_b_a_are_three_events(receiver: Receiver, database_url: str) -> None:
+def test_a_change_back_to_an_earlier_state_is_a_new_event(receiver: Receiver, database_url: str) -> None:
     for status in ("new", "cancelled", "new"):
         assert receiver.deliver(delivery(reservation(7, status=status))).status_code == 200
     assert [event["payload"]["status"] for event in events(database_url)] == ["new", "cancelled", "new"]
 
 
-def test_the_same_payload_as_another_event_or_object_is_no_repetition(receiver: Receiver, database_url: str) -> None:
+def test_the_same_payload_for_another_event_or_object_is_not_a_repetition(
+    receiver: Receiver, database_url: str
+) -> None:
     receiver.deliver(delivery(reservation(7), "reservation.created"))
     receiver.deliver(delivery(reservation(7), "reservation.updated"))
     receiver.deliver(delivery({"id": 7}, "listing.updated"))
     assert len(events(database_url)) == 3
 
 
-def test_a_ping_with_the_right_credentials_or_none_is_welcome_and_not_stored(
+def test_a_ping_with_right_or_no_credentials_is_answered_200_and_not_stored(
     receiver: Receiver, database_url: str
 ) -> None:
     answers = [receiver.deliver(PING), receiver.post(PING), receiver.post(b' { "data" : "test" } ')]
@@ -105,12 +107,12 @@ def test_a_ping_with_wrong_credentials_is_refused(receiver: Receiver) -> None:
     assert receiver.post(PING, basic("nobody", "nothing")).status_code == 401
 
 
-def test_what_only_looks_like_a_ping_needs_credentials(receiver: Receiver) -> None:
+def test_a_body_that_resembles_a_ping_needs_credentials(receiver: Receiver) -> None:
     for body in (b'{"data":"tests"}', b'{"data":"test","event":"x"}', b"[]", b""):
         assert receiver.post(body).status_code == 401
 
 
-def test_hostaway_may_look_at_the_url(receiver: Receiver) -> None:
+def test_the_webhook_url_answers_get(receiver: Receiver) -> None:
     assert receiver.http.get(receiver.url + HOOK).status_code == 200
 
 
@@ -150,7 +152,7 @@ def test_hostaway_may_look_at_the_url(receiver: Receiver) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_delivery_is_refused_and_not_stored(receiver: Receiver, database_url: str, body: Any) -> None:
+def test_an_invalid_delivery_is_refused_and_not_stored(receiver: Receiver, database_url: str, body: Any) -> None:
     """400 is final at Hostaway: the same body would be refused again."""
     answer = receiver.deliver(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert answer.status_code == 400
@@ -158,13 +160,13 @@ def test_what_is_no_delivery_is_refused_and_not_stored(receiver: Receiver, datab
     assert events(database_url) == []
 
 
-def test_more_than_a_mebibyte_is_refused(receiver: Receiver, database_url: str) -> None:
+def test_a_body_over_1_mib_is_refused(receiver: Receiver, database_url: str) -> None:
     assert receiver.deliver(delivery({"id": 1, "text": "x" * (1024 * 1024)})).status_code == 413
     assert events(database_url) == []
 
 
-def test_more_than_a_mebibyte_in_chunks_is_refused(receiver: Receiver, database_url: str) -> None:
-    """A sender that tells no length cannot make the process grow."""
+def test_a_chunked_body_over_1_mib_is_refused(receiver: Receiver, database_url: str) -> None:
+    """A body without Content-Length is limited, too."""
 
     def chunks() -> Iterator[bytes]:
         yield b'{"data":"'
@@ -174,10 +176,10 @@ def test_more_than_a_mebibyte_in_chunks_is_refused(receiver: Receiver, database_
     credential = receiver.credential
     assert credential is not None
     assert receiver.post(chunks(), basic(credential.login, credential.password)).status_code == 413
-    assert receiver.deliver(delivery()).status_code == 200, "the next one is taken"
+    assert receiver.deliver(delivery()).status_code == 200, "the next one is accepted"
 
 
-def test_just_below_a_mebibyte_is_taken(receiver: Receiver, database_url: str) -> None:
+def test_a_body_of_exactly_1_mib_is_accepted(receiver: Receiver, database_url: str) -> None:
     body = orjson.dumps(delivery({"id": 1, "text": ""}))
     whole = body.replace(b'"text":""', b'"text":"' + b"x" * (1024 * 1024 - len(body)) + b'"')
     assert len(whole) == 1024 * 1024
@@ -186,12 +188,12 @@ def test_just_below_a_mebibyte_is_taken(receiver: Receiver, database_url: str) -
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip"])
 def test_a_compressed_body_is_refused(receiver: Receiver, database_url: str, encoding: str) -> None:
-    """Nothing is unpacked: a small body could become a large one."""
+    """Nothing is decompressed: a small body could become a large one."""
     assert receiver.deliver(delivery(), **{"Content-Encoding": encoding}).status_code == 415
     assert events(database_url) == []
 
 
-def test_the_type_of_the_content_does_not_matter(receiver: Receiver) -> None:
+def test_the_content_type_does_not_matter(receiver: Receiver) -> None:
     assert receiver.deliver(delivery(), **{"Content-Type": "text/plain"}).status_code == 200
 
 
@@ -221,14 +223,14 @@ def test_characters_that_postgres_cannot_store_are_replaced(receiver: Receiver, 
     assert events(database_url)[0]["payload"]["guestName"] == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
 
 
-def test_a_request_id_is_taken_over_and_stored(receiver: Receiver, database_url: str) -> None:
+def test_a_valid_request_id_is_kept_and_stored(receiver: Receiver, database_url: str) -> None:
     answer = receiver.deliver(delivery(), **{"X-Request-ID": "Trace-1.a_b"})
     assert answer.headers["X-Request-ID"] == "Trace-1.a_b"
     assert events(database_url)[0]["request_id"] == "Trace-1.a_b"
 
 
 @pytest.mark.parametrize("insane", ["with blanks", "x" * 65, "<script>", "ä".encode().decode("latin-1"), ""])
-def test_a_request_id_that_is_none_is_replaced(receiver: Receiver, database_url: str, insane: str) -> None:
+def test_an_invalid_request_id_is_replaced(receiver: Receiver, database_url: str, insane: str) -> None:
     answer = receiver.deliver(delivery(), **{"X-Request-ID": insane})
     made = answer.headers["X-Request-ID"]
     assert made != insane
@@ -241,7 +243,7 @@ def test_every_answer_carries_a_request_id(receiver: Receiver) -> None:
         assert receiver.http.get(receiver.url + path).headers["X-Request-ID"]
 
 
-def test_events_tell_when_they_were_heard(receiver: Receiver, services: Services) -> None:
+def test_the_time_of_the_newest_event_is_recorded(receiver: Receiver, services: Services) -> None:
     assert services.webhooks.state(ACCOUNT).heard_at is None
     receiver.deliver(delivery())
     assert services.webhooks.state(ACCOUNT).heard_at is not None

@@ -1,15 +1,13 @@
-"""What was answered is stored, whatever happens to the database or to the process; commits are shared, not skipped."""
+"""An answered delivery is durable, even when database or process crash; commits are shared, never skipped."""
 
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 import requests
 
@@ -19,12 +17,11 @@ from hostaway_pipeline.store.accounts.webhooks import Credential
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.wiring import services_on
 from tests.factories import add_account, make_settings, reservation
-from tests.receiver.steps import ACCOUNT, KEY, Process, Receiver, delivery, events, running, wait_until
+from tests.receiver.steps import ACCOUNT, OpenProcess, Receiver, delivery, events, held_back, running_on
+from tests.waiting import wait_until
 
-StartProcess = Callable[..., Process]
 
-
-def test_requests_at_once_share_commits_and_each_is_durable(receiver: Receiver, database_url: str) -> None:
+def test_concurrent_deliveries_share_commits_and_each_is_durable(receiver: Receiver, database_url: str) -> None:
     number, threads = 400, 32
     writer = receiver.components.writer
     commits, stored = writer.commits, writer.stored
@@ -34,19 +31,6 @@ def test_requests_at_once_share_commits_and_each_is_durable(receiver: Receiver, 
     assert {event["object_id"] for event in events(database_url)} == set(range(number))
     assert writer.stored - stored == number
     assert writer.commits - commits < number / 2
-
-
-@contextmanager
-def held_back(database_url: str, reservation_id: int) -> Iterator[None]:
-    """Commits that touch this reservation's head wait until the block ends."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "INSERT INTO hostaway.webhook_heads (account_id, object, object_id, fingerprint) "
-            "VALUES (%s, 'reservation', %s, '')",
-            (ACCOUNT, reservation_id),
-        )
-        yield
-        connection.rollback()
 
 
 def test_no_answer_comes_before_the_commit(receiver: Receiver, database_url: str) -> None:
@@ -60,7 +44,7 @@ def test_no_answer_comes_before_the_commit(receiver: Receiver, database_url: str
     assert len(events(database_url)) == 1
 
 
-def test_one_object_twice_in_what_waits_keeps_its_order(receiver: Receiver, database_url: str) -> None:
+def test_waiting_deliveries_of_one_object_keep_their_order(receiver: Receiver, database_url: str) -> None:
     """While a commit is under way, an object changes to and fro: all of it is stored, in the order of arrival."""
     statuses = ["new", "modified", "new", "cancelled", "cancelled", "new"]
     with ThreadPoolExecutor(len(statuses) + 1) as pool:
@@ -75,7 +59,7 @@ def test_one_object_twice_in_what_waits_keeps_its_order(receiver: Receiver, data
     assert stored == ["new", "modified", "new", "cancelled", "new"]
 
 
-def test_large_deliveries_at_once_are_all_stored(receiver: Receiver, database_url: str) -> None:
+def test_concurrent_large_deliveries_are_all_stored(receiver: Receiver, database_url: str) -> None:
     """A commit takes a few of them only: one value of jsonb must not grow beyond what Postgres can hold."""
     numbers = list(range(100_000))
     with ThreadPoolExecutor(16) as pool:
@@ -84,7 +68,7 @@ def test_large_deliveries_at_once_are_all_stored(receiver: Receiver, database_ur
     assert len(events(database_url)) == 16
 
 
-def test_a_client_that_goes_away_in_mid_request_harms_nobody(receiver: Receiver, database_url: str) -> None:
+def test_a_client_that_disconnects_mid_request_does_not_affect_others(receiver: Receiver, database_url: str) -> None:
     with pytest.raises(requests.RequestException):
         receiver.post(cut_off(), {"Authorization": "Basic x"})
     assert receiver.deliver(delivery()).status_code == 200
@@ -116,7 +100,7 @@ def own_credential(own_server: EmbeddedPostgres, the_sandbox: SandboxServer) -> 
 
 
 @pytest.fixture
-def outage(own_server: EmbeddedPostgres, embedded_folder: Path) -> Callable[[], None]:
+def crash_database(own_server: EmbeddedPostgres, embedded_folder: Path) -> Callable[[], None]:
     """Kills the server as a power cut would."""
 
     def kill() -> None:
@@ -128,15 +112,15 @@ def outage(own_server: EmbeddedPostgres, embedded_folder: Path) -> Callable[[], 
     return kill
 
 
-def test_a_database_that_dies_costs_503s_and_nothing_that_was_answered(
-    own_server: EmbeddedPostgres, own_credential: Credential, sandbox: SandboxServer, outage: Callable[[], None]
+def test_a_database_crash_causes_503s_and_loses_no_answered_delivery(
+    own_server: EmbeddedPostgres, own_credential: Credential, sandbox: SandboxServer, crash_database: Callable[[], None]
 ) -> None:
     """Hostaway tries again after a 5xx. The receiver is not restarted."""
     url = own_server.url("hostaway")
     answered: list[int] = []
     refused: list[requests.Response] = []
     is_over = threading.Event()
-    with running(make_settings(url, sandbox.url, api_keys=KEY), own_credential) as receiver:
+    with running_on(url, sandbox, own_credential) as receiver:
 
         def send(first: int) -> None:
             number = first
@@ -153,7 +137,7 @@ def test_a_database_that_dies_costs_503s_and_nothing_that_was_answered(
             for first in range(4):
                 pool.submit(send, (first + 1) * 1_000_000)
             wait_until(lambda: len(answered) > 50)
-            outage()
+            crash_database()
             wait_until(lambda: len(refused) > 10)
             assert receiver.http.get(f"{receiver.url}/health").status_code == 200
             assert receiver.http.get(f"{receiver.url}/ready").status_code == 503
@@ -169,11 +153,11 @@ def test_a_database_that_dies_costs_503s_and_nothing_that_was_answered(
 
 
 def test_a_receiver_may_start_before_its_database(
-    own_server: EmbeddedPostgres, own_credential: Credential, sandbox: SandboxServer, outage: Callable[[], None]
+    own_server: EmbeddedPostgres, own_credential: Credential, sandbox: SandboxServer, crash_database: Callable[[], None]
 ) -> None:
     url = own_server.url("hostaway")
-    outage()
-    with running(make_settings(url, sandbox.url, api_keys=KEY), own_credential) as receiver:
+    crash_database()
+    with running_on(url, sandbox, own_credential) as receiver:
         answer = receiver.deliver(delivery(reservation(5)))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "Postgres cannot be reached" in answer.json()["detail"]
@@ -188,12 +172,11 @@ def test_a_receiver_may_start_before_its_database(
         assert receiver.http.get(f"{receiver.url}/ready").status_code == 200
 
 
-def test_sigterm_lets_what_was_accepted_have_its_answer(
-    start_process: StartProcess, environment: dict[str, str], credential: Credential, database_url: str
+def test_sigterm_waits_until_accepted_deliveries_are_answered(
+    open_process: OpenProcess, credential: Credential, database_url: str
 ) -> None:
-    process = start_process(environment)
-    process.wait_until_up()
-    receiver = Receiver(process.url, credential)
+    process = open_process()
+    receiver = process.receiver(credential)
     with ThreadPoolExecutor(20) as pool:
         with held_back(database_url, 1):
             answers = [pool.submit(receiver.deliver, delivery(reservation(n))) for n in range(1, 21)]
@@ -202,21 +185,20 @@ def test_sigterm_lets_what_was_accepted_have_its_answer(
             time.sleep(0.5)
             assert process.process.poll() is None, "it waits for the commit"
             with pytest.raises(requests.ConnectionError):
-                Receiver(process.url, credential).deliver(delivery(reservation(99)))
+                process.receiver(credential).deliver(delivery(reservation(99)))
         assert [answer.result(20).status_code for answer in answers] == [200] * 20
     assert process.process.wait(10) == 0
     assert {event["object_id"] for event in events(database_url)} == set(range(1, 21))
 
 
-def test_sigterm_in_full_traffic_loses_nothing_that_was_answered(
-    start_process: StartProcess, environment: dict[str, str], credential: Credential, database_url: str
+def test_sigterm_under_load_loses_no_answered_delivery(
+    open_process: OpenProcess, credential: Credential, database_url: str
 ) -> None:
-    process = start_process(environment)
-    process.wait_until_up()
+    process = open_process()
     answered: list[int] = []
 
     def send(first: int) -> None:
-        receiver, number = Receiver(process.url, credential), first
+        receiver, number = process.receiver(credential), first
         while True:
             try:
                 answer = receiver.deliver(delivery(reservation(number)))

@@ -1,7 +1,6 @@
-"""Whose a login is: one look-up however many accounts there are, and one account's trouble stays its own."""
+"""Look-up of webhook logins: one statement for any number of accounts, and failures concern one account only."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -9,24 +8,21 @@ import pytest
 
 from hostaway_pipeline.services import Services
 from tests.factories import add_account, reservation, rows
-from tests.receiver.steps import OTHER_ACCOUNT, PING, Process, Receiver, basic, delivery, events, wait_until
+from tests.receiver.steps import OTHER_ACCOUNT, PING, OpenProcess, OpenReceiver, basic, delivery, events
+from tests.waiting import wait_until
 from webhook_receiver.lru import LruDict
 
-OpenReceiver = Callable[..., Receiver]
-StartProcess = Callable[..., Process]
 
-
-def test_the_sick_account_alone_fails(
-    start_process: StartProcess, environment: dict[str, str], services: Services, database_url: str, credential: object
+def test_an_undecryptable_password_fails_only_its_own_account(
+    open_process: OpenProcess, services: Services, database_url: str, credential: object
 ) -> None:
-    """Hostaway tries again until somebody has mended it; the log names the account."""
+    """Hostaway retries until the password is repaired; the log names the account."""
     add_account(services, OTHER_ACCOUNT)
     sick = services.webhooks.ensure_credential(OTHER_ACCOUNT)
     swapped = "UPDATE hostaway.accounts SET webhook_password = client_secret WHERE account_id = %s RETURNING 1"
     rows(database_url, swapped, OTHER_ACCOUNT)
-    process = start_process(environment)
-    process.wait_until_up()
-    receiver = Receiver(process.url, credential)  # type: ignore[arg-type]
+    process = open_process()
+    receiver = process.receiver(credential)  # type: ignore[arg-type]
 
     answer = receiver.deliver(delivery(accountId=OTHER_ACCOUNT), sick)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -40,7 +36,7 @@ def test_the_sick_account_alone_fails(
 def test_an_unknown_login_decrypts_nothing_and_reads_no_other_account(
     open_receiver: OpenReceiver, services: Services, database_url: str
 ) -> None:
-    """Every account but the one that delivers is sick: whoever read them all would fail."""
+    """The passwords of all other accounts do not decrypt: reading them would fail."""
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO hostaway.accounts (account_id, webhook_login, webhook_password) "
@@ -59,28 +55,28 @@ def test_logins_are_found_by_an_index(services: Services, database_url: str) -> 
     }
 
 
-def test_one_unknown_login_again_and_again_is_looked_up_once_in_a_while(open_receiver: OpenReceiver) -> None:
+def test_a_repeated_unknown_login_is_rarely_looked_up(open_receiver: OpenReceiver) -> None:
     receiver = open_receiver()
     for _ in range(10):
         receiver.from_another_address().post(PING, basic("nobody", "nothing"))
     assert receiver.components.logins.lookups <= 3
 
 
-def test_strangers_share_look_ups_however_many_there_are(open_receiver: OpenReceiver) -> None:
+def test_unknown_logins_share_look_ups(open_receiver: OpenReceiver) -> None:
     receiver = open_receiver()
-    strangers = [receiver.from_another_address() for _ in range(40)]
+    callers = [receiver.from_another_address() for _ in range(40)]
     began = time.monotonic()
-    with ThreadPoolExecutor(len(strangers)) as pool:
+    with ThreadPoolExecutor(len(callers)) as pool:
         answers = []
-        for number, stranger in enumerate(strangers):
-            answers.append(pool.submit(stranger.post, PING, basic(f"nobody-{number}", "nothing")))
+        for number, caller in enumerate(callers):
+            answers.append(pool.submit(caller.post, PING, basic(f"nobody-{number}", "nothing")))
             time.sleep(0.02)
     assert {answer.result().status_code for answer in answers} == {401}
     assert receiver.components.logins.lookups <= (time.monotonic() - began) / 0.1 + 2
 
 
-def test_a_login_that_was_ours_does_not_wait_with_strangers(open_receiver: OpenReceiver) -> None:
-    """However seldom it delivers. One try may be slowed down by this machine, not all of them."""
+def test_an_expired_known_login_does_not_wait_for_a_batch_of_unknown_ones(open_receiver: OpenReceiver) -> None:
+    """This machine may slow down one try, but not all of them."""
     receiver = open_receiver()
     quickest = float("inf")
     for _ in range(3):
@@ -96,13 +92,13 @@ def test_a_login_that_was_ours_does_not_wait_with_strangers(open_receiver: OpenR
 
 
 @pytest.mark.parametrize("login", ["", "x" * 65, "a\x00b", "ä" * 8, "a\nb"])
-def test_a_login_that_cannot_be_ours_is_not_looked_up(open_receiver: OpenReceiver, login: str) -> None:
+def test_a_malformed_login_is_not_looked_up(open_receiver: OpenReceiver, login: str) -> None:
     receiver = open_receiver()
     assert receiver.post(PING, basic(login, "nothing")).status_code == 401
     assert receiver.components.logins.lookups == 0
 
 
-def test_what_strangers_show_is_remembered_in_bounded_memory() -> None:
+def test_the_key_that_was_set_longest_ago_is_evicted_from_a_full_lru_dict() -> None:
     remembered: LruDict[int, int] = LruDict(5)
     for n in range(20):
         remembered[n] = n
@@ -110,8 +106,8 @@ def test_what_strangers_show_is_remembered_in_bounded_memory() -> None:
     assert list(remembered) == [16, 17, 18, 19, 0]
 
 
-def test_a_known_login_is_read_again_beside_the_requests(open_receiver: OpenReceiver, database_url: str) -> None:
-    """While the table is locked, what is known is good enough, and then no longer."""
+def test_requests_do_not_wait_for_the_refresh_of_a_cached_login(open_receiver: OpenReceiver, database_url: str) -> None:
+    """While the table is locked, the cached login is accepted."""
     receiver = open_receiver()
     assert receiver.deliver(PING).status_code == 200
     time.sleep(2.2)
@@ -124,7 +120,7 @@ def test_a_known_login_is_read_again_beside_the_requests(open_receiver: OpenRece
     wait_until(lambda: receiver.components.logins.lookups >= 2)
 
 
-def test_a_changed_password_counts_within_seconds(
+def test_a_changed_password_takes_effect_within_seconds(
     open_receiver: OpenReceiver, services: Services, database_url: str, credential: object
 ) -> None:
     receiver = open_receiver()

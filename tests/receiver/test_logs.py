@@ -1,7 +1,7 @@
-"""What the receiver writes while it runs at DEBUG: enough to follow a request, and nothing private or secret."""
+"""The log at DEBUG: it shows what happened to each request, and nothing private or secret."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -11,9 +11,8 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.webhooks import Credential
 from tests.factories import reservation
-from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, Process, Receiver, basic, delivery
+from tests.receiver.steps import ACCOUNT, KEY, OTHER_ACCOUNT, OpenProcess, Receiver, basic, delivery
 
-StartProcess = Callable[..., Process]
 PRIVATE = {
     "guest": "Annemarie Testgast",
     "email": "annemarie@example.org",
@@ -32,22 +31,21 @@ EVERYTHING = " ".join(PRIVATE.values())
 
 
 @pytest.fixture
-def unexpected(database_url: str, services: Services) -> Iterator[None]:
+def unexpected_constraint(database_url: str, services: Services) -> Iterator[None]:
     """A rule of the database that the program does not know: the driver's error quotes the row that breaks it."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         table = "ALTER TABLE hostaway.outbound_messages"
-        connection.execute(f"{table} ADD CONSTRAINT unexpected CHECK (body <> '{PRIVATE['text']}')".encode())
+        connection.execute(f"{table} ADD CONSTRAINT unexpected_constraint CHECK (body <> '{PRIVATE['text']}')".encode())
         yield
-        connection.execute(f"{table} DROP CONSTRAINT unexpected".encode())
+        connection.execute(f"{table} DROP CONSTRAINT unexpected_constraint".encode())
 
 
-@pytest.mark.usefixtures("unexpected")
-def test_nothing_private_is_written(
-    start_process: StartProcess, environment: dict[str, str], credential: Credential, sandbox: SandboxServer
+@pytest.mark.usefixtures("unexpected_constraint")
+def test_the_log_holds_nothing_private(
+    open_process: OpenProcess, credential: Credential, sandbox: SandboxServer
 ) -> None:
-    process = start_process(environment | {"HOSTAWAY_LOG_LEVEL": "DEBUG"})
-    process.wait_until_up()
-    answers = requests_of_all_kinds(Receiver(process.url, credential), sandbox)
+    process = open_process(HOSTAWAY_LOG_LEVEL="DEBUG")
+    answers = requests_of_all_kinds(process.receiver(credential), sandbox)
     process.stop()
 
     assert {answer.status_code for answer in answers} == {200, 201, 400, 401, 404, 413, 415, 422, 500, 502}
@@ -58,14 +56,14 @@ def test_nothing_private_is_written(
     assert all({"event", "level", "timestamp"} <= json.loads(line).keys() for line in output.splitlines())
     assert "trace-of-a-refused-one" in output, "requests can be followed"
     assert '"kind": "IntegrityError"' in output
-    assert "outbox.py:" in output, "and what nobody expected can be found"
+    assert "outbox.py:" in output, "unexpected errors can be located"
 
-    told = [value for value in secrets if any(value in answer.text for answer in answers)]
-    assert set(told) <= {PRIVATE["guest"]}, "the name of an account is its owner's, and shown"
+    shown = [value for value in secrets if any(value in answer.text for answer in answers)]
+    assert set(shown) <= {PRIVATE["guest"]}, "the name of an account is its owner's, and shown"
 
 
 def requests_of_all_kinds(receiver: Receiver, sandbox: SandboxServer) -> list[requests.Response]:
-    """Good ones and bad ones, with private things in every place where somebody could put them."""
+    """Valid and invalid ones, with private values in every place where a client can put them."""
     sandbox.faults.clear()
     whole = reservation(
         7,

@@ -1,7 +1,6 @@
-"""Messages to guests: sent once whatever happens, found in the tables at once, and never blindly again."""
+"""Messages to guests: sent once, stored at once, and never sent again blindly."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,17 +10,16 @@ import requests
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from tests.factories import rows, synced
-from tests.receiver.steps import ACCOUNT, OTHER_ACCOUNT, Receiver
+from tests.receiver.steps import ACCOUNT, OTHER_ACCOUNT, OpenReceiver, Receiver
 from tests.waiting import wait_until
 
-OpenReceiver = Callable[..., Receiver]
 SENDS = "POST /v1/conversations/{id}/messages"
 TEXT = "Your key is at the reception."
 
 
 @pytest.fixture
 def reservation_id(sandbox: SandboxServer) -> int:
-    """One with a conversation, which the tables need not know."""
+    """A reservation with a conversation, not stored unless a test syncs."""
     conversations = sandbox.world.account(ACCOUNT).truth("conversations")
     return next(int(one["reservationId"]) for one in conversations if one["reservationId"])
 
@@ -32,7 +30,7 @@ def send(receiver: Receiver, reservation_id: int, key: str | None = "key-1", **c
 
 
 def sent_by(sandbox: SandboxServer, text: str = TEXT) -> int:
-    """How many such messages a guest would read."""
+    """How often a guest would read this text."""
     return sum(1 for message in sandbox.world.account(ACCOUNT).truth("messages") if message["body"] == text)
 
 
@@ -41,13 +39,13 @@ def outbox(database_url: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def a_text_of_its_own(sandbox: SandboxServer) -> None:
-    """What an earlier test has sent is out of the way: the sandbox is shared."""
+def without_earlier_messages(sandbox: SandboxServer) -> None:
+    """Remove what earlier tests have sent: the sandbox is shared."""
     for conversation in sandbox.world.account(ACCOUNT).conversations.values():
         conversation.messages[:] = [message for message in conversation.messages if message.body != TEXT]
 
 
-def test_a_message_is_sent_and_in_the_tables_when_its_answer_comes(
+def test_a_message_is_sent_and_stored_before_it_is_answered(
     receiver: Receiver, services: Services, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     synced(services, ACCOUNT)
@@ -66,7 +64,7 @@ def test_a_message_is_sent_and_in_the_tables_when_its_answer_comes(
     assert (row["status"], row["idempotency_key"]) == ("sent", "key-1")
 
 
-def test_the_same_key_sends_nothing_again(
+def test_a_repeated_key_sends_nothing_again(
     receiver: Receiver, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     first, again = send(receiver, reservation_id), send(receiver, reservation_id)
@@ -92,7 +90,7 @@ def test_a_key_belongs_to_one_message(
 
 
 @pytest.mark.parametrize("key", [None, "", "two words", "k" * 201, "schlüssel"])
-def test_without_a_sane_key_nothing_is_sent(
+def test_without_a_valid_key_nothing_is_sent(
     receiver: Receiver, sandbox: SandboxServer, reservation_id: int, key: str | None
 ) -> None:
     answer = send(receiver, reservation_id, key and key.encode().decode("latin-1"))
@@ -116,7 +114,7 @@ def test_a_reservation_without_a_conversation_is_404(receiver: Receiver, sandbox
     sandbox.world.account(ACCOUNT).delete_reservation(lonely)
 
 
-def test_a_reservation_that_only_hostaway_knows_can_be_written_to(
+def test_a_message_can_be_sent_for_a_reservation_that_is_not_stored(
     receiver: Receiver, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     assert rows(database_url, "SELECT 1 FROM hostaway.reservations") == []
@@ -130,7 +128,7 @@ def test_a_reservation_that_only_hostaway_knows_can_be_written_to(
 def test_a_message_is_never_sent_twice_however_unclear_the_answer(
     open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int, database_url: str, fault: str
 ) -> None:
-    """It went out, though the answer did not say so: it is looked for and found."""
+    """It was sent although the answer did not say so: it is looked for and found."""
     receiver = open_receiver(read_timeout=1.0)
     sandbox.faults.update(send_unclear=fault)
     first, again = send(receiver, reservation_id), send(receiver, reservation_id)
@@ -142,7 +140,7 @@ def test_a_message_is_never_sent_twice_however_unclear_the_answer(
     assert outbox(database_url)[0]["status"] == "sent"
 
 
-def test_what_hostaway_refuses_is_422_and_may_be_tried_again(
+def test_a_message_that_hostaway_rejects_is_422_and_can_be_retried(
     receiver: Receiver, sandbox: SandboxServer, services: Services, reservation_id: int, database_url: str
 ) -> None:
     synced(services, ACCOUNT)
@@ -158,7 +156,7 @@ def test_what_hostaway_refuses_is_422_and_may_be_tried_again(
     assert sent_by(sandbox) == 1
 
 
-def test_one_key_at_once_sends_once(
+def test_concurrent_requests_with_one_key_send_once(
     receiver: Receiver, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
@@ -172,7 +170,7 @@ def test_one_key_at_once_sends_once(
     assert send(receiver, reservation_id).status_code == 201
 
 
-def test_two_accounts_with_one_reservation_id_must_be_told_apart(
+def test_a_reservation_id_of_two_accounts_needs_an_account_id(
     receiver: Receiver, services: Services, reservation_id: int, database_url: str
 ) -> None:
     synced(services, ACCOUNT)
@@ -208,7 +206,7 @@ def test_two_accounts_with_one_reservation_id_must_be_told_apart(
     ],
     ids=lambda change: repr(change)[:50],
 )
-def test_a_message_of_the_wrong_form_is_not_sent_and_not_repeated(
+def test_an_invalid_message_is_not_sent_and_not_quoted(
     receiver: Receiver, sandbox: SandboxServer, change: dict[str, Any]
 ) -> None:
     body = json.dumps({"reservation_id": 1, "message": TEXT, **change}).encode()
@@ -218,7 +216,7 @@ def test_a_message_of_the_wrong_form_is_not_sent_and_not_repeated(
     assert sandbox.counters.total == 0
 
 
-def test_texts_arrive_as_they_were_written(receiver: Receiver, sandbox: SandboxServer, reservation_id: int) -> None:
+def test_texts_arrive_unchanged(receiver: Receiver, sandbox: SandboxServer, reservation_id: int) -> None:
     text = "Grüße, 日本 👋\n\"quoted\" \\ 'and' <b>more</b>"
     before = sent_by(sandbox, text)
     assert send(receiver, reservation_id, message=text).status_code == 201
@@ -228,7 +226,7 @@ def test_texts_arrive_as_they_were_written(receiver: Receiver, sandbox: SandboxS
 def test_an_unclear_answer_is_502_until_the_message_is_found(
     open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int, database_url: str
 ) -> None:
-    """Hostaway accepts it long after the request was given up."""
+    """Hostaway accepts it long after the request has timed out."""
     receiver = open_receiver(read_timeout=1.0)
     sandbox.faults.update(send_delay=60.0)
     for _ in range(2):
@@ -246,7 +244,7 @@ def test_an_unclear_answer_is_502_until_the_message_is_found(
     assert outbox(database_url)[0]["status"] == "sent"
 
 
-def test_with_a_short_patience_it_is_sent_again_for_the_asking(
+def test_resend_sends_again_once_the_patience_is_over(
     open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int
 ) -> None:
     receiver = open_receiver(read_timeout=1.0, send_patience=0.1)
@@ -258,7 +256,7 @@ def test_with_a_short_patience_it_is_sent_again_for_the_asking(
     assert sent_by(sandbox) == 1
 
 
-def test_the_page_promises_what_holds(receiver: Receiver) -> None:
+def test_the_documentation_makes_no_false_promise(receiver: Receiver) -> None:
     page = receiver.http.get(f"{receiver.url}/openapi.json").json()["paths"]["/messages"]["post"]
     assert "never" not in page["description"]
     assert "reads the message twice" in page["description"]

@@ -1,4 +1,4 @@
-"""Probes tell orchestrators what works, and Prometheus what was done by all processes: never an id, never a secret."""
+"""Probes and metrics: what works, and what all processes have done, without ids and secrets."""
 
 import os
 import re
@@ -8,14 +8,13 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.database import sibling_url
-from tests.factories import make_settings, reservation, synced
-from tests.receiver.steps import ACCOUNT, KEY, PING, Receiver, basic, delivery, free_port, running
-
-OpenReceiver = Callable[..., Receiver]
+from tests.factories import reservation, synced
+from tests.receiver.steps import ACCOUNT, PING, OpenReceiver, Receiver, basic, delivery, running_on
 
 
 def get(receiver: Receiver, path: str) -> tuple[int, str]:
@@ -28,9 +27,9 @@ def test_health_and_ready_need_no_key(receiver: Receiver) -> None:
     assert get(receiver, "/ready") == (200, '{"status":"ready"}')
 
 
-def test_ready_says_that_the_database_is_away(sandbox: SandboxServer) -> None:
+def test_ready_reports_an_unavailable_database(sandbox: SandboxServer) -> None:
     away = f"postgresql://user:sesame@127.0.0.1:{free_port()}/hostaway"
-    with running(make_settings(away, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(away, sandbox) as receiver:
         status, text = get(receiver, "/ready")
         assert (status, get(receiver, "/health")[0]) == (503, 200)
         assert "cannot be reached" in text
@@ -47,10 +46,10 @@ def empty_database(database_url: str) -> str:
     return sibling_url(database_url, name)
 
 
-def test_ready_says_that_the_schema_is_behind_and_nothing_is_answered_2xx(
+def test_ready_reports_an_old_schema_and_no_delivery_is_answered_2xx(
     sandbox: SandboxServer, empty_database: str
 ) -> None:
-    with running(make_settings(empty_database, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(empty_database, sandbox) as receiver:
         status, text = get(receiver, "/ready")
         assert status == 503
         assert "hostaway db migrate" in text
@@ -59,7 +58,7 @@ def test_ready_says_that_the_schema_is_behind_and_nothing_is_answered_2xx(
         assert "SELECT" not in answer.text
 
 
-def test_ready_says_that_the_encryption_key_is_wrong(open_receiver: OpenReceiver) -> None:
+def test_ready_reports_a_wrong_encryption_key(open_receiver: OpenReceiver) -> None:
     receiver = open_receiver(encryption_keys=f"test:{generate_key()}")
     status, text = get(receiver, "/ready")
     assert status == 503
@@ -83,7 +82,7 @@ def total(found: dict[str, list[tuple[dict[str, str], float]]], name: str, **lab
     return sum(value for given, value in found.get(name, []) if given.items() >= labels.items())
 
 
-def test_deliveries_are_counted_by_what_became_of_them(open_receiver: OpenReceiver) -> None:
+def test_deliveries_are_counted_by_result(open_receiver: OpenReceiver) -> None:
     receiver = open_receiver()
     receiver.deliver(delivery(reservation(1)))
     receiver.deliver(delivery(reservation(1)))
@@ -104,7 +103,7 @@ def test_deliveries_are_counted_by_what_became_of_them(open_receiver: OpenReceiv
     assert total(found, "hostaway_webhook_commits_total") == 2
 
 
-def test_the_depth_and_the_age_of_the_inbox_are_told(receiver: Receiver) -> None:
+def test_metrics_show_depth_and_age_of_the_inbox(receiver: Receiver) -> None:
     assert total(figures(receiver), "hostaway_inbox_pending") == 0
     for number in range(3):
         receiver.deliver(delivery(reservation(number)))
@@ -115,7 +114,7 @@ def test_the_depth_and_the_age_of_the_inbox_are_told(receiver: Receiver) -> None
     assert (total(found, "hostaway_active_accounts"), total(found, "hostaway_up")) == (1, 1)
 
 
-def test_what_another_process_did_counts(
+def test_metrics_include_other_processes(
     receiver: Receiver, open_services: Callable[..., Services], services: Services, sandbox: SandboxServer
 ) -> None:
     """These services share nothing with the receiver's but the database."""
@@ -154,6 +153,6 @@ def test_labels_hold_no_ids(receiver: Receiver, services: Services) -> None:
     assert [value for value in labels if re.search(r"\d", value)] == []
 
 
-def test_the_page_may_be_asked_for_at_once(receiver: Receiver) -> None:
+def test_metrics_include_what_was_counted_just_before(receiver: Receiver) -> None:
     before = total(figures(receiver), "hostaway_db_statement_seconds_count")
     assert total(figures(receiver), "hostaway_db_statement_seconds_count") > before

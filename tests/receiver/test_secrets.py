@@ -1,7 +1,6 @@
-"""Whatever way a secret comes in, by webhook, list or id, it is in no table and no log afterwards."""
+"""A secret that comes by webhook, list or id is stored in no table and written to no log."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,15 +12,12 @@ from hostaway_pipeline.store.schema import metadata
 from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import rows, synced
 from tests.planted import PLANTED, plant, private_message, private_reservation
-from tests.receiver.steps import ACCOUNT, Process, Receiver, delivery
-
-StartProcess = Callable[..., Process]
+from tests.receiver.steps import ACCOUNT, OpenProcess, Receiver, delivery
 
 
 @pytest.fixture
-def receiver(start_process: StartProcess, environment: dict[str, str], credential: Credential) -> Receiver:
-    process = start_process(environment | {"HOSTAWAY_LOG_LEVEL": "DEBUG"})
-    process.wait_until_up()
+def receiver(open_process: OpenProcess, credential: Credential) -> Receiver:
+    process = open_process(HOSTAWAY_LOG_LEVEL="DEBUG")
     return Receiver(process.url, credential, process)
 
 
@@ -58,7 +54,7 @@ def test_no_secret_reaches_a_table_or_a_log(
 
 
 def deliveries(account: Any, reservation_id: int, conversation_id: int) -> list[dict[str, Any]]:
-    """Complete ones, one that must be read by id, one whose parent is unknown, and some that nobody handles."""
+    """Complete ones, one that must be read by id, one whose parent is unknown, and some of ignored kinds."""
     reservation = next(one for one in account.truth("reservations") if one["id"] == reservation_id)
     message = next(one for one in account.truth("messages") if one["body"] == private_message())
     listing = next(iter(account.truth("listings")))

@@ -1,16 +1,13 @@
-"""The start of the process: it listens, or it says in one line why it does not."""
+"""The start of the process: it listens, or reports in one line why it cannot."""
 
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
-from tests.receiver.steps import Process, session
-
-StartProcess = Callable[..., Process]
+from tests.receiver.steps import OpenProcess, StartProcess, session
 
 
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
@@ -33,7 +30,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
 
 
 @pytest.mark.parametrize("port", ["taken", "99999"])
-def test_a_port_that_cannot_be_had_is_told_in_one_line(
+def test_an_unusable_port_is_reported_in_one_line(
     start_process: StartProcess, environment: dict[str, str], port: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -44,11 +41,8 @@ def test_a_port_that_cannot_be_had_is_told_in_one_line(
     assert line.startswith(f"hostaway: cannot listen on 127.0.0.1 port {wanted} (")
 
 
-def test_it_listens_on_the_loopback_interface_and_ends_when_it_is_asked(
-    start_process: StartProcess, environment: dict[str, str]
-) -> None:
-    process = start_process(environment)
-    process.wait_until_up()
+def test_it_listens_on_the_loopback_interface_and_stops_on_sigint(open_process: OpenProcess) -> None:
+    process = open_process()
     answer = session().get(f"{process.url}/ready", timeout=10)
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
     assert "server" not in answer.headers
@@ -57,6 +51,6 @@ def test_it_listens_on_the_loopback_interface_and_ends_when_it_is_asked(
     assert "Traceback" not in process.text
 
 
-def test_it_needs_no_dagster() -> None:
+def test_it_imports_no_dagster() -> None:
     code = "import webhook_receiver.app, sys; assert 'dagster' not in sys.modules and 'dbt' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

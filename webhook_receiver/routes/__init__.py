@@ -1,1 +1,1 @@
-"""One file per subject. A route finds out who asks, calls one use case, and answers."""
+"""Routes, one module per subject: each authenticates, calls one use case, and answers."""

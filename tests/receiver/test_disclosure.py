@@ -1,4 +1,4 @@
-"""What whoever reaches the receiver may learn of its inside: that the database is away, and nothing else."""
+"""What answers disclose: that the database is unavailable, and nothing else of the inside."""
 
 import re
 import socket
@@ -12,13 +12,11 @@ from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.store.database import Database, libpq_environment
-from tests.factories import make_settings, reservation, rows
-from tests.receiver.steps import ACCOUNT, HOOK, KEY, PING, Process, Receiver, basic, delivery, running
-from tests.receiver.test_accounts import EVERYTHING
+from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.store.database import libpq_environment
+from tests.factories import reservation, rows
+from tests.receiver.steps import ACCOUNT, HOOK, OPERATIONS, PING, OpenProcess, Receiver, basic, delivery, running_on
 
-StartProcess = Callable[..., Process]
-OpenReceiver = Callable[..., Receiver]
 USER, PASSWORD, NAME = "keeper-of-db", "sesame-4711", "hidden_database"
 PUBLIC = ["/health", "/ready", "/metrics", "/openapi.json", "/docs", HOOK, "/nowhere"]
 
@@ -29,26 +27,29 @@ def port() -> int:
 
 
 @pytest.fixture
-def away(port: int, sandbox: SandboxServer) -> Iterator[Receiver]:
-    """A receiver whose database nobody serves."""
+def offline(port: int, sandbox: SandboxServer) -> Iterator[Receiver]:
+    """A receiver whose database is unreachable."""
     url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{NAME}"
-    with running(make_settings(url, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(url, sandbox) as receiver:
         yield receiver
 
 
-def test_with_the_database_away_no_answer_says_where_it_is(away: Receiver, port: int) -> None:
+def test_without_the_database_no_answer_names_its_address(offline: Receiver, port: int) -> None:
     message = {"reservation_id": 1, "message": "Hello"}
     account = {"account_id": ACCOUNT, "client_secret": "x"}
-    answers = [away.http.get(away.url + path, timeout=30) for path in PUBLIC]
-    answers += [away.post(PING, basic("some login", "some password")), away.post(PING, basic("login", "password"))]
-    for method, path in EVERYTHING:
+    answers = [offline.http.get(offline.url + path, timeout=30) for path in PUBLIC]
+    answers += [
+        offline.post(PING, basic("some login", "some password")),
+        offline.post(PING, basic("login", "password")),
+    ]
+    for method, path in OPERATIONS:
         body = {"/messages": message, "/events/replay": {"failed": True}}.get(path, account)
         given = None if method in ("GET", "DELETE") else body
         if method in ("PUT", "PATCH"):
             given = {"client_secret": "x"}
-        answers.append(away.api(method, path, given, **{"Idempotency-Key": "k"}))
-    answers.append(away.api("POST", f"/accounts/{ACCOUNT}/sync?dry_run=true"))
-    assert [answer.status_code for answer in answers].count(503) == len(EVERYTHING) + 4
+        answers.append(offline.api(method, path, given, **{"Idempotency-Key": "k"}))
+    answers.append(offline.api("POST", f"/accounts/{ACCOUNT}/sync?dry_run=true"))
+    assert [answer.status_code for answer in answers].count(503) == len(OPERATIONS) + 4
     for answer in answers:
         shown = answer.text + str(answer.headers)
         for inside in (USER, PASSWORD, NAME, str(port), "connection to server", "psycopg", "postgresql://"):
@@ -58,28 +59,27 @@ def test_with_the_database_away_no_answer_says_where_it_is(away: Receiver, port:
             assert "127.0.0.1" not in shown
 
 
-def test_the_log_says_where_it_is_and_not_the_password(
-    start_process: StartProcess, environment: dict[str, str], port: int
-) -> None:
+def test_the_log_names_the_databases_address_and_not_its_password(open_process: OpenProcess, port: int) -> None:
     url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{NAME}"
-    process = start_process(environment | {"HOSTAWAY_DATABASE_URL": url})
-    process.wait_until_up()
-    assert Receiver(process.url, None).http.get(f"{process.url}/ready", timeout=30).status_code == 503
+    process = open_process(HOSTAWAY_DATABASE_URL=url)
+    assert process.receiver().http.get(f"{process.url}/ready", timeout=30).status_code == 503
     process.stop()
     assert f"127.0.0.1:{port}/{NAME}" in process.text
     assert PASSWORD not in process.text
 
 
-def test_an_at_sign_in_the_password_is_refused_before_half_of_it_is_taken_for_the_host() -> None:
+def test_an_unescaped_at_sign_in_the_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the password would be taken for the host, which is logged."""
+    monkeypatch.setenv("HOSTAWAY_DATABASE_URL", "postgresql://user:open@sesame@127.0.0.1:1/none")
     with pytest.raises(ConfigurationError, match="%40") as caught:
-        Database("postgresql://user:open@sesame@127.0.0.1:1/none")
+        load_settings()
     assert "sesame" not in str(caught.value)
 
 
-def test_what_a_failed_sync_and_an_event_tell_names_no_database(
+def test_stored_errors_are_shown_without_the_databases_address(
     receiver: Receiver, services: Services, database_url: str
 ) -> None:
-    """Errors that were stored while it was away are shown later."""
+    """Errors are stored while it is unavailable and shown later."""
     text = "postgresql://db.internal:5432/hostaway: Postgres cannot be reached or went away (user keeper)"
     services.sync_runs.start(ACCOUNT, mode="full", source="cli", dagster_run_id=None, entities=[])
     rows(database_url, "UPDATE hostaway.sync_runs SET error = %s RETURNING 1", text)
@@ -97,21 +97,19 @@ def test_what_a_failed_sync_and_an_event_tell_names_no_database(
 
 def test_ready_writes_nothing(sandbox: SandboxServer, new_database: Callable[[], str]) -> None:
     url = new_database()
-    with running(make_settings(url, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(url, sandbox) as receiver:
         assert receiver.http.get(f"{receiver.url}/ready").status_code == 200
         assert rows(url, "SELECT * FROM hostaway.key_canaries") == []
         with psycopg.connect(url, autocommit=True) as connection:
             name = libpq_environment(url)["PGDATABASE"]
             connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
-    with running(make_settings(url, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(url, sandbox) as receiver:
         assert receiver.http.get(f"{receiver.url}/ready").status_code == 200
 
 
-def test_the_first_secret_that_is_stored_records_its_key(
-    sandbox: SandboxServer, new_database: Callable[[], str]
-) -> None:
+def test_the_first_stored_secret_records_its_key(sandbox: SandboxServer, new_database: Callable[[], str]) -> None:
     url = new_database()
-    with running(make_settings(url, sandbox.url, api_keys=KEY), None) as receiver:
+    with running_on(url, sandbox) as receiver:
         new = {"account_id": ACCOUNT, "client_secret": f"sandbox-secret-{ACCOUNT}"}
         assert receiver.api("POST", "/accounts", new).status_code == 201
         assert len(rows(url, "SELECT * FROM hostaway.key_canaries")) == 1
@@ -155,11 +153,8 @@ GARBAGE = [
 ]
 
 
-def test_no_garbage_is_repeated_in_an_answer_or_in_the_log(
-    start_process: StartProcess, environment: dict[str, str]
-) -> None:
-    process = start_process(environment | {"HOSTAWAY_LOG_LEVEL": "DEBUG"})
-    process.wait_until_up()
+def test_garbage_is_quoted_neither_in_an_answer_nor_in_the_log(open_process: OpenProcess) -> None:
+    process = open_process(HOSTAWAY_LOG_LEVEL="DEBUG")
     for garbage in GARBAGE:
         with closing(socket.create_connection(("127.0.0.1", process.port), timeout=10)) as connection:
             connection.sendall(garbage)
@@ -170,7 +165,7 @@ def test_no_garbage_is_repeated_in_an_answer_or_in_the_log(
                 answer = b""
             assert b"sesame" not in answer
             assert re.match(rb"HTTP/1.1 4\d\d|$", answer), answer
-    assert Receiver(process.url, None).http.get(f"{process.url}/health").status_code == 200
+    assert process.receiver().http.get(f"{process.url}/health").status_code == 200
     process.stop()
     assert "sesame" not in process.text
     assert "Traceback" not in process.text
