@@ -64,9 +64,9 @@ class Faults(BaseModel):
     cut_share: Share = 0.0
     """Share of answers whose connection is closed in the middle of the body."""
     hang_share: Share = 0.0
-    """Share of accepted requests that take effect but are never answered."""
+    """Share of accepted requests that are handled, and may take effect, but are never answered."""
     dribble: Literal["none", "headers", "body"] = "none"
-    """Answer accepted requests one byte at a time, twenty a second, without an end."""
+    """Answer accepted requests one byte at a time, twenty a second, from the headers or from the body on."""
     hanging_accounts: set[int] = Field(default_factory=set)
     """Never answer requests of these accounts."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
