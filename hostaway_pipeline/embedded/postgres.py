@@ -1,7 +1,6 @@
-"""The embedded Postgres: one private server per home folder, shared by the processes of this machine.
+"""Runs the embedded Postgres: one private server per home folder, shared by the processes of this machine.
 
-Here: making the data folder, starting and stopping the server, counting its users, creating databases.
-Not here: drivers, tables and migrations (`store`), nor the choice between this server and another (`wiring`).
+Drivers, tables and migrations belong to `store`, and the choice between this server and another to `wiring`.
 """
 
 import atexit
@@ -25,16 +24,17 @@ from hostaway_pipeline.embedded.host import (
     MAJOR,
     PORT,
     Owner,
-    decisive_line,
+    error_line,
+    make_reachable,
     make_socket_dir,
     open_private,
-    open_the_way,
     program,
     require_private,
     run,
-    seized,
     server_owner,
     spawn,
+    sync_folder,
+    try_lock,
 )
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
@@ -50,9 +50,8 @@ _ACCESS = "--username=postgres --auth-local=trust --auth-host=reject --data-chec
 class EmbeddedPostgres:
     """One Postgres per data folder. Raises ConfigurationError (a folder or user must change) or DatabaseUnavailable.
 
-    Three flocks hold the truth, because the kernel drops them whatever ends a process: `postgres.lock` while
-    joining or leaving, `postgres.users` shared by every user, and `postgres.alive`, which the server's processes
-    inherit, so that it is free only when the last of them is gone.
+    Three flocks hold its state, as the kernel releases them with the process: `postgres.lock` while joining or leaving,
+    `postgres.users` by every user, `postgres.alive` by all server processes, so that it is free once the last is gone.
     """
 
     def __init__(self, home: Path) -> None:
@@ -65,7 +64,7 @@ class EmbeddedPostgres:
         os.register_at_fork(after_in_child=self._forget)
 
     def start(self) -> None:
-        """Join the server, or start it. Returns when it answers; again is harmless, and revives a killed server."""
+        """Join the server, or start it, and wait until it answers. Repeating it restarts a server that was killed."""
         with self._exclusive():
             if self._users is None:
                 self._join()
@@ -73,13 +72,13 @@ class EmbeddedPostgres:
                 self._serve()
 
     def stop(self) -> None:
-        """Leave the server; the last one to leave stops it."""
+        """Leave the server; the last user stops it."""
         if self._users is not None:
             with self._exclusive():
                 self._leave()
 
     def url(self, database: str) -> str:
-        """A libpq URL without a driver suffix. It names the port, which PGPORT would change otherwise."""
+        """A libpq URL without a driver suffix. It names the port, which PGPORT would override otherwise."""
         if self._socket_dir is None:
             raise DatabaseUnavailable("the embedded Postgres is not started in this process: call start() first")
         host = quote(os.fsencode(self._socket_dir), safe="/")
@@ -95,7 +94,7 @@ class EmbeddedPostgres:
         done = run(*self.psql("postgres"), *options, stdin='CREATE DATABASE :"name"')
         # duplicate_database, or unique_violation when another process committed in the meantime
         if done.returncode and not any(f"ERROR:  {state}:" in done.stderr for state in ("42P04", "23505")):
-            raise DatabaseUnavailable(f"cannot create the database {name!r}: {decisive_line(done.stderr)}")
+            raise DatabaseUnavailable(f"cannot create the database {name!r}: {error_line(done.stderr)}")
 
     def __enter__(self) -> Self:
         self.start()
@@ -112,7 +111,7 @@ class EmbeddedPostgres:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 try:
                     yield
-                finally:  # closing alone would not release it if another thread has forked meanwhile
+                finally:  # closing alone would not release it if another thread has forked in between
                     fcntl.flock(lock, fcntl.LOCK_UN)
         except PermissionError as error:
             advice = f"run as the user that owns {self._home}, or set HOSTAWAY_HOME to a folder of your own"
@@ -140,11 +139,11 @@ class EmbeddedPostgres:
         atexit.unregister(self.stop)
         if users is not None:
             with users:
-                if seized(users):
+                if try_lock(users):
                     self._shut_down()
 
     def _forget(self) -> None:
-        """A forked child is no user: it must neither keep our place nor give it up."""
+        """In a forked child: it is no user, so it must neither keep the users lock nor release it."""
         if self._users is not None:
             self._users.close()
         self._users = self._child = self._socket_dir = None
@@ -152,7 +151,7 @@ class EmbeddedPostgres:
     def _prepare(self) -> None:
         self._owner = server_owner(self._data)
         for folder in (self._home, Path(program("postgres")).parent):
-            open_the_way(folder, self._owner)
+            make_reachable(folder, self._owner)
         if not self._data.exists() or not any(self._data.iterdir()):
             self._initialise()
         version = self._data / "PG_VERSION"
@@ -162,7 +161,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(f"{self._data} is {found}, and this release runs Postgres {MAJOR}: {advice}")
 
     def _initialise(self) -> None:
-        """Beside its final place, under a name of its own: an orphaned initdb may still write to its folder."""
+        """Create the data under a unique name, then rename it: an orphaned initdb may still write to its own folder."""
         for leftover in self._home.glob("postgres.init-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix="postgres.init-", dir=self._home))
@@ -172,33 +171,31 @@ class EmbeddedPostgres:
             options = [*_LOCALE.split(), *_ACCESS.split(), *(f"--set={item}" for item in _SETTINGS.split())]
             done = run(program("initdb"), "-D", str(fresh), *options, owner=self._owner)
             if done.returncode:
-                raise DatabaseUnavailable(f"cannot make {self._data}: {decisive_line(done.stderr)}")
+                raise DatabaseUnavailable(f"cannot make {self._data}: {error_line(done.stderr)}")
             fresh.rename(self._data)
-            home = os.open(self._home, os.O_RDONLY)
-            os.fsync(home)  # the new name must be on the disk before the first commit is
-            os.close(home)
+            sync_folder(self._home)  # the new name must be on the disk before the first commit is
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
     def _serve(self) -> None:
-        """Wait for an answer, after launching a server if none is alive."""
+        """Launch a server if none is alive, and wait until it answers."""
         log_begin: int | None = None
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             with self._open("postgres.alive") as alive:
-                if seized(alive) and self._postmaster() is None:  # one that was started by hand holds no lock
+                if try_lock(alive) and self._postmaster() is None:  # a server started by hand holds no lock
                     if log_begin is not None:
-                        raise DatabaseUnavailable(f"Postgres ended at its start: {self._last_words(log_begin)}")
+                        raise DatabaseUnavailable(f"Postgres ended at its start: {self._logged_error(log_begin)}")
                     log_begin = self._launch(alive)
-            if self._answers():
+            if self._check_ready():
                 return
             time.sleep(0.03)
-        raise DatabaseUnavailable(f"no answer in {_START_SECONDS:.0f} s: {self._last_words(log_begin or 0)}")
+        raise DatabaseUnavailable(f"no answer in {_START_SECONDS:.0f} s: {self._logged_error(log_begin or 0)}")
 
     def _launch(self, alive: FileIO) -> int:
-        """Returns where this server's part of the log begins."""
+        """Launch the server; returns the offset in the log at which its output begins."""
         folder = make_socket_dir(self._home, self._owner)
-        # The pid of a killed server may be a zombie's or a stranger's by now, and Postgres would not start.
+        # A killed server's pid may belong to a zombie or another program by now; Postgres would refuse to start.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         quoted = str(folder).replace('"', '""')
@@ -209,8 +206,8 @@ class EmbeddedPostgres:
             self._child = spawn(command, self._owner, log=log, keep=alive)  # pg_ctl would not quote the paths
         return begin
 
-    def _answers(self) -> bool:
-        """Asks on the socket that the server itself names: another process may have another TMPDIR."""
+    def _check_ready(self) -> bool:
+        """Ask on the socket that the server itself names, as another process may have a different TMPDIR."""
         lines = self._pid_file()
         if len(lines) < 5 or not lines[4].startswith("/"):
             return False
@@ -219,22 +216,22 @@ class EmbeddedPostgres:
         return run(program("pg_isready"), "-d", self.url("postgres")).returncode == 0
 
     def _shut_down(self) -> None:
-        """Until every process of the server is gone. Not pg_ctl: it signals whoever has the pid by now."""
+        """Stop every process of the server, and wait. Not by pg_ctl, which would signal any program with that pid."""
         deadline = time.monotonic() + _STOP_SECONDS
         with self._open("postgres.alive") as alive:
-            while not seized(alive):
+            while not try_lock(alive):
                 postmaster = self._postmaster()
-                with suppress(psutil.Error):  # it ended in between
+                with suppress(psutil.Error):  # it has just ended
                     if postmaster is not None:
-                        postmaster.send_signal(signal.SIGINT)  # a fast shutdown; asking again is harmless
+                        postmaster.send_signal(signal.SIGINT)  # a fast shutdown; safe to repeat
                 if time.monotonic() > deadline:
-                    raise DatabaseUnavailable(f"no stop in {_STOP_SECONDS:.0f} s: {self._last_words(0)}")
+                    raise DatabaseUnavailable(f"no stop in {_STOP_SECONDS:.0f} s: {self._logged_error(0)}")
                 time.sleep(0.02)
         if self._child is not None:
-            self._child.wait()  # no zombie remains, even where init does not reap
+            self._child.wait()  # leaves no zombie, even where init does not reap
 
     def _postmaster(self) -> psutil.Process | None:
-        """The process that postmaster.pid names, if it is a server of this folder and no stranger."""
+        """The process that postmaster.pid names, if it is a server of this folder."""
         try:
             process = psutil.Process(int(self._pid_file()[0]))
             return process if str(self._data) in process.cmdline() else None
@@ -247,7 +244,7 @@ class EmbeddedPostgres:
         except FileNotFoundError:
             return []
 
-    def _last_words(self, begin: int) -> str:
+    def _logged_error(self, begin: int) -> str:
         log = self._home / "postgres.log"
         text = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
-        return f"{decisive_line(text)} (log: {log})"
+        return f"{error_line(text)} (log: {log})"
