@@ -69,7 +69,7 @@ class MessageReader:
         gone = self._mark_gone(started_at)
         if gone:
             counts += self._cascade()
-        record = self._writer.finish_messages(self._record(started_at))
+        record = self._writer.finish_messages(self._sweep_record(started_at))
         return Outcome(MESSAGES.name, counts, record, gone_conversations=gone)
 
     def _cascade(self) -> Counts:
@@ -162,7 +162,7 @@ class MessageReader:
         self._held_back += len(marked.held_back)
         self._because = marked.reason or self._because
 
-    def _record(self, started_at: datetime) -> SweepRecord:
+    def _sweep_record(self, started_at: datetime) -> SweepRecord:
         reasons = []
         if self._problems:
             reasons.append(f"{len(self._problems)} conversations could not be read ({self._problems[0]})")

@@ -8,12 +8,13 @@ only looked for. It is sent again only if it is not found, `HOSTAWAY_SEND_PATIEN
 from dataclasses import dataclass
 
 from hostaway_pipeline.client.answers import ApiObject
+from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.entities import CONVERSATIONS
 from hostaway_pipeline.domain.vocabulary import Channel
 from hostaway_pipeline.errors import Aborted, ApiError, MessageNotSent
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
-from hostaway_pipeline.store.outbox import OutboundMessage
+from hostaway_pipeline.store.outbox import OutboundMessage, Outbox
 from hostaway_pipeline.sync.sending.doubt import in_doubt, not_yet, taken_over
 from hostaway_pipeline.sync.sending.recipients import account_of, conversation_of
 from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST, matching_message, read_conversation
@@ -75,7 +76,8 @@ def _record(services: Services, request: SendRequest) -> OutboundMessage:
     conversation_id, row = conversation_of(
         services.lookup, services.interactive_client, account_id, request.reservation_id
     )
-    store_read(services, services.accounts.get(account_id), CONVERSATIONS, row)
+    writer = services.push_writer(services.accounts.get(account_id))
+    store_read(writer, services.telemetry, CONVERSATIONS, row)
     return services.outbox.add(
         request.key,
         account_id=account_id,
@@ -99,7 +101,8 @@ def _resolve(
         for seconds in _looks(message, resend=resend):
             try:
                 services.sleep(seconds)
-                found = _look(services, message)
+                with services.interactive_client(message.account_id) as client:
+                    found = _look(client, services.outbox, message)
             except Aborted:
                 break
             except ApiError as error:
@@ -123,7 +126,6 @@ def _looks(message: OutboundMessage, *, resend: bool) -> tuple[float, ...]:
     return _LOOKS if is_young and not resend else _LOOKS[:1]
 
 
-def _look(services: Services, message: OutboundMessage) -> tuple[int, ApiObject] | None:
-    with services.interactive_client(message.account_id) as client:
-        held = read_conversation(client, message.conversation_id)
-    return matching_message(held, message, services.outbox.others(message))
+def _look(client: HostawayClient, outbox: Outbox, message: OutboundMessage) -> tuple[int, ApiObject] | None:
+    held = read_conversation(client, message.conversation_id)
+    return matching_message(held, message, outbox.others(message))

@@ -19,8 +19,9 @@ from hostaway_pipeline.errors import (
 )
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import Account
-from hostaway_pipeline.store.copy.push_writer import ChangeSet
+from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.outbox import OutboundMessage
+from hostaway_pipeline.store.telemetry import Telemetry
 from hostaway_pipeline.sync.sending.doubt import busy, in_doubt, taken_over
 from hostaway_pipeline.sync.sending.recognise import matching_message, read_conversation
 
@@ -97,7 +98,8 @@ class Sender:
             raise GarbledBody(f"POST {path}: the answer names no message")
         with self._doubt():
             message = services.outbox.record_sent(self._attempt, sent_id)
-        _store_sent(services, self._account, message, ApiObject(payload, self._attempt.attempted_at))
+        writer = services.push_writer(self._account)
+        _store_sent(writer, services.telemetry, message, ApiObject(payload, self._attempt.attempted_at))
         return message
 
     def _pass_fence(self) -> None:
@@ -113,7 +115,7 @@ class Sender:
     def _record_failure(self, error: ApiError, *, is_last: bool) -> OutboundMessage | None:
         """Record what the message is after this error; None when it is to be tried again.
 
-        Raises what the caller is to be told when nothing was sent.
+        Raises MessageNotSent or the error itself when nothing was sent.
         """
         outbox, is_refused = self._services.outbox, isinstance(error, PermanentApiError | RateLimited)
         if self._attempt is not None and not is_refused:
@@ -149,27 +151,27 @@ def claim_found(
     """Mark the message as sent, being the one found at Hostaway. None when another key has claimed that one."""
     claimed = services.outbox.claim(message, sent_id)
     if claimed is not None:
-        _store_sent(services, account, claimed, found)
+        _store_sent(services.push_writer(account), services.telemetry, claimed, found)
     return claimed
 
 
-def store_read(services: Services, account: Account, entity: Entity, row: Row | None) -> None:
+def store_read(writer: PushWriter, telemetry: Telemetry, entity: Entity, row: Row | None) -> None:
     """Merge a row that was read from Hostaway."""
     if row is not None:
         changes = ChangeSet()
         changes.reads[entity.name].append(row)
-        for name, counts in services.push_writer(account).apply(changes).items():
-            services.telemetry.record_counts("push", name, counts)
+        for name, counts in writer.apply(changes).items():
+            telemetry.record_counts("push", name, counts)
 
 
-def _store_sent(services: Services, account: Account, message: OutboundMessage, sent: ApiObject) -> None:
+def _store_sent(writer: PushWriter, telemetry: Telemetry, message: OutboundMessage, sent: ApiObject) -> None:
     """Store the message at once, unless Hostaway has only scheduled it.
 
     A failure here does not unsend it: what cannot be stored now comes with the next sync.
     """
     if sent.payload.get("status") == "sent" and as_int(sent.payload.get("conversationId")) == message.conversation_id:
         try:
-            store_read(services, account, MESSAGES, MESSAGES.row(sent.payload, sent.read_at))
+            store_read(writer, telemetry, MESSAGES, MESSAGES.row(sent.payload, sent.read_at))
         except PipelineError as error:
             log.warning("a sent message is not in the tables yet", message=message.id, error=str(error))
 
