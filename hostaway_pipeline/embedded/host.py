@@ -122,7 +122,7 @@ def run(*command: str, owner: Owner = None, stdin: str = "") -> subprocess.Compl
 def spawn(
     command: Sequence[str], owner: Owner, log: FileIO | None = None, keep: FileIO | None = None
 ) -> "subprocess.Popen[str]":
-    """Start a process that inherits only the descriptor `keep`; with `log`, in a session of its own, safe from Ctrl-C."""
+    """Start a process that inherits only the descriptor `keep`; with `log`, in its own session, safe from Ctrl-C."""
     uid, gid = owner or (None, None)
     return subprocess.Popen(
         command,
