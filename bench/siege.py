@@ -5,10 +5,12 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.synchronize import Event
 
-from hostaway_pipeline.store.webhook_state import Credential
+from hostaway_pipeline.store.accounts.webhooks import Credential
 
 PATH = "/webhooks/hostaway"
 MEBIBYTE = 2**20
@@ -34,8 +36,8 @@ class Siege:
         )  # fmt: skip
 
     def run(self, ended: Event) -> None:
-        works = [self.idle, self.slow_bodies, self.wrong_logins]
-        works += [lambda e: self.endless(b"GET / HTTP/1.1\r\nX-Endless: ", e), lambda e: self.endless(b"GET /", e)]
+        works: list[Callable[[Event], None]] = [self.idle, self.slow_bodies, self.wrong_logins]
+        works += [partial(self.endless, b"GET / HTTP/1.1\r\nX-Endless: "), partial(self.endless, b"GET /")]
         threads = [threading.Thread(target=work, args=(ended,)) for work in works]
         for thread in threads:
             thread.start()
@@ -93,13 +95,13 @@ class Siege:
             for key, _ in selector.select(0.1):
                 number += 1
                 address = f"10.{number // 62500}.{number // 250 % 250}.{number % 250}"
-                one = key.fileobj
-                assert isinstance(one, socket.socket)
+                connection = key.fileobj
+                assert isinstance(connection, socket.socket)
                 try:
-                    one.recv(65536)
-                    one.sendall(request("somebody", address))
-                except OSError:  # it had to make room for others
-                    selector.unregister(one)
+                    connection.recv(65536)
+                    connection.sendall(request("somebody", address))
+                except OSError:  # it was evicted
+                    selector.unregister(connection)
                     again = self.connect()
                     selector.register(again, selectors.EVENT_READ)
                     again.sendall(request("somebody", address))

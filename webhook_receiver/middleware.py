@@ -16,8 +16,9 @@ from webhook_receiver.deps import check_api_key
 from webhook_receiver.errors import places
 
 LARGEST_BODY = 1024 * 1024
-# Of all bodies together, and of one that is accepted even while others fill that limit: most deliveries are smaller.
-_MOST_HELD, _SMALL_BODY = 24 * 1024 * 1024, 16 * 1024
+# Of all bodies together: room for the commit in progress and the next one, 8 MiB each. A small body, as most deliveries
+# have, is accepted even while others fill that limit.
+_MOST_HELD, _SMALL_BODY = 20 * 1024 * 1024, 16 * 1024
 _WEBHOOK = "/webhooks/hostaway"
 # Their handlers ask for the next message only to notice that the client has disconnected.
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
