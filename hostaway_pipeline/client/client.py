@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from hostaway_pipeline.client import endpoints, paging
+from hostaway_pipeline.client import endpoints
 from hostaway_pipeline.client.answers import ApiObject, Page
 from hostaway_pipeline.client.auth import UNUSABLE_SECONDS, Authenticator, request_token
 from hostaway_pipeline.client.ports import Observer, RateLimiter, TokenStore
@@ -95,7 +95,7 @@ class HostawayClient:
 
     def pages(self, read: endpoints.ListRead) -> Iterator[Page]:
         """A list page by page, including the empty last one; the caller may stop earlier. Raises as `page` does."""
-        return paging.paginate(partial(self._page_at, read))
+        return endpoints.paginate(partial(self._page_at, read))
 
     def whole_list(self, read: endpoints.ListRead, pool: Executor, *, to_the_end: bool = False) -> Iterator[Page]:
         """All pages of a list; by offset, several at a time. Raises as `page` does.
@@ -105,11 +105,11 @@ class HostawayClient:
         if read.by_position:
             return self.pages_by_position(read, to_the_end=to_the_end)
         fetch = partial(self._page_at, read)
-        return paging.by_offset(fetch, pool, concurrency=self.concurrency, to_the_end=to_the_end)
+        return endpoints.by_offset(fetch, pool, concurrency=self.concurrency, to_the_end=to_the_end)
 
     def pages_by_position(self, read: endpoints.ListRead, *, to_the_end: bool = False) -> Iterator[Page]:
         """All pages by `afterId`, in Hostaway's order. Raises as `page` does."""
-        return paging.after_id(lambda position: self.page(read.path, read.after(position)), to_the_end=to_the_end)
+        return endpoints.after_id(lambda position: self.page(read.path, read.after(position)), to_the_end=to_the_end)
 
     def probe(self) -> None:
         """Check that Hostaway answers this account, by reading one listing. Raises an ApiError."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_pipeline.client.answers import Page
-from hostaway_pipeline.client.paging import after_id, by_offset
+from hostaway_pipeline.client.endpoints import after_id, by_offset
 from hostaway_pipeline.errors import NotFound, ServerError
 
 MOST_PAGES = 500  # a reader that goes round in circles fails instead of hanging

@@ -16,8 +16,7 @@ from psycopg import sql
 from sqlalchemy import Connection
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
-from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import MESSAGES, Entity, Row
+from hostaway_pipeline.domain.entities import MESSAGES, Counts, Entity, Row
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA

@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
-from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
-from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Counts, Entity, Row
 from hostaway_pipeline.store.copy import sweeps, threads
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
 from hostaway_pipeline.store.copy.merge import Owner, merge
