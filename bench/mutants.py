@@ -2,7 +2,7 @@
 
 `make mutants` runs mutmut (configured in pyproject.toml) and writes the result to mutants.json and RESULTS.md;
 `make bench` repeats the last one. `python -m bench.mutants --list` lists the survivors. mutmut skips constants and
-decorated functions, and a function that builds something at import (`_instants`) cannot be mutated in its forks.
+decorated functions, and a function that builds something at import (`_first_instant`) cannot be mutated in its forks.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""domain/entities.py and store/tables.py describe the same columns: neither may move without the other."""
+"""domain/entities.py and store/schema/entities.py describe the same columns: neither may move without the other."""
 
 import pytest
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Numeric, Text
