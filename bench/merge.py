@@ -20,6 +20,7 @@ from bench import charts
 from bench.figures import Figure, at_least, at_most, table
 from hostaway_pipeline.domain.entities import RESERVATIONS, Row
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
@@ -93,7 +94,7 @@ def measure(rows: int) -> dict[str, float]:
         migrate(database)
         with database.transaction() as connection:
             connection.exec_driver_sql(f"INSERT INTO hostaway.accounts (account_id) VALUES ({ACCOUNT})")
-        writer = PullWriter(database, ACCOUNT, CUSTOMER)
+        writer = PullWriter(database, Owner(ACCOUNT, CUSTOMER))
 
         def merge(page: list[Row]) -> object:
             return writer.merge(RESERVATIONS, page)

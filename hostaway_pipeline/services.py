@@ -19,6 +19,7 @@ from hostaway_pipeline.store.accounts.tokens import Tokens
 from hostaway_pipeline.store.accounts.webhooks import Webhooks
 from hostaway_pipeline.store.checks import Checks
 from hostaway_pipeline.store.copy.lookup import Lookup
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import PushWriter
 from hostaway_pipeline.store.database import Database
@@ -133,23 +134,12 @@ class Services:
 
     def pull_writer(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> PullWriter:
         """`run_id`: the sync that writes; its writes fail once another process has replaced it."""
-        return PullWriter(
-            self.database,
-            account.account_id,
-            account.customer_id,
-            trust=self._clock_trust,
-            dry_run=dry_run,
-            run_id=run_id,
-        )
+        owner = Owner(account.account_id, account.customer_id, self._clock_trust, run_id)
+        return PullWriter(self.database, owner, dry_run=dry_run)
 
     def push_writer(self, account: Account) -> PushWriter:
-        return PushWriter(
-            self.database,
-            account.account_id,
-            account.customer_id,
-            trust=self._clock_trust,
-            max_delete_share=self.settings.max_delete_share,
-        )
+        owner = Owner(account.account_id, account.customer_id, self._clock_trust)
+        return PushWriter(self.database, owner, max_delete_share=self.settings.max_delete_share)
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)

@@ -13,6 +13,7 @@ from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -341,12 +342,12 @@ def read(name: str, at: float, listing_id: int = 1) -> Row:
 @pytest.fixture
 def tables(database: Database, database_url: str) -> PullWriter:
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
-    return PullWriter(database, ONE, UUID(int=7))
+    return PullWriter(database, Owner(ONE, UUID(int=7)))
 
 
 @pytest.fixture
 def push(database: Database) -> PushWriter:
-    return PushWriter(database, ONE, UUID(int=7))
+    return PushWriter(database, Owner(ONE, UUID(int=7)))
 
 
 def read_by_id(push: PushWriter, row: Row) -> None:

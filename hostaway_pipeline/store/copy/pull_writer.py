@@ -3,13 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
 
 from sqlalchemy import Connection
 
-from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Counts, Entity, Row
 from hostaway_pipeline.store.copy import sweeps, threads
@@ -24,25 +22,16 @@ T = TypeVar("T")
 
 
 class PullWriter:
-    """Reads and writes only rows of this account.
+    """Reads and writes only rows of the owner's account.
 
-    `run_id`: the run of the sync. Raises SyncInProgress instead of writing once another process has replaced it, and
-    AccountError once the account was removed: see `require_run`.
+    Raises SyncInProgress instead of writing once another process has replaced the owner's run, and AccountError once
+    the account was removed: see `require_run`.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        account_id: int,
-        customer_id: UUID,
-        *,
-        trust: timedelta = CLOCK_TRUST,
-        dry_run: bool = False,
-        run_id: int | None = None,
-    ) -> None:
-        self.account_id = account_id
+    def __init__(self, database: Database, owner: Owner, *, dry_run: bool = False) -> None:
+        self.account_id = owner.account_id
         self.dry_run = dry_run
-        self._owner = Owner(account_id, customer_id, trust, run_id)
+        self._owner = owner
         self._database = database
         self._unwritten: dict[int, Unread] = {}  # conversations that a dry run would have stored
 

@@ -7,11 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version
+from hostaway_pipeline.domain.clocks import Version
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Counts, Entity, Row
 from hostaway_pipeline.domain.markers import advanced_row, conversation_of
@@ -47,20 +46,12 @@ class ChangeSet:
 
 
 class PushWriter:
-    """Reads and writes only rows of this account."""
+    """Reads and writes only rows of the owner's account."""
 
-    def __init__(
-        self,
-        database: Database,
-        account_id: int,
-        customer_id: UUID,
-        *,
-        trust: timedelta = CLOCK_TRUST,
-        max_delete_share: float = DEFAULT_DELETE_SHARE,
-    ) -> None:
-        self.account_id = account_id
+    def __init__(self, database: Database, owner: Owner, *, max_delete_share: float = DEFAULT_DELETE_SHARE) -> None:
+        self.account_id = owner.account_id
         self._max_delete_share = max_delete_share
-        self._owner = Owner(account_id, customer_id, trust)
+        self._owner = owner
         self._database = database
 
     @property

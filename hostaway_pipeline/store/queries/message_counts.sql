@@ -2,6 +2,7 @@
 --
 -- A conversation is settled when no marker has moved since its messages were read completely. The other conversations
 -- are read next time; until then a webhook may have brought some of their messages, and the two numbers may differ.
+-- counted_otherwise.sql repeats this condition and names the conversations that differ.
 SELECT coalesce(sum(conversation.messages_read_count), 0)::bigint AS counted,
        coalesce(sum((
            SELECT count(*)

@@ -13,6 +13,7 @@ from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.database import Database
@@ -171,10 +172,10 @@ def test_messages_of_all_conversations_share_one_budget(
 def stored(database: Database, database_url: str) -> PushWriter:
     """The writer of an account with twenty reservations, of which five may be deleted in a day."""
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", ACCOUNT)
-    tables = PullWriter(database, ACCOUNT, UUID(int=0))
+    tables = PullWriter(database, Owner(ACCOUNT, UUID(int=0)))
     made = [RESERVATIONS.row(reservation(one), datetime.now(UTC) - timedelta(hours=1)) for one in range(1, 21)]
     tables.merge(RESERVATIONS, [row for row in made if row is not None])
-    return PushWriter(database, ACCOUNT, UUID(int=0))
+    return PushWriter(database, Owner(ACCOUNT, UUID(int=0)))
 
 
 def test_concurrent_deletions_cannot_both_spend_the_budget(stored: PushWriter, database_url: str) -> None:
@@ -222,7 +223,7 @@ def test_no_day_deletes_more_than_its_budget_in_any_order(
 ) -> None:
     rows(database_url, "DELETE FROM hostaway.accounts RETURNING 1")
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", ACCOUNT)
-    tables = PullWriter(database, ACCOUNT, UUID(int=0))
+    tables = PullWriter(database, Owner(ACCOUNT, UUID(int=0)))
     payloads = [{"id": one, "conversationId": 1, "date": "2026-06-05 11:00:00"} for one in range(1, 41)]
     made = [MESSAGES.row(payload, datetime.now(UTC) - timedelta(hours=1)) for payload in payloads]
     tables.merge(MESSAGES, [row for row in made if row is not None])

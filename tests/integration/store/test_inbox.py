@@ -19,6 +19,7 @@ from hostaway_pipeline.domain.events import BadDelivery, Delivery, parse_deliver
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.security.keyring import Keyring, generate_key
 from hostaway_pipeline.store.accounts.accounts import Accounts
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import MOST_ATTEMPTS, EventOutcome, Inbox, hold_events
@@ -497,7 +498,7 @@ def test_only_a_hard_removal_deletes_the_accounts_rows(
                    communication_type="email")  # fmt: skip
         row = RESERVATIONS.row(reservation())
         assert row is not None
-        PullWriter(database, account_id, UUID(int=7)).merge(RESERVATIONS, [row])
+        PullWriter(database, Owner(account_id, UUID(int=7))).merge(RESERVATIONS, [row])
 
     Accounts(database, Keyring.parse(f"k:{generate_key()}")).remove(1, hard=hard)
 

@@ -22,6 +22,7 @@ from hostaway_pipeline.errors import (
     SyncInProgress,
     UnexpectedError,
 )
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
@@ -69,7 +70,7 @@ def account(database_url: str) -> int:
 def started(database: Database) -> PullWriter:
     """Start a sync that supersedes any running one."""
     run = SyncRuns(database).start(1, mode="full", source="cli", dagster_run_id=None, entities=("reservations",))
-    return PullWriter(database, 1, CUSTOMER, run_id=run.id)
+    return PullWriter(database, Owner(1, CUSTOMER, run_id=run.id))
 
 
 def test_a_superseded_sync_writes_nothing_more(database: Database, database_url: str, account: int) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from hostaway_pipeline.domain.entities import RESERVATIONS, Counts, Row
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
 from tests.factories import reservation, rows
@@ -21,7 +22,7 @@ Merge = Callable[..., Counts]
 def tables(database: Database, database_url: str) -> PullWriter:
     for account_id in (1, 2):
         rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (%s) RETURNING 1", account_id)
-    return PullWriter(database, 1, CUSTOMER)
+    return PullWriter(database, Owner(1, CUSTOMER))
 
 
 def as_rows(*payloads: dict[str, Any]) -> list[Row]:
@@ -101,7 +102,7 @@ def test_a_deleted_row_that_returns_is_restored_and_counts_as_updated(tables: Pu
 def test_another_accounts_row_with_the_same_id_is_never_touched(
     tables: PullWriter, database: Database, database_url: str
 ) -> None:
-    other = PullWriter(database, 2, CUSTOMER)
+    other = PullWriter(database, Owner(2, CUSTOMER))
     other.merge(RESERVATIONS, as_rows(reservation(guestName="of account 2")))
     tables.merge(RESERVATIONS, as_rows(reservation(guestName="of account 1", updatedOn="2027-01-01 00:00:00")))
     names = rows(database_url, "SELECT account_id, guest_name FROM hostaway.reservations ORDER BY account_id")

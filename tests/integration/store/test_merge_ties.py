@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, RESERVATIONS, Entity, Row
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import ChangeSet, PushWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -25,12 +26,12 @@ Merge = Callable[[Row], object]
 @pytest.fixture
 def tables(database: Database, database_url: str) -> PullWriter:
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
-    return PullWriter(database, 1, CUSTOMER)
+    return PullWriter(database, Owner(1, CUSTOMER))
 
 
 @pytest.fixture
 def push(database: Database) -> PushWriter:
-    return PushWriter(database, 1, CUSTOMER)
+    return PushWriter(database, Owner(1, CUSTOMER))
 
 
 @pytest.fixture(params=["pull", "push"])

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from hostaway_pipeline.domain.entities import RESERVATIONS, Counts
 from hostaway_pipeline.errors import DatabaseUnavailable
+from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database, sibling_url
 from hostaway_pipeline.store.inbox import Inbox
@@ -152,7 +153,7 @@ def test_statements_are_counted_by_name(telemetry: Telemetry, database: Database
     rows(database_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1) RETURNING 1")
     row = RESERVATIONS.row(reservation())
     assert row is not None
-    PullWriter(database, 1, UUID(int=7)).merge(RESERVATIONS, [row])
+    PullWriter(database, Owner(1, UUID(int=7))).merge(RESERVATIONS, [row])
     Inbox(database).claim(1)
     Inbox(database).state()
     telemetry.flush()

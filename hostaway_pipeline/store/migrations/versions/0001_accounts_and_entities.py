@@ -1,4 +1,4 @@
-"""Accounts, the four entities, and the view of message threads.
+"""Create the accounts, the four entities, and the view of message threads.
 
 Revision ID: 0001
 Revises: None

@@ -1,4 +1,4 @@
-"""What syncs leave behind: runs, sweeps, read markers, rate limiter scopes, key canaries.
+"""Create the state that syncs record: runs, sweeps, read markers, rate limiter scopes, key canaries.
 
 Revision ID: 0002
 Revises: 0001

@@ -1,4 +1,4 @@
-"""The learned pace of a rate scope, slow re-reads of messages, and the circuit breaker of an account.
+"""Add the learned pace of a rate scope, the daily rereads of messages, and the circuit breaker of an account.
 
 Revision ID: 0003
 Revises: 0002

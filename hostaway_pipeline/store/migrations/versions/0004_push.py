@@ -1,4 +1,4 @@
-"""The push journey: inbox, sent messages, webhook state of an account, shared counters, and what settles ties.
+"""Add the push journey: inbox, sent messages, webhook state of an account, shared counters, and `read_at` for ties.
 
 Revision ID: 0004
 Revises: 0003

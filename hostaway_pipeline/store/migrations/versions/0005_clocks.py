@@ -1,6 +1,6 @@
-"""What decides between two contents when clocks are wrong.
+"""Add what decides which content is newer when clocks are wrong.
 
-Rows that a clock ahead of ours has frozen are thawed: their source time is forgotten, so that the next read decides.
+Rows with a source time ahead of our clock accept no update: that time is removed, so that the next read decides.
 
 Revision ID: 0005
 Revises: 0004

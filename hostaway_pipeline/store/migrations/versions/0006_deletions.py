@@ -1,4 +1,4 @@
-"""How many rows an account may lose in a day.
+"""Add the daily deletion budget of an account.
 
 Revision ID: 0006
 Revises: 0005

@@ -1,4 +1,4 @@
-"""What a drainer holds, and what counts as an attempt: claims have no lease any more.
+"""Replace the leases of claimed events by the drainer's lock, and count only failures as attempts.
 
 Revision ID: 0007
 Revises: 0006
@@ -21,7 +21,7 @@ def upgrade() -> None:
     comment = "Since then it is worked on; null: it waits"
     op.add_column("webhook_events", sa.Column("begun_at", INSTANT, comment=comment), schema=SCHEMA)
     op.alter_column("webhook_events", "attempts", comment="Times that it failed by its own fault", schema=SCHEMA)
-    # Until now a claim counted as an attempt, and waiting was claimed again and again.
+    # Until now each claim counted as an attempt, and an event that waited was claimed repeatedly.
     op.execute(f"UPDATE {SCHEMA}.webhook_events SET attempts = 0 WHERE status = 'pending' AND attempts > 0")  # noqa: S608
 
 

@@ -1,4 +1,4 @@
-"""The fence of a message that is to be sent.
+"""Add the fence that lets only one process send a message.
 
 Revision ID: 0008
 Revises: 0007
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-# A message of Hostaway's that two keys claimed: the older key keeps it.
+# Where two keys claimed the same message at Hostaway, the older key keeps it.
 _ONE_CLAIM_EACH = """
     UPDATE hostaway.outbound_messages AS later SET message_id = NULL
     WHERE EXISTS (
@@ -18,7 +18,7 @@ _ONE_CLAIM_EACH = """
         WHERE earlier.account_id = later.account_id AND earlier.message_id = later.message_id AND earlier.id < later.id
     )
 """
-# What the tables knew before is all that is left to tell of attempts whose end is unclear.
+# For unclear attempts of older versions, ids_before can only be rebuilt from the tables.
 _KNOWN_BEFORE = """
     UPDATE hostaway.outbound_messages AS outbound SET ids_before = ARRAY(
         SELECT known.id FROM hostaway.messages AS known

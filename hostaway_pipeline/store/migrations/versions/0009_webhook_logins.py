@@ -1,4 +1,4 @@
-"""One indexed look-up per webhook login.
+"""Index webhook logins, so that each is found by one look-up.
 
 Revision ID: 0009
 Revises: 0008

@@ -1,9 +1,9 @@
-"""Stored payloads without secrets that were told by value, or by another spelling of their name.
+"""Mask secrets in stored payloads that are recognised by their value, or by another spelling of their name.
 
-What is stored is read in batches by primary key and written only where it changes, in the transaction of all
-migrations: memory stays flat. `content_hash` comes from the code that the merge uses, so that the next reconcile finds
-the rows unchanged; `updated_at` tells when content changed at Hostaway, and stays. The fingerprints of the newest
-events are left as they are: a delivery that is repeated across the upgrade may be stored once more, which is harmless.
+Payloads are read in batches by primary key, so that memory stays flat, and written only where they change, in the
+transaction of all migrations. `content_hash` is computed by the code that the merge uses, so that the next reconcile
+finds the rows unchanged. `updated_at` says when content changed at Hostaway, and is kept. The newest events keep their
+fingerprints: a delivery that is repeated across the upgrade may be stored once more, which is harmless.
 
 Revision ID: 0010
 Revises: 0009
@@ -22,7 +22,7 @@ from hostaway_pipeline.domain.payloads import sanitize
 revision = "0010"
 down_revision = "0009"
 
-# Written out and not imported: a later version may have other columns.
+# A copy, not an import: a later version may have other columns.
 TEXT_COLUMNS = {
     "listings": (
         "name", "internal_name", "address", "city", "country_code", "time_zone", "currency", "special_status",
@@ -42,7 +42,7 @@ WHERE (account_id, id) > (:account_id, :id)
 ORDER BY account_id, id
 LIMIT :batch
 """
-# Whoever still writes while this runs has newer content: then the hash is another one.
+# A row that another process writes meanwhile has newer content: its hash differs, and it is left alone.
 _WRITE_ROWS = """
 UPDATE hostaway.{table} AS stored
 SET raw_payload = CAST(cleaned.payload AS jsonb), content_hash = cleaned.content_hash, {assignments}
@@ -76,7 +76,7 @@ class _Cleaned(NamedTuple):
     id: int
     old_hash: bytes
     new_hash: bytes
-    payload: str | None  # None: only the hash is another one
+    payload: str | None  # None: only the hash changes
     texts: Sequence[str | None]
 
 
@@ -88,7 +88,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What was masked cannot come back, and need not: older versions read these payloads as well."""
+    """Masked values cannot be restored, and need not be: older versions read these payloads as well."""
 
 
 def _clean_rows(connection: sa.Connection, table: str) -> None:
@@ -145,7 +145,7 @@ def _clean_events(connection: sa.Connection) -> None:
 def _batches(
     connection: sa.Connection, statement: str, key: Callable[[Any], tuple[int, int]]
 ) -> Iterator[Sequence[Any]]:
-    """By key, each after the last one's: rows that were written stay where they are in that order."""
+    """Rows in batches, by primary key; writing a row does not change its place in that order."""
     account_id, last = -(2**63), -(2**63)
     while batch := connection.execute(
         sa.text(statement), {"account_id": account_id, "id": last, "batch": BATCH}
