@@ -1,6 +1,6 @@
 """Closed sets of values, each defined once: modes, statuses, account states and channels.
 
-events.py holds the names of events. The check constraints of the database repeat these values.
+events.py holds the names of events. The tables store these values as text.
 """
 
 from typing import Literal
