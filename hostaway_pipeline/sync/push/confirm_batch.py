@@ -193,7 +193,7 @@ def _apply_answers(inbox: Inbox, writer: PushWriter, batch: list[Confirmation], 
 def _add_changes(changes: ChangeSet, confirmation: Confirmation, answers: dict[Key, Answer]) -> Answer | None:
     """Add what an object's answer amounts to: rows to merge or a tombstone, and its events' outcomes."""
     key, answer = confirmation.key, answers.get(confirmation.key)
-    parent = answers.get(confirmation.parent_key)
+    parent = None if confirmation.conversation_id is None else answers.get(confirmation.parent_key)
     if isinstance(parent, ApiError):
         key, answer = confirmation.parent_key, parent
     elif parent is not None and (row := CONVERSATIONS.row(parent.payload, parent.read_at)) is not None:

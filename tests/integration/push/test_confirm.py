@@ -73,6 +73,18 @@ def test_an_object_missing_in_one_read_is_read_again(
     assert events(database_url) == [("applied", 0)]
 
 
+def test_a_message_of_conversation_0_does_not_answer_for_other_objects(
+    services: Services, account: Account, database_url: str
+) -> None:
+    """Hostaway has no such conversation: its 404 must not count as that of a reservation in the same batch."""
+    gone = next(iter(account.reservations))
+    account.delete_reservation(gone)
+    deliver_message_id(services, 0, 7)
+    deliver_ids(services, gone)
+    drain_inbox(services)
+    assert tombstones(database_url) == {gone}
+
+
 @pytest.mark.parametrize("oddity", ["html-404", "html", "null", "empty"])
 @pytest.mark.parametrize("kind", ["reservation", "message", "conversation"])
 def test_a_malformed_answer_deletes_nothing_however_often_it_comes(
