@@ -71,8 +71,8 @@ def services_on(settings: Settings, url: str) -> Services:
             return Keyring.parse(settings.encryption_keys.get_secret_value())
         if settings.database_url is not None:
             raise KeyringError("HOSTAWAY_ENCRYPTION_KEYS is not set; `hostaway keys generate` makes a key")
-        may_create = not is_in_use(services.database)
-        return Keyring.parse(read_key(settings.home.absolute() / KEY_FILE, may_create=may_create))
+        key_file = settings.home.absolute() / KEY_FILE
+        return Keyring.parse(read_key(key_file, may_create=lambda: not is_in_use(services.database)))
 
     services = Services(settings, url, load_keyring)  # load_keyring refers to it
     return services

@@ -1,6 +1,7 @@
 """Reads or creates the file with the embedded database's encryption key, readable by its owner only."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,13 +9,14 @@ from hostaway_pipeline.errors import KeyringError
 from hostaway_pipeline.security.keyring import generate_key
 
 
-def read_key(path: Path, *, may_create: bool) -> str:
+def read_key(path: Path, *, may_create: Callable[[], bool]) -> str:
     """The key, created at the first start. Raises KeyringError when it is lost or others can read it.
 
-    `may_create`: no stored secret needs an earlier key. A lost key is an error and is never replaced by a new one.
+    `may_create`: whether no stored secret needs an earlier key; called only when the file is missing. A lost key is an
+    error and is never replaced by a new one.
     """
     if not path.exists():
-        if not may_create:
+        if not may_create():
             raise KeyringError(f"{path} is gone, and stored secrets need it: restore the file from a backup")
         _create(path, f"embedded:{generate_key()}")
     if path.stat().st_mode & 0o077:
