@@ -10,7 +10,7 @@ from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.secrets import is_in_use
-from hostaway_pipeline.store.database import libpq_environment, sibling_url, with_driver
+from hostaway_pipeline.store.urls import libpq_environment, sibling_url, with_driver
 
 DATABASE = "hostaway"
 DAGSTER_DATABASE = "dagster"

@@ -18,8 +18,9 @@ from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
-from hostaway_pipeline.store.database import Database, sibling_url
+from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
+from hostaway_pipeline.store.urls import sibling_url
 from hostaway_pipeline.wiring import services_on
 from tests.factories import ENCRYPTION_KEYS, SANDBOXES, OpenSandbox, OpenServices, make_settings
 

@@ -13,12 +13,13 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, func, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hostaway_pipeline.errors import AccountError, ConfigurationError, DatabaseConflict, DatabaseUnavailable
 from hostaway_pipeline.store.schema import ENTITY_TABLES
+from hostaway_pipeline.store.urls import parse_url
 
 T = TypeVar("T")
 OLDEST_SERVER = 140000
@@ -37,7 +38,7 @@ class Database:
     """Three pools of connections to the hostaway database. Connects at the first use, not before."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self._url = make_url(url).set(drivername="postgresql")
+        self._url = parse_url(url).set(drivername="postgresql")
         parsed = self._url.set(drivername="postgresql+psycopg")
         self._display = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
         self.on_statement: Callable[[str, float], None] = lambda _name, _seconds: None
@@ -160,29 +161,6 @@ class Database:
             raise DatabaseUnavailable(f"{self._display}: {reason}") from None
         except PoolTimeout:
             raise DatabaseUnavailable(f"{self._display}: no connection became free in time") from None
-
-
-def sibling_url(url: str, name: str) -> str:
-    """The URL of another database on the same server."""
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def libpq_environment(url: str) -> dict[str, str]:
-    """The environment variables with which psql connects to this URL."""
-    parsed = make_url(url)
-    values = {
-        "PGHOST": parsed.host or parsed.query.get("host"),
-        "PGPORT": parsed.port,
-        "PGUSER": parsed.username,
-        "PGPASSWORD": parsed.password,
-        "PGDATABASE": parsed.database,
-        "PGSSLMODE": parsed.query.get("sslmode"),
-    }
-    return {key: str(value) for key, value in values.items() if value}
-
-
-def with_driver(url: str, drivername: str) -> str:
-    return make_url(url).set(drivername=drivername).render_as_string(hide_password=False)
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:

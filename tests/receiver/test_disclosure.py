@@ -13,7 +13,7 @@ from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.store.database import libpq_environment
+from hostaway_pipeline.store.urls import libpq_environment
 from tests.factories import reservation, rows
 from tests.receiver.steps import ACCOUNT, HOOK, OPERATIONS, PING, OpenProcess, Receiver, basic, delivery, running_on
 

@@ -12,7 +12,7 @@ from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.security.keyring import generate_key
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.store.database import sibling_url
+from hostaway_pipeline.store.urls import sibling_url
 from tests.factories import reservation, synced
 from tests.receiver.steps import ACCOUNT, PING, OpenReceiver, Receiver, basic, delivery, running_on
 

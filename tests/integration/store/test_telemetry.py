@@ -13,9 +13,10 @@ from hostaway_pipeline.domain.entities import RESERVATIONS, Counts
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
-from hostaway_pipeline.store.database import Database, sibling_url
+from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.telemetry import BUCKETS, Telemetry
+from hostaway_pipeline.store.urls import sibling_url
 from hostaway_pipeline.wiring import services_on
 from tests.factories import make_settings, reservation, rows
 
