@@ -25,7 +25,7 @@ def _postgres_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+")):
         raise ValueError("must start with postgresql://")
     if value.get_secret_value().count("@") > 1:  # the rest of the password would be taken for the host name, and shown
-        raise ValueError("holds more than one @: one in a name or password is written %40")
+        raise ValueError("holds more than one @: in a name or password it is written %40")
     return value
 
 

@@ -43,7 +43,8 @@ class Budget:
 
     def refusal(self, missing: int) -> str:
         """Why this many missing rows are held back, in one sentence."""
-        went = f", and {self.marked} went already" if self.marked else ""
+        earlier = f", and {self.marked} were already" if self.marked else ""
         return (
-            f"{missing} of {self.live} rows are missing from the answer; at most {self.allowed} may go in a day{went}"
+            f"{missing} of {self.live} rows are missing from the answer; at most {self.allowed} may be deleted in a day"
+            f"{earlier}"
         )

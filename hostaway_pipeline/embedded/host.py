@@ -87,8 +87,8 @@ def _is_valid_host(folder: Path) -> bool:
 
 def require_private(folder: Path, owner: Owner) -> None:
     """Raises ConfigurationError unless only the server's user may enter: the server trusts all clients."""
-    found, uid = folder.lstat(), owner[0] if owner else os.geteuid()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or stat.S_IMODE(found.st_mode) & 0o077:
+    status, uid = folder.lstat(), owner[0] if owner else os.geteuid()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or stat.S_IMODE(status.st_mode) & 0o077:
         advice = "see who made it, then remove it"
         raise ConfigurationError(f"{folder} is not a private folder (mode 0700) of user {uid}: {advice}")
 

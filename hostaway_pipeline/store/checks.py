@@ -17,7 +17,7 @@ _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 # Hostaway retries a delivery for about an hour.
 _SILENT_AFTER = timedelta(hours=2)
 # How many conversations a finding names.
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 # A day between two nightly reconciles, and some hours for a long one.
 _STALE_AFTER = timedelta(hours=28)
 
@@ -63,8 +63,8 @@ class Checks:
         columns = (sweeps.c.account_id, sweeps.c.table_count, counted)
         differs = sweeps.c.table_count != counted
         with self._database.transaction() as connection:
-            found = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
-            findings = [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in found]
+            rows = connection.execute(_of_active(select(*columns).where(sweeps.c.entity == entity, differs)))
+            findings = [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in rows]
             if entity != MESSAGES.name:
                 return findings
             return [replace(f, what=f"{f.what}{_miscounted(connection, f.account_id)}") for f in findings]
@@ -114,9 +114,9 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 
 def _miscounted(connection: Connection, account_id: int) -> str:
     """A few conversations in which Hostaway counted more or fewer messages than are here."""
-    values = {"account_id": account_id, "most": _MOST_NAMED}
-    found = driver(connection).cursor().execute(query("counted_otherwise"), values).fetchall()
-    return "".join(f"; conversation {row[0]}: {row[2]} here, {row[1]} counted" for row in found)
+    values = {"account_id": account_id, "most": _MAX_NAMED}
+    rows = driver(connection).cursor().execute(query("counted_otherwise"), values).fetchall()
+    return "".join(f"; conversation {row[0]}: {row[2]} here, {row[1]} counted" for row in rows)
 
 
 def _how_stale(last_sync_at: datetime | None, failures: int, error: str | None) -> str:

@@ -20,8 +20,8 @@ from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.schema import webhook_events, webhook_heads
 
 # Attempts after which an event stays failed; `hostaway events replay` makes it pending again.
-MOST_ATTEMPTS = 5
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0  # exponential backoff between attempts, in seconds
+MAX_ATTEMPTS = 5
+_FIRST_WAIT, _MAX_WAIT = 5.0, 600.0  # exponential backoff between attempts, in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ClaimedEvent:
 class EventOutcome:
     """What became of a claimed event.
 
-    Pending with `is_attempt`: the event failed by its own fault, and is retried up to MOST_ATTEMPTS times. Pending with
+    Pending with `is_attempt`: the event failed by its own fault, and is retried up to MAX_ATTEMPTS times. Pending with
     `again_in` seconds: it waits for something else.
     """
 
@@ -111,7 +111,7 @@ class Inbox:
 
         `has_died`: a dead drainer claimed them, and an event in work counts as an attempt: it may have been the cause.
         """
-        values = {"has_died": has_died, "most_attempts": MOST_ATTEMPTS}
+        values = {"has_died": has_died, "most_attempts": MAX_ATTEMPTS}
         self._database.run(lambda connection: driver(connection).cursor().execute(query("release_events"), values))
 
     def begin(self, ids: Sequence[int]) -> None:
@@ -166,11 +166,11 @@ class Inbox:
     def _accept(self, text: str) -> int:
         with self._database.statement() as cursor:
             try:
-                found = cursor.execute(query("accept_events"), {"deliveries": text}, prepare=True).fetchone()
+                row = cursor.execute(query("accept_events"), {"deliveries": text}, prepare=True).fetchone()
             except (DataError, IntegrityError) as error:  # other errors are transient: Hostaway retries
                 raise EventRejected(f"Postgres cannot store this ({type(error).__name__})") from None
-        assert found is not None  # noqa: S101 (an aggregate always returns one row)
-        return int(found[0])
+        assert row is not None  # noqa: S101 (an aggregate always returns one row)
+        return int(row[0])
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:
@@ -183,9 +183,9 @@ def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) ->
         "errors": [outcome.error for outcome in outcomes],
         "again_in": [outcome.again_in for outcome in outcomes],
         "is_attempt": [outcome.is_attempt for outcome in outcomes],
-        "most_attempts": MOST_ATTEMPTS,
+        "most_attempts": MAX_ATTEMPTS,
         "first_wait": _FIRST_WAIT,
-        "longest_wait": _LONGEST_WAIT,
+        "longest_wait": _MAX_WAIT,
     }
     driver(connection).cursor().execute(query("record_outcomes"), values)
 

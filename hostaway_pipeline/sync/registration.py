@@ -27,7 +27,7 @@ class Registration:
     """The webhook's id, and what was done: `created`, `adopted`, `enabled` or `unchanged`."""
 
     webhook_id: int
-    was: str
+    action: str
 
 
 def ensure_webhook(
@@ -90,7 +90,7 @@ def _ensure(webhooks: Webhooks, client: HostawayClient, url: str, *, credential_
     for duplicate in ours[1:]:
         _delete(client, _id(duplicate))
     enabled = True
-    if registration.was != "unchanged":
+    if registration.action != "unchanged":
         enabled = bool(as_bool(client.get_object(webhook_path(registration.webhook_id)).payload.get("isEnabled")))
     webhooks.record_registration(client.account_id, registration.webhook_id, is_enabled=enabled)
     return registration

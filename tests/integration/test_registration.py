@@ -56,7 +56,7 @@ def remove(services: Services) -> bool:
 
 def was(registration: Registration | None) -> str:
     assert registration is not None
-    return registration.was
+    return registration.action
 
 
 def by_hand(sandbox: SandboxServer, **settings: Any) -> int:

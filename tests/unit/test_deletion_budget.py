@@ -1,4 +1,4 @@
-"""How many rows may go in a day, and which."""
+"""How many rows may be deleted in a day, and which."""
 
 import math
 
@@ -43,8 +43,9 @@ def test_a_group_goes_as_a_whole_or_not_at_all():
 
 
 def test_a_refusal_tells_the_numbers():
-    assert Budget(10, 0, 0.2).refusal(6) == "6 of 10 rows are missing from the answer; at most 5 may go in a day"
-    assert Budget(10, 2, 0.2).refusal(4).endswith("at most 5 may go in a day, and 2 went already")
+    refusal = Budget(10, 0, 0.2).refusal(6)
+    assert refusal == "6 of 10 rows are missing from the answer; at most 5 may be deleted in a day"
+    assert Budget(10, 2, 0.2).refusal(4).endswith("at most 5 may be deleted in a day, and 2 were already")
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0, 1, exclude_max=True), GROUPS)

@@ -120,10 +120,10 @@ class Accounts:
             .returning(*_SHOWN)
         )
         with self._database.transaction() as connection:
-            found = connection.execute(statement).one_or_none()
-        if found is None:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
             raise _exists(account_id)
-        return Account(*found)
+        return Account(*row)
 
     def change_secret(self, account_id: int, secret: str) -> None:
         """Store a secret that Hostaway has accepted, and close the circuit breaker."""
@@ -136,17 +136,17 @@ class Accounts:
     def get(self, account_id: int) -> Account:
         """Raises AccountError for an account that is unknown or was removed."""
         with self._database.transaction() as connection:
-            found = connection.execute(select(*_SHOWN).where(accounts.c.account_id == account_id)).one_or_none()
-        if found is None:
+            row = connection.execute(select(*_SHOWN).where(accounts.c.account_id == account_id)).one_or_none()
+        if row is None:
             raise AccountError(f"account {account_id} is not known; add it with `hostaway accounts add {account_id}`")
-        if not found.is_active:
+        if not row.is_active:
             raise AccountError(f"account {account_id} was removed; `hostaway accounts add {account_id}` brings it back")
-        return Account(*found)
+        return Account(*row)
 
     def active(self) -> list[Account]:
         with self._database.transaction() as connection:
-            found = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
-            return [Account(*row) for row in found]
+            rows = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
+            return [Account(*row) for row in rows]
 
     def due(self) -> list[Account]:
         """Active accounts whose next sync is due by the database's clock."""

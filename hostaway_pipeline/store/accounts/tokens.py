@@ -15,7 +15,7 @@ from hostaway_pipeline.store.locks import try_token_lock
 from hostaway_pipeline.store.schema import accounts
 
 # A token with less life than this is renewed, so that it cannot expire during a long read.
-_LEAST_LIFE = timedelta(minutes=10)
+_MIN_LIFE = timedelta(minutes=10)
 _POLL_SECONDS = 0.1
 
 
@@ -72,7 +72,7 @@ class Tokens:
     def _decrypt(self, account_id: int, row: Row[str, str | None, datetime | None]) -> Token | None:
         """None when no token is stored, or when it expires soon."""
         sealed, expires_at = row.access_token, row.token_expires_at
-        if sealed is None or expires_at is None or expires_at < datetime.now(UTC) + _LEAST_LIFE:
+        if sealed is None or expires_at is None or expires_at < datetime.now(UTC) + _MIN_LIFE:
             return None
         return Token(self._keyring.decrypt(sealed, secret_place("access_token", account_id)), expires_at)
 

@@ -110,8 +110,8 @@ class _Merging:
     def look_up(self, ids: Collection[int]) -> dict[int, _Stored]:
         cursor = self._cursor.connection.cursor(binary=True)
         values = {"account_id": self._owner.account_id, "entity": self._entity.name, "ids": list(ids)}
-        found = cursor.execute(query("stored_versions", self._entity.name), values)
-        return {row[0]: _Stored(row[1], Version(row[2], row[3], row[4]), row[5]) for row in found}
+        rows = cursor.execute(query("stored_versions", self._entity.name), values)
+        return {row[0]: _Stored(row[1], Version(row[2], row[3], row[4]), row[5]) for row in rows}
 
     def is_newer(self, row: Row, stored: _Stored) -> bool:
         return is_newer(row.version, stored.version, is_read=self._is_read, trust=self._owner.trust)

@@ -134,11 +134,11 @@ class PushWriter:
             if (conversation_id := conversation_of(message)) is not None:
                 by_conversation.setdefault(conversation_id, []).append(message)
         moved = []
-        for conversation_id, payload, said_at in self._payloads(connection, by_conversation):
+        for conversation_id, payload, source_time in self._payloads(connection, by_conversation):
             own = by_conversation[conversation_id]
             if (row := advanced_row(payload, own)) is not None:
                 read_at = max((message.read_at for message in own if message.read_at), default=None)
-                moved.append(replace(row, source_updated_at=said_at, read_at=read_at))
+                moved.append(replace(row, source_updated_at=source_time, read_at=read_at))
         return moved
 
     def _payloads(
@@ -146,8 +146,8 @@ class PushWriter:
     ) -> list[tuple[int, dict[str, Any], datetime | None]]:
         columns = (conversations.c.id, conversations.c.raw_payload, conversations.c.source_updated_at)
         chosen = (conversations.c.account_id == self.account_id) & conversations.c.id.in_(list(ids))
-        found = connection.execute(select(*columns).where(chosen, conversations.c.deleted_at.is_(None)))
-        return [(row[0], row[1], row[2]) for row in found]
+        rows = connection.execute(select(*columns).where(chosen, conversations.c.deleted_at.is_(None)))
+        return [(row[0], row[1], row[2]) for row in rows]
 
 
 def _postpone_held_back(

@@ -31,8 +31,8 @@ class SweepRecord:
 
 def alive_ids(connection: Connection, entity: Entity, account_id: int) -> set[int]:
     table = ENTITY_TABLES[entity.name]
-    found = connection.execute(select(table.c.id).where(table.c.account_id == account_id, table.c.deleted_at.is_(None)))
-    return set(found.scalars())
+    is_alive = (table.c.account_id == account_id) & table.c.deleted_at.is_(None)
+    return set(connection.execute(select(table.c.id).where(is_alive)).scalars())
 
 
 def mark_deleted(

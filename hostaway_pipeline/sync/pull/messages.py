@@ -21,7 +21,7 @@ from hostaway_pipeline.sync.pull.threads import Thread, read_thread
 Missing = Mapping[int, frozenset[int]]
 
 # After this many conversations in a row without an answer, a probe tells whether the API is down.
-_MOST_FAILURES = 3
+_MAX_FAILURES = 3
 
 
 class MessageReader:
@@ -98,7 +98,7 @@ class MessageReader:
         """Count failures in a row; after a few, probe. Raises an ApiError when the probe fails, too."""
         for thread in threads:
             self._failures = self._failures + 1 if thread.failure else 0
-            if self._failures >= _MOST_FAILURES:
+            if self._failures >= _MAX_FAILURES:
                 self._client.probe()
                 self._failures = 0
 
@@ -108,7 +108,7 @@ class MessageReader:
         lacking = self._lacking(threads, asked_at)
         # Where Hostaway counts messages that it does not show, a missing message may still exist.
         missing |= {thread.conversation.id: lacking[thread.conversation.id] for thread in threads
-                    if thread.conversation.id in lacking and not thread.is_settled}  # fmt: skip
+                    if thread.conversation.id in lacking and not thread.shows_all}  # fmt: skip
         reads = [_read(thread) for thread in threads if thread.is_read and thread.conversation.id not in missing]
         rows = [row for thread in threads for row in thread.rows]
         counts, _ = self._writer.apply_reads(rows, {}, reads, asked_at=asked_at, synced_at=self._synced_at)
@@ -121,7 +121,7 @@ class MessageReader:
         gone, reads = dict[int, frozenset[int]](), list[Read]()
         for thread in threads:
             lacks = lacking.get(thread.conversation.id, frozenset())
-            if (thread.is_settled and lacks) or lacks - missing[thread.conversation.id]:
+            if (thread.shows_all and lacks) or lacks - missing[thread.conversation.id]:
                 self._problems.append(f"conversation {thread.conversation.id}: two reads do not miss the same messages")
             elif thread.is_read:
                 gone[thread.conversation.id] = lacks

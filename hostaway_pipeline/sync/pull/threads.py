@@ -17,7 +17,7 @@ from hostaway_pipeline.sync.by_id import ask
 class Thread:
     """The messages of one conversation as read; `problem` says why they are incomplete.
 
-    `is_settled`: Hostaway shows no more than these, whatever it counts: what is missing may still exist.
+    `shows_all`: Hostaway shows no more than these, whatever it counts: what is missing may still exist.
     """
 
     conversation: Unread
@@ -25,7 +25,7 @@ class Thread:
     count: int = 0
     asked_at: datetime | None = None  # when the first page was asked for
     problem: str | None = None
-    is_settled: bool = False
+    shows_all: bool = False
     is_gone: bool = False  # deleted at Hostaway since the conversations were listed
     failure: TransientApiError | None = None  # the conversation's own, or the API's
 
@@ -76,7 +76,7 @@ def _read(
     if reading.is_complete:
         return thread
     if reading.shows_all:
-        return replace(thread, is_settled=True)
+        return replace(thread, shows_all=True)
     return replace(thread, problem=f"{read.path}: {reading.disagreement}")
 
 

@@ -23,11 +23,11 @@ from hostaway_pipeline.sync.by_id import read_by_id
 
 log = structlog.get_logger(__name__)
 # Log entries read at most; the sweeps find what is older.
-_MOST_LOGS = 2_000
+_MAX_LOGS = 2_000
 # Objects read at most, one call each, newest first: the sweeps of the same reconcile have just read the lists.
-_MOST_READS = 200
+_MAX_READS = 200
 # After this many objects in a row without an answer, the API is taken to be down.
-_MOST_FAILURES = 3
+_MAX_FAILURES = 3
 _OBJECTS: Mapping[str, Entity] = {"reservation": RESERVATIONS, "conversationMessage": MESSAGES}
 
 
@@ -44,7 +44,7 @@ def recover_undelivered(services: Services, account: Account, client: HostawayCl
         return {}
     writer = services.push_writer(account)
     changes = ChangeSet(asked_at=services.database.now())
-    _read_all(services.lookup, client, changes, islice(_undelivered(logs), _MOST_READS))
+    _read_all(services.lookup, client, changes, islice(_undelivered(logs), _MAX_READS))
     counts = writer.apply(changes)
     for reason in changes.held_back.values():  # the sweeps will find it missing and report it
         log.warning("deletion held back", account_id=account.account_id, reason=reason)
@@ -68,7 +68,7 @@ def _since(client: HostawayClient, seen: int | None) -> Iterator[tuple[int, Mapp
                 return
             yield log_id, row
         number += len(page.rows)
-        if seen is None or number >= _MOST_LOGS:
+        if seen is None or number >= _MAX_LOGS:
             return
     if number < count:
         raise GarbledBody(f"GET {WEBHOOK_LOGS.path}: {number} entries but a count of {count}")
@@ -93,9 +93,9 @@ def _read_all(lookup: Lookup, client: HostawayClient, changes: ChangeSet, object
             _read(lookup, client, changes, _OBJECTS[kind], object_id)
         except (GarbledBody, ServerError) as error:
             failures += 1
-            if failures >= _MOST_FAILURES:
+            if failures >= _MAX_FAILURES:
                 raise
-            log.warning("passed over", account_id=client.account_id, error=str(error))
+            log.warning("object skipped", account_id=client.account_id, error=str(error))
         else:
             failures = 0
 

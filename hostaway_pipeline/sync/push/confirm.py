@@ -17,8 +17,8 @@ from hostaway_pipeline.sync.push.apply import Applied, Confirmation
 from hostaway_pipeline.sync.push.confirm_batch import confirm_batch
 
 # Accounts read at once. A batch that has run for _SLOW_SECONDS no longer counts, so that an API that hangs does not
-# hold up the others; _MOST_ACCOUNTS bounds them all.
-_ACCOUNTS_AT_ONCE, _SLOW_SECONDS, _MOST_ACCOUNTS = 4, 2.0, 64
+# hold up the others; _MAX_ACCOUNTS bounds them all.
+_ACCOUNTS_AT_ONCE, _SLOW_SECONDS, _MAX_ACCOUNTS = 4, 2.0, 64
 # Objects per batch: few enough that what was read is visible soon.
 _BATCH = 100
 # An aborted read ends at once; storing what had been read may take a moment.
@@ -36,7 +36,7 @@ class Confirmer:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._pool = ThreadPoolExecutor(_MOST_ACCOUNTS, "confirmation")
+        self._pool = ThreadPoolExecutor(_MAX_ACCOUNTS, "confirmation")
         self._waiting: dict[int, dict[tuple[str, int], Confirmation]] = {}
         self._running: dict[int, _RunningBatch] = {}
         self._unreadable: set[tuple[int, int]] = set()  # listings that reservations name and Hostaway does not show
@@ -100,7 +100,7 @@ class Confirmer:
 
     def _has_room(self) -> bool:
         young = [batch for batch in self._running.values() if batch.began_at > time.monotonic() - _SLOW_SECONDS]
-        return len(young) < _ACCOUNTS_AT_ONCE and len(self._running) < _MOST_ACCOUNTS
+        return len(young) < _ACCOUNTS_AT_ONCE and len(self._running) < _MAX_ACCOUNTS
 
     @contextmanager
     def _client(self, account_id: int, *, is_probe: bool = False) -> Iterator[HostawayClient]:

@@ -39,7 +39,7 @@ Answer = ApiObject | ApiError
 OpenClient = Callable[..., AbstractContextManager[HostawayClient]]
 _OBJECTS_AT_ONCE = 8
 # Seconds until an account whose API failed is tried again; doubles with each failure in a row.
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0
+_FIRST_WAIT, _MAX_WAIT = 5.0, 600.0
 _OF_THE_ACCOUNT = (InvalidCredentials, RateLimited, Aborted)
 
 
@@ -157,7 +157,7 @@ def _apply(services: Services, account: Account, batch: list[Confirmation], read
     applied = _apply_answers(services.inbox, services.push_writer(account), answered, reader)
     applied.api_calls = reader.api_calls
     if unanswered:
-        applied.error = reader.error or ApiError("it was not asked for")
+        applied.error = reader.error or ApiError("it was not requested")
         _postpone(services.inbox, unanswered, applied.error, _wait_after(account.failures + 1))
         if reader.error is not None:
             _record_failure(services.accounts, account, reader.error)
@@ -247,4 +247,4 @@ def _all_ids(batch: list[Confirmation]) -> list[int]:
 
 
 def _wait_after(failures: int) -> float:
-    return float(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures - 1, 10)))
+    return float(min(_MAX_WAIT, _FIRST_WAIT * 2 ** min(failures - 1, 10)))

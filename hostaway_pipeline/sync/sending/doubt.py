@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from hostaway_pipeline.errors import DatabaseUnavailable, MessageNotSent
 from hostaway_pipeline.store.outbox import OutboundMessage
-from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST
+from hostaway_pipeline.sync.sending.recognise import MAX_REQUEST_SECONDS
 
 
 def busy(reason: str) -> MessageNotSent:
@@ -23,8 +23,8 @@ def unclear(message: OutboundMessage, reason: str, *, patience: float) -> Messag
     when = f"in {seconds} s" if seconds else "now"
     return MessageNotSent(
         f"nobody knows whether the message was sent ({reason}): it may still go out. Ask again with the same "
-        f"Idempotency-Key, which only looks for it; do not use a new one. With `resend`, which will be taken {when}, "
-        f"it is sent again if it is not there",
+        f"Idempotency-Key, which only looks for it; do not use a new one. With `resend`, which will be accepted "
+        f"{when}, it is sent again if it is not there",
         "unclear",
     )
 
@@ -34,12 +34,12 @@ def not_yet(message: OutboundMessage, reason: str, *, patience: float, resend: b
     seconds = _seconds_left(message, patience)
     if resend and seconds:
         return MessageNotSent(
-            f"nobody knows whether this message was sent, and it may still go out: `resend` will be taken in "
+            f"nobody knows whether this message was sent, and it may still go out: `resend` will be accepted in "
             f"{seconds} s",
             "too_early",
             retry_after=seconds,
         )
-    if message.status == "sending" and (message.age or 0.0) < LONGEST_REQUEST:
+    if message.status == "sending" and (message.age or 0.0) < MAX_REQUEST_SECONDS:
         return busy("this message is being sent right now, or its sender died a moment ago")
     return unclear(message, reason, patience=patience)
 

@@ -16,7 +16,7 @@ from hostaway_pipeline.store.copy.lookup import Lookup
 
 OpenClient = Callable[[int], HostawayClient]
 # Bounds on asking Hostaway which account has a reservation: accounts asked, and seconds in all.
-_MOST_ACCOUNTS_ASKED = 5
+_MAX_ACCOUNTS_ASKED = 5
 _SECONDS_ASKING = 10.0
 
 
@@ -28,15 +28,15 @@ def account_of(services: Services, reservation_id: int, account_id: int | None) 
     """
     if account_id is not None:
         return services.accounts.get(account_id).account_id
-    found = services.lookup.accounts_of_reservation(reservation_id)
-    if not found:
+    matches = services.lookup.accounts_of_reservation(reservation_id)
+    if not matches:
         active = [account.account_id for account in services.accounts.active()]
-        found = _ask_accounts(services.interactive_client, active, reservation_id)
-    if len(found) > 1:
+        matches = _ask_accounts(services.interactive_client, active, reservation_id)
+    if len(matches) > 1:
         raise MessageNotSent(
-            f"accounts {found} have reservation {reservation_id}: say which as account_id", "ambiguous"
+            f"accounts {matches} have reservation {reservation_id}: say which as account_id", "ambiguous"
         )
-    return found[0]
+    return matches[0]
 
 
 def conversation_of(
@@ -63,24 +63,24 @@ def conversation_of(
 
 def _ask_accounts(open_client: OpenClient, active: list[int], reservation_id: int) -> list[int]:
     """The accounts at which Hostaway finds the reservation: at least one."""
-    if len(active) > _MOST_ACCOUNTS_ASKED:
+    if len(active) > _MAX_ACCOUNTS_ASKED:
         raise MessageNotSent(
             f"reservation {reservation_id} is in no table yet, and {len(active)} accounts are too many to ask: "
             f"say whose it is as account_id",
             "account_needed",
         )
     answers = _ask_in_parallel(open_client, active, reservation_id)
-    found = [account_id for account_id in active if answers.get(account_id) is True]
+    matches = [account_id for account_id in active if answers.get(account_id) is True]
     unasked = [account_id for account_id in active if answers.get(account_id) is None]
-    if not found and unasked:
+    if not matches and unasked:
         raise MessageNotSent(
             f"no account that could be asked has reservation {reservation_id}, but {unasked} could not be asked: "
             f"repeat later, or say whose it is as account_id",
             "unasked",
         )
-    if not found:
+    if not matches:
         raise MessageNotSent(f"no account has reservation {reservation_id}", "unknown")
-    return found
+    return matches
 
 
 def _ask_in_parallel(

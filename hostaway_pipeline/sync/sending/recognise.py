@@ -14,7 +14,7 @@ from hostaway_pipeline.errors import GarbledBody, TransientApiError
 from hostaway_pipeline.store.outbox import OutboundMessage
 
 # Seconds after which a request has ended, one way or the other, in the process that made it.
-LONGEST_REQUEST = 30.0
+MAX_REQUEST_SECONDS = 30.0
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -49,20 +49,20 @@ def matching_message(
 ) -> tuple[int, ApiObject] | None:
     """The id and object, among those the conversation holds now, that is new, has our text and belongs to no other key.
 
-    Raises TransientApiError while that cannot be decided: the answer shows nothing of what was there before, or another
+    Raises TransientApiError while that cannot be decided: the answer shows none of the earlier messages, or another
     key is sending the same text right now and its answer will say which message is its own.
     """
     taken = {other.message_id for other in others} | set(message.ids_before)
-    ours = {key: found for key, found in held.items() if key not in taken and _has_text_of(message, found.payload)}
+    ours = {key: answer for key, answer in held.items() if key not in taken and _has_text_of(message, answer.payload)}
     if not ours and message.ids_before and held.keys().isdisjoint(message.ids_before):
-        raise GarbledBody(f"{messages_path(message.conversation_id)}: nothing of what was there before")
+        raise GarbledBody(f"{messages_path(message.conversation_id)}: none of the messages that were there before")
     if ours and any(_is_under_way(other) and is_same_text(other.body, message.body) for other in others):
-        raise TransientApiError("what stands in its conversation may be another key's message, which is being sent")
+        raise TransientApiError("a message in its conversation may be that of another key, which is being sent")
     return min(ours.items(), key=lambda entry: (_written_at(entry[1].payload), entry[0]), default=None)
 
 
 def _is_under_way(other: OutboundMessage) -> bool:
-    return other.status == "sending" and other.age is not None and other.age < LONGEST_REQUEST
+    return other.status == "sending" and other.age is not None and other.age < MAX_REQUEST_SECONDS
 
 
 def _has_text_of(message: OutboundMessage, payload: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.store.outbox import OutboundMessage, Outbox
 from hostaway_pipeline.sync.sending.doubt import in_doubt, not_yet, taken_over
 from hostaway_pipeline.sync.sending.recipients import account_of, conversation_of
-from hostaway_pipeline.sync.sending.recognise import LONGEST_REQUEST, matching_message, read_conversation
+from hostaway_pipeline.sync.sending.recognise import MAX_REQUEST_SECONDS, matching_message, read_conversation
 from hostaway_pipeline.sync.sending.sender import Sender, claim_found, store_read
 
 # Seconds before each look for a message whose request may still be under way.
@@ -97,18 +97,18 @@ def _resolve(
     """
     patience = services.settings.send_patience
     with in_doubt(message, patience=patience):
-        reason = message.error or "its sender gave no account of it"
+        reason = message.error or "its sender recorded no outcome"
         for seconds in _looks(message, resend=resend):
             try:
                 services.sleep(seconds)
                 with services.interactive_client(message.account_id) as client:
-                    found = _look(client, services.outbox, message)
+                    match = _look(client, services.outbox, message)
             except Aborted:
                 break
             except ApiError as error:
                 reason = str(error)
             else:
-                if found is not None and (sent := claim_found(services, account, message, *found)) is not None:
+                if match is not None and (sent := claim_found(services, account, message, *match)) is not None:
                     return sent
             message = services.outbox.get(message.id) or message
             if not message.is_unclear:
@@ -122,7 +122,7 @@ def _looks(message: OutboundMessage, *, resend: bool) -> tuple[float, ...]:
     """When to look: several times while a sender may be at work, once when none can be."""
     if not message.is_unclear:
         return ()
-    is_young = (message.age or 0.0) < LONGEST_REQUEST
+    is_young = (message.age or 0.0) < MAX_REQUEST_SECONDS
     return _LOOKS if is_young and not resend else _LOOKS[:1]
 
 

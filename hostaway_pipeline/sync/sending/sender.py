@@ -27,7 +27,7 @@ from hostaway_pipeline.sync.sending.recognise import matching_message, read_conv
 
 # Seconds beyond its turn for which a sender keeps other callers from queueing; the fence does not rely on it.
 _LEASE = 10.0
-_MOST_REFUSALS = 3
+_MAX_REFUSALS = 3
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +48,14 @@ class Sender:
 
         Raises MessageNotSent (`failed`, `busy`); any other error means that nothing was sent.
         """
-        for refusals in range(1, _MOST_REFUSALS + 1):
+        for refusals in range(1, _MAX_REFUSALS + 1):
             try:
                 self._await_turn()
                 found = self._find()
                 return self._post() if found is None else found
             except ApiError as error:
                 with self._doubt():
-                    message = self._record_failure(error, is_last=refusals == _MOST_REFUSALS)
+                    message = self._record_failure(error, is_last=refusals == _MAX_REFUSALS)
                 if message is not None:
                     return message
         raise AssertionError  # the last refusal returns or raises
@@ -80,9 +80,9 @@ class Sender:
         with services.interactive_client(seen.account_id) as client:
             held = read_conversation(client, seen.conversation_id)
         if seen.is_unclear:
-            found = matching_message(held, seen, services.outbox.others(seen))
-            if found is not None:
-                return _require(claim_found(services, self._account, seen, *found))
+            match = matching_message(held, seen, services.outbox.others(seen))
+            if match is not None:
+                return _require(claim_found(services, self._account, seen, *match))
         # Stored ids count too: an old message that this answer lacks must not pass for a new one later.
         self._ids_before = held.keys() | services.lookup.message_ids(seen.account_id, seen.conversation_id)
         return None

@@ -159,7 +159,8 @@ def test_no_more_than_the_daily_budget_is_deleted_and_the_log_says_so(
         account.delete_reservation(reservation_id)
     with capture_logs() as logs:
         assert recovered(services)["reservations"] == Counts(deleted=8)
-    assert ["at most 8 may go in a day" in entry["reason"] for entry in logs if "reason" in entry] == [True, True]
+    reasons = [entry["reason"] for entry in logs if "reason" in entry]
+    assert ["at most 8 may be deleted in a day" in reason for reason in reasons] == [True, True]
     assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"
 
 

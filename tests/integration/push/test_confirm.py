@@ -127,7 +127,7 @@ def test_deletions_beyond_the_daily_budget_wait_and_say_why(
     waiting = rows(database_url, query + "WHERE status = 'pending'")
     assert all(event["waits"] for event in waiting)
     assert all("is not found, but 3 of 20 rows" in event["error"] for event in waiting)
-    assert all("at most 5 may go in a day" in event["error"] for event in waiting)
+    assert all("at most 5 may be deleted in a day" in event["error"] for event in waiting)
 
 
 def test_waiting_deletions_happen_the_next_day(services: Services, account: Account, sandbox: SandboxServer,

@@ -14,7 +14,7 @@ import pytest
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from hostaway_pipeline.store.inbox import MOST_ATTEMPTS
+from hostaway_pipeline.store.inbox import MAX_ATTEMPTS
 from hostaway_pipeline.sync.push.apply import Applied
 from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import (
@@ -181,12 +181,12 @@ def test_one_broken_object_in_a_hundred_stops_no_other(
     account = services.accounts.get(ONE)
     assert (account.failures, account.paused_until) == (0, None)
 
-    for _ in range(MOST_ATTEMPTS - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         let_wait_no_longer(database_url)
         drain_inbox(services)
     event = next(event for event in events(database_url) if event["object_id"] == broken)
-    assert (event["status"], event["attempts"]) == ("failed", MOST_ATTEMPTS)
-    assert f"failed {MOST_ATTEMPTS} times, the last time with GET /reservations/{broken}" in event["error"]
+    assert (event["status"], event["attempts"]) == ("failed", MAX_ATTEMPTS)
+    assert f"failed {MAX_ATTEMPTS} times, the last time with GET /reservations/{broken}" in event["error"]
     assert services.accounts.get(ONE).failures == 0
 
 

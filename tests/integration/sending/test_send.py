@@ -167,7 +167,7 @@ def test_a_message_with_an_unknown_outcome_is_unclear_and_sent_again_only_on_req
         assert raised.value.status == "unclear"
     sandbox.faults.clear()
     long_ago(database_url)
-    with pytest.raises(MessageNotSent, match="With `resend`, which will be taken now"):
+    with pytest.raises(MessageNotSent, match="With `resend`, which will be accepted now"):
         send_message(services, wish(reservation_id))
     assert sandbox.counters.calls()[SENDS] == 1
     sent = send_message(services, wish(reservation_id, resend=True))

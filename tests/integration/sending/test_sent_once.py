@@ -156,7 +156,7 @@ def test_within_the_patience_nothing_is_sent_again_and_the_answer_says_how_long_
     services: Services, sandbox: SandboxServer, account: Account, reservation_id: int, database_url: str
 ) -> None:
     in_doubt(services, account, reservation_id, database_url)
-    with pytest.raises(MessageNotSent, match=r"will be taken in \d+ s") as raised:
+    with pytest.raises(MessageNotSent, match=r"will be accepted in \d+ s") as raised:
         send_message(services, SendRequest("key", reservation_id, BODY, resend=True))
     assert raised.value.status == "too_early"
     assert raised.value.retry_after is not None

@@ -8,12 +8,12 @@ import pytest
 
 from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.inbox import MOST_ATTEMPTS, Inbox
+from hostaway_pipeline.store.inbox import MAX_ATTEMPTS, Inbox
 
 STATUSES = get_args(EventStatus)
 CLAIMED = (None, "-1 minute")
 RETRY = (None, "-1 second", "1 hour")
-ATTEMPTS = (0, 1, MOST_ATTEMPTS)
+ATTEMPTS = (0, 1, MAX_ATTEMPTS)
 EVERY_CASE = list(product(STATUSES, CLAIMED, RETRY, ATTEMPTS))
 
 

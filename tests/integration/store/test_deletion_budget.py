@@ -20,7 +20,7 @@ from hostaway_pipeline.store.database import Database
 from tests.factories import OpenSandbox, assert_equal_to_source, reservation, rows, sync, synced
 
 ACCOUNT = 59808
-ROWS = 60  # of which a fifth, 12, may go in a day
+ROWS = 60  # of which a fifth, 12, may be deleted in a day
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_syncs_of_one_day_share_the_budget(services: Services, account: Account,
 
     assert report.status == "incomplete"
     assert report.problems["reservations"] == (
-        f"3 of {ROWS} rows are missing from the answer; at most 12 may go in a day, and 10 went already"
+        f"3 of {ROWS} rows are missing from the answer; at most 12 may be deleted in a day, and 10 were already"
     )
     assert report.sweeps["reservations"].held_back == 3
     assert services.checks.untrusted_sweeps("reservations")[0].what == report.problems["reservations"]

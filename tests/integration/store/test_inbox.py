@@ -22,7 +22,7 @@ from hostaway_pipeline.store.accounts.accounts import Accounts
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.inbox import MOST_ATTEMPTS, EventOutcome, Inbox, hold_events
+from hostaway_pipeline.store.inbox import MAX_ATTEMPTS, EventOutcome, Inbox, hold_events
 from hostaway_pipeline.store.outbox import Outbox
 from tests.factories import reservation, rows
 
@@ -288,11 +288,11 @@ def test_an_event_begun_by_a_dead_drainer_is_tried_alone_and_a_waiting_one_has_n
 
 def test_an_event_that_kills_its_drainers_fails_in_the_end(inbox: Inbox, database_url: str) -> None:
     filled(inbox, 1)
-    for number in range(MOST_ATTEMPTS):
+    for number in range(MAX_ATTEMPTS):
         assert len(inbox.claim(1, has_failed=number > 0)) == 1
         inbox.release(has_died=True)
     row = stored(database_url)[0]
-    assert (row["status"], row["attempts"], row["applied_at"] is None) == ("failed", MOST_ATTEMPTS, False)
+    assert (row["status"], row["attempts"], row["applied_at"] is None) == ("failed", MAX_ATTEMPTS, False)
     assert inbox.claim(1, has_failed=True) == []
 
 
@@ -365,14 +365,14 @@ def test_an_event_that_fails_itself_is_retried_with_growing_delays_and_fails_in_
 ) -> None:
     filled(inbox, 1)
     waits = []
-    for number in range(MOST_ATTEMPTS):
+    for number in range(MAX_ATTEMPTS):
         event = inbox.claim(1, has_failed=number > 0)[0]
         inbox.record_outcomes([EventOutcome(event.id, "pending", "broken", is_attempt=True)])
         query = "SELECT extract(epoch FROM retry_at - now())::int AS wait FROM hostaway.webhook_events"
         waits.append(rows(database_url, query)[0]["wait"])
         make_claimable(database_url)
     row = stored(database_url)[0]
-    assert (row["status"], row["attempts"]) == ("failed", MOST_ATTEMPTS)
+    assert (row["status"], row["attempts"]) == ("failed", MAX_ATTEMPTS)
     assert row["error"] == "failed 5 times, the last time with broken"
     assert waits[:4] == [pytest.approx(expected, abs=1) for expected in (5, 10, 20, 40)]
 
