@@ -17,6 +17,8 @@ from hostaway_pipeline.sandbox.world.account import Account
 from tests.acceptance.push_stack import PushStack, push_stack
 from tests.factories import OpenSandbox, expected, rows, stored, synced
 
+CHANGES_PER_KILL = 15  # at least, however slow the machine
+
 
 def change(account: Account, choice: random.Random) -> None:
     """Make one of the changes for which Hostaway sends an event."""
@@ -105,9 +107,10 @@ def test_twenty_kills_at_random_moments_lose_no_answered_delivery(
         moments, choice = random.Random(11), random.Random(12)
         accounts = list(sandbox.world.accounts.values())
         for kill in range(20):
-            until = time.monotonic() + moments.uniform(0.2, 1.2)
-            while time.monotonic() < until:
+            until, changes = time.monotonic() + moments.uniform(0.2, 1.2), 0
+            while time.monotonic() < until or changes < CHANGES_PER_KILL:
                 change(choice.choice(accounts), choice)
+                changes += 1
                 time.sleep(0.01)
             stack.restart(("receiver", "drainer", "postgres")[kill % 3])
         stack.wait_for_receiver()
