@@ -122,9 +122,10 @@ def test_flags_are_numbers_booleans_or_null(reservations):
     assert {json.dumps(row["isPaid"]) for row in reservations} == {"0", "1", "true", "false", "null"}
 
 
-def test_reservations_weigh_between_1500_and_5000_bytes(reservations):
+def test_reservations_weigh_between_1500_and_6600_bytes(reservations):
+    """Up to nine finance lines make up half of it; Hostaway's weigh about 6.6 kB."""
     weights = [len(json.dumps(row)) for row in reservations]
-    assert 1500 <= min(weights) <= max(weights) <= 5000
+    assert 1500 <= min(weights) <= max(weights) <= 6600
 
 
 def test_some_ids_need_more_than_32_bits(reservations):

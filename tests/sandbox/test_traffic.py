@@ -56,7 +56,9 @@ def test_updates_change_names_prices_and_status(account):
         change(account, rng)
     after = [row for row in account.truth("reservations") if row["id"] in before]
     changed = {key for row in after for key in row if row[key] != before[row["id"]][key]}
-    assert changed == {"guestName", "totalPrice", "status", "updatedOn", "latestActivityOn"}
+    amounts = {"totalPrice", "taxAmount", "cleaningFee", "channelCommissionAmount", "financeField"}
+    cancellation = {"cancellationDate", "cancelledBy"}
+    assert changed == {"guestName", "status", "updatedOn", "latestActivityOn"} | amounts | cancellation
 
 
 def test_traffic_fills_an_empty_account():

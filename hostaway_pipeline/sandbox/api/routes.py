@@ -2,7 +2,8 @@
 
 import html
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,10 +17,12 @@ from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
 from hostaway_pipeline.sandbox.world import pages
 from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.sandbox.world.listing_calendar import calendar
 from hostaway_pipeline.sandbox.world.objects import Conversation, sign
 from hostaway_pipeline.sandbox.world.pages import flag
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
+LONGEST_CALENDAR = timedelta(3653)
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 log = logging.getLogger(__name__)
@@ -40,10 +43,12 @@ def create_app(sandbox: Sandbox) -> Starlette:
             get("/v1/conversations", answers.conversations),
             get("/v1/listings", answers.listings),
             get("/v1/reservations/{id}", answers.reservation),
+            get("/v1/financeField/{id}", answers.finance_fields),
             get("/v1/reservations/{id}/conversations", answers.conversations_of_reservation),
             get("/v1/conversations/{id}", answers.conversation),
             get("/v1/conversations/{id}/messages/{mid}", answers.message),
             get("/v1/listings/{id}", answers.listing),
+            get("/v1/listings/{id}/calendar", answers.calendar),
             Route(messages, gate.guarded(messages, answers.send, is_send=True), methods=["POST"]),
             Route(tokens, gate.open(tokens, answers.issue_token), methods=["POST"]),
             Route(tokens, gate.open(tokens, answers.revoke_token), methods=["DELETE"]),
@@ -121,6 +126,22 @@ class Answers:
     def listing(self, call: Call, account: Account) -> Response:
         return success(find(account.listings, call.id("id")).payload())
 
+    def calendar(self, call: Call, account: Account) -> Response:
+        """The days from `startDate` to `endDate`, both included; a month from today if they are missing [?]."""
+        query, listing_id = call.request.query_params, call.id("id")
+        find(account.listings, listing_id)
+        first = calendar_day(query, "startDate", account.today)
+        last = calendar_day(query, "endDate", first + timedelta(30))
+        if not timedelta(0) <= last - first <= LONGEST_CALENDAR:
+            raise ApiFailure(400, "endDate must lie after startDate, by ten years at most")
+        with_resources = flag(query, "includeResources", True)
+        return success(
+            calendar(account, listing_id, first.toordinal(), last.toordinal(), with_resources=with_resources)
+        )
+
+    def finance_fields(self, call: Call, account: Account) -> Response:
+        return success(find(account.reservations, call.id("id")).payload()["financeField"])
+
     def reservation(self, call: Call, account: Account) -> Response:
         reservation_id = call.id("id")
         if reservation_id in account.locked_reservations:
@@ -183,3 +204,11 @@ def conversation_payload(account: Account, conversation: Conversation, with_reso
         payload["conversationMessages"] = [latest.payload(sign)] if latest else []
         payload["Reservation"] = row.payload(RESERVATION_LISTS) if row else None
     return payload
+
+
+def calendar_day(query: Mapping[str, str], name: str, default: date) -> date:
+    """A date of the query; raises ApiFailure for what is none."""
+    try:
+        return date.fromisoformat(query[name]) if name in query else default
+    except ValueError as error:
+        raise ApiFailure(400, f"{name} is not a date") from error

@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from threading import RLock
 from typing import Any
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.deliveries.webhooks import Event, Webhooks
 from hostaway_pipeline.sandbox.lookup import NotFound, find
-from hostaway_pipeline.sandbox.templates import NEW_RESERVATION, RESERVATION, Payload
+from hostaway_pipeline.sandbox.templates import Payload
 from hostaway_pipeline.sandbox.world import generate, generate_conversations
+from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.new_booking import new_booking
+from hostaway_pipeline.sandbox.world.nights import Nights
 from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row, sign
 from hostaway_pipeline.sandbox.world.order import UpdatedOrder
 from hostaway_pipeline.sandbox.world.stamps import Clock
@@ -23,8 +27,11 @@ class Account:
         self.secret = spec.secret
         self.lock = RLock()
         self.clock = clock
-        self.listings = generate.listings(config, spec)
-        self.reservations = generate.reservations(config, spec, list(self.listings))
+        portfolio = generate.portfolio(config, spec)
+        self.listings = portfolio.listings
+        self.reservations = portfolio.reservations
+        self.nights = Nights(portfolio.homes, portfolio.blocks, self.reservations.values())
+        self.today = date.fromisoformat(config.today)
         self.conversations = generate_conversations.conversations(config, spec, self.reservations)
         self.order = UpdatedOrder((row.own["updatedOn"], key) for key, row in self.reservations.items())
         self.locked_reservations: set[int] = set()
@@ -32,7 +39,8 @@ class Account:
         self.webhooks = Webhooks()
         self.on_event: Callable[[Webhooks, Event], None] | None = None
         """Called with every event at once and under the lock; set by the sandbox that serves this account."""
-        self._removed: dict[int, Row] = {}
+        self._removed_listings: dict[int, Row] = {}
+        self._removed: dict[int, Booking] = {}
         self._threads: defaultdict[int, list[Conversation]] = defaultdict(list)
         for conversation in self.conversations.values():
             if conversation.reservation_id is not None:
@@ -84,37 +92,18 @@ class Account:
             return self.emit("reservation.updated", "reservation", row.payload())
 
     def add_reservation(self, **fields: Any) -> Payload:
+        """Add a direct booking: on free nights of a listing that is open, unless `fields` say otherwise."""
         with self.lock:
             reservation_id = self._next_id("reservations")
-            now = self.clock.after()
-            own = {
-                **NEW_RESERVATION,
-                "id": reservation_id,
-                "listingMapId": next(iter(self.listings), 99_000),
-                "channelId": 2000,
-                "channelName": "direct",
-                "reservationId": f"{self.id}-2000-{reservation_id}",
-                "hostawayReservationId": str(reservation_id),
-                "confirmationCode": None,
-                "guestName": "New Guest",
-                "numberOfGuests": 2,
-                "arrivalDate": now[:10],
-                "departureDate": now[:10],
-                "nights": 0,
-                "totalPrice": 100.5,
-                "currency": "EUR",
-                "status": "new",
-                "doorCode": f"DC-{reservation_id}",
-                "customFieldValues": [],
-                "reservationFees": [],
-                "reservationUnit": [],
-                "financeField": [],
-                **dict.fromkeys(("reservationDate", "insertedOn", "updatedOn", "latestActivityOn"), now),
-                **fields,
-            }
-            self.reservations[own["id"]] = Row(RESERVATION, own)
+            now, open_ids = self.clock.after(), [key for key, row in self.listings.items() if is_open(row)]
+            booking = new_booking(
+                self.nights, open_ids, fields, account_id=self.id, reservation_id=reservation_id, now=now
+            )
+            own = booking.own
+            self.reservations[own["id"]] = booking
+            self.nights.add(booking)
             self.order.add((own["updatedOn"], own["id"]))
-            return self.emit("reservation.created", "reservation", self.reservations[own["id"]].payload())
+            return self.emit("reservation.created", "reservation", booking.payload())
 
     def delete_reservation(self, reservation_id: int) -> None:
         """Delete a reservation; its conversations stay."""
@@ -129,6 +118,15 @@ class Account:
             del self._removed[reservation_id]
             self.order.add((row.own["updatedOn"], reservation_id))
 
+    def pass_days(self, days: int) -> None:
+        """Let days pass: dates that are unspecified are always yesterday, and no update tells of their move."""
+        with self.lock:
+            self.today += timedelta(days)
+            yesterday = (self.today - timedelta(1)).isoformat()
+            for row in self.reservations.values():
+                if row.own.get("isDatesUnspecified"):
+                    row.own |= {"arrivalDate": yesterday, "departureDate": yesterday}
+
     def update_listing(self, listing_id: int, **changes: Any) -> Payload:
         """Change some keys and move `latestActivityOn`; listings have no `updatedOn`."""
         with self.lock:
@@ -138,14 +136,14 @@ class Account:
 
     def delete_listing(self, listing_id: int) -> None:
         with self.lock:
-            self._removed[listing_id] = find(self.listings, listing_id)
+            self._removed_listings[listing_id] = find(self.listings, listing_id)
             del self.listings[listing_id]
 
     def restore_listing(self, listing_id: int) -> None:
         """Bring a deleted listing back as it was."""
         with self.lock:
-            self.listings[listing_id] = find(self._removed, listing_id)
-            del self._removed[listing_id]
+            self.listings[listing_id] = find(self._removed_listings, listing_id)
+            del self._removed_listings[listing_id]
 
     def add_conversation(self, reservation_id: int | None = None, recipient: str = "New Guest") -> Payload:
         """Add a conversation without messages: both markers are null."""
@@ -226,13 +224,19 @@ class Account:
             self.on_event(self.webhooks, Event(event, kind, self.id, payload))
         return payload
 
-    def _update(self, reservation_id: int, changes: Payload) -> Row:
+    def _update(self, reservation_id: int, changes: Payload) -> Booking:
         row = find(self.reservations, reservation_id)
         self.order.remove((row.own["updatedOn"], reservation_id))
+        self.nights.remove(row)
         row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
+        self.nights.add(row)
         self.order.add((row.own["updatedOn"], reservation_id))
         return row
 
     def _next_id(self, kind: str) -> int:
         self._counts[kind] += 1
         return generate.object_id(kind, self._counts[kind] - 1, self._id_offset)
+
+
+def is_open(listing: Row) -> bool:
+    return listing.own["specialStatus"] is None

@@ -1,20 +1,26 @@
-"""Generates the listings and reservations of an account, the same for the same seed and spec.
+"""Listings and reservations of one account, the same for the same seed and spec. Conversations: generate_threads.py.
 
-Dates are relative to the configured day, never to the present, and ids are not in order of time. Conversations:
-world/generate_conversations.py.
+Dates are relative to the configured day, never to the present, and ids do not follow time.
 """
 
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
 from random import Random
 from typing import Any
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
-from hostaway_pipeline.sandbox.templates import CHANNELS, LISTING, RESERVATION, STATUSES, Payload
+from hostaway_pipeline.sandbox.templates import RESERVATION, Payload
+from hostaway_pipeline.sandbox.world import bookings, finance, homes, market
+from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.finance import Price
+from hostaway_pipeline.sandbox.world.market import AIRBNB, CHANNELS, ICAL, INQUIRIES, Home
 from hostaway_pipeline.sandbox.world.objects import Row
-from hostaway_pipeline.sandbox.world.stamps import seconds_of, stamp
-from hostaway_pipeline.sandbox.world.texts import CITIES, GUESTS, HOMES
+from hostaway_pipeline.sandbox.world.stamps import stamp
+from hostaway_pipeline.sandbox.world.stays import DAY, EPOCH, Block, Stay, plan
+from hostaway_pipeline.sandbox.world.texts import GUESTS
 
-DAY = 24 * 3600
-SHAPES = 60
+SHAPES = 80
 FIRST_IDS = {
     "listings": 120_000,
     "reservations": 41_000_000,
@@ -24,105 +30,91 @@ FIRST_IDS = {
 
 
 def object_id(kind: str, index: int, offset: int = 0) -> int:
-    """An id, the same in every account; every thirteenth needs more than 32 bits."""
+    """The same numbers in every account; every thirteenth lies beyond 32 bits."""
     return FIRST_IDS[kind] + index * 7 + (2**33 if index % 13 == 5 else 0) + offset
 
 
 def account_rng(config: SandboxConfig, account: SandboxAccount, purpose: str) -> Random:
-    """A random stream per purpose, so that changing one generator leaves the others' output as it was."""
+    """One stream per purpose: changing how one kind is generated leaves the others as they were."""
     spec = f"{account.account_id}:{account.listings}:{account.reservations}"
     return Random(f"{config.seed}:{spec}:{purpose}")  # noqa: S311
 
 
-def listings(config: SandboxConfig, account: SandboxAccount) -> dict[int, Row]:
-    """Listings by id, in the order of the list; every eighth is archived."""
+@dataclass(slots=True)
+class Portfolio:
+    """What an account lets and to whom; `homes` knows unlisted ones too, `blocks` is by listing."""
+
+    listings: dict[int, Row]
+    reservations: dict[int, Booking]
+    homes: dict[int, Home]
+    blocks: dict[int, list[Block]]
+
+
+def portfolio(config: SandboxConfig, account: SandboxAccount) -> Portfolio:
+    """Exactly as many listings and reservations as the account's spec says."""
+    today = date.fromisoformat(config.today).toordinal()
     rng = account_rng(config, account, "listings")
     ids = [object_id("listings", index, config.id_offset) for index in range(account.listings)]
     rng.shuffle(ids)
-    today = seconds_of(config.today)
-    return {listing_id: Row(LISTING, listing(rng, listing_id, place, today)) for place, listing_id in enumerate(ids)}
-
-
-def listing(rng: Random, listing_id: int, place: int, today: int) -> Payload:
-    city, country, zone, currency, lat, lng = CITIES[place % len(CITIES)]
-    name = f"{HOMES[place % len(HOMES)]} {place + 1}"
-    inserted = today - rng.randrange(400, 1500) * DAY
-    return {
-        "id": listing_id,
-        "name": name,
-        "internalListingName": f"Property #{place + 1}",
-        "externalListingName": name,
-        "homeawayPropertyName": name,
-        "bookingcomPropertyName": name,
-        "address": f"Schulstraße {place + 1}, {city}",
-        "publicAddress": city,
-        "street": f"Schulstraße {place + 1}",
-        "city": city,
-        "country": country,
-        "countryCode": country,
-        "state": None,
-        "zipcode": f"{27000 + place}",
-        "lat": round(lat + rng.random() / 10, 5),
-        "lng": round(lng + rng.random() / 10, 5),
-        "price": round(40 + rng.random() * 400, 2),
-        "currencyCode": currency,
-        "cleaningFee": rng.choice((None, 0, 40.32, 75)),
-        "personCapacity": rng.randint(1, 12),
-        "bedroomsNumber": rng.randint(0, 5),
-        "bedsNumber": rng.randint(1, 8),
-        "bathroomsNumber": rng.choice((1, 1.5, 2)),
-        "timeZoneName": zone,
-        "specialStatus": "archived" if place % 8 == 5 else None,
-        "wifiPassword": f"wifi-{listing_id}",
-        "doorSecurityCode": f"door-{listing_id}",
-        "airbnbListingUrl": f"https://www.airbnb.com/rooms/{listing_id}",
-        "vrboListingUrl": f"https://www.vrbo.com/{listing_id}",
-        "googleVrListingUrl": None,
-        "insertedOn": stamp(inserted),
-        "latestActivityOn": stamp(rng.randrange(inserted, today)),
-        "listingAmenities": [{"id": listing_id * 10 + n, "amenityId": n} for n in range(rng.randint(2, 9))],
-        "listingBedTypes": [{"id": listing_id * 10, "bedTypeId": 2, "quantity": rng.randint(1, 3)}],
-        "listingImages": [listing_image(listing_id, n) for n in range(rng.randint(0, 4))],
-        "customFieldValues": [{"customFieldId": 167, "value": "Custom field value 🛏️"}],
-    }
-
-
-def listing_image(listing_id: int, place: int) -> Payload:
-    url = f"https://images.example.com/listing/{listing_id}-{place}"
-    return {"id": listing_id * 10 + place, "caption": "hall", "url": url, "sortOrder": place}
-
-
-def reservations(config: SandboxConfig, account: SandboxAccount, listing_ids: list[int]) -> dict[int, Row]:
-    """Reservations by id; some refer to a listing that no list returns."""
+    listed, unlisted = homes.homes(rng, account, ids, today), homes.unlisted(rng, account)
+    of_unlisted = account.reservations
+    if listed:
+        of_unlisted = sum(1 for index in range(account.reservations) if _is_unlisted(index))
     rng = account_rng(config, account, "reservations")
-    shapes = [reservation_shape(rng, number) for number in range(SHAPES)]
-    today = seconds_of(config.today)
-    rows: dict[int, Row] = {}
+    shown = plan(rng, listed, account.reservations - of_unlisted, today) if listed else None
+    hidden = plan(rng, unlisted, of_unlisted, today)
+    return Portfolio(
+        homes.listings(rng, account, listed, shown.stays if shown else [], today),
+        _reservations(rng, config, shown.stays if shown else [], hidden.stays, account.reservations),
+        {home.id: home for home in (*listed, *unlisted)},
+        (shown.blocks if shown else {}) | hidden.blocks,
+    )
+
+
+def _is_unlisted(index: int) -> bool:
+    """Some reservations name a listing that no list returns."""
+    return index % 47 == 11
+
+
+def _reservations(
+    rng: Random, config: SandboxConfig, shown: list[Stay], hidden: list[Stay], count: int
+) -> dict[int, Booking]:
+    """Reservations by id. The first one is an ordinary stay, if there is any: whoever wants just one takes that."""
+    shapes = _shapes(rng)
+    now = (date.fromisoformat(config.today).toordinal() - EPOCH) * DAY
+    first = next((place for place, stay in enumerate(shown) if _is_ordinary(stay)), None)
+    if first is not None:
+        shown[-1], shown[first] = shown[first], shown[-1]
+    rows: dict[int, Booking] = {}
     updated_on = ""
-    for index in range(account.reservations):
+    for index in range(count):
+        stay = hidden.pop() if not shown or (hidden and _is_unlisted(index)) else shown.pop()
         reservation_id = object_id("reservations", index, config.id_offset)
-        listing_id = rng.choice(listing_ids) if listing_ids and index % 47 != 11 else 99_000 + index % 5
-        own = reservation(rng, reservation_id, index, listing_id, today)
-        # Bulk edits give many rows the same updatedOn, so that the order needs its second key.
-        if index % 20 == 19 and own["insertedOn"] <= updated_on:
-            own["updatedOn"] = updated_on
-        updated_on = own["updatedOn"]
-        rows[reservation_id] = Row(shapes[int(rng.random() * SHAPES)], own)
+        of_channel = shapes[stay.channel.name]
+        shape = of_channel[int(rng.random() * len(of_channel))]
+        row = _booking(rng, reservation_id, stay, shape, index=index, now=now)
+        # Bulk edits give many rows one updatedOn: the order needs its second key.
+        if index % 20 == 19 and row.own["updatedOn"] <= updated_on:
+            row.own["updatedOn"] = updated_on
+        updated_on = row.own["updatedOn"]
+        rows[reservation_id] = row
     return rows
 
 
-def reservation(rng: Random, reservation_id: int, index: int, listing_id: int, today: int) -> Payload:
-    """The keys that vary between reservations; the first 16 rows have all 16 statuses."""
-    age = int(rng.random() * 700 * DAY)
-    inserted, updated = stamp(today - age), stamp(today - int(rng.random() * age))
-    arrival = today - age + int(rng.random() * 200 * DAY)
-    nights = int(rng.random() * 15)
-    status = STATUSES[index] if index < 16 else rng.choices(STATUSES, STATUS_WEIGHTS)[0]
+def _is_ordinary(stay: Stay) -> bool:
+    return stay.status == "new" and stay.channel is AIRBNB
+
+
+def _booking(rng: Random, reservation_id: int, stay: Stay, shape: Payload, *, index: int, now: int) -> Booking:
+    """The keys that differ between reservations."""
+    status, home = stay.status, stay.home
     name = None if index * 61 % 100 < 61 else GUESTS[int(rng.random() * len(GUESTS))]
-    text_id = f"{listing_id}-2018-{reservation_id}"
+    text_id = f"{home.id}-{stay.channel.id}-{reservation_id}"
+    price = _price(rng, stay, shape["numberOfGuests"])
+    inserted, booked, updated = _times(rng, stay, now)
     own = {
         "id": reservation_id,
-        "listingMapId": listing_id,
+        "listingMapId": home.id,
         "reservationId": text_id,
         "channelReservationId": text_id,
         "hostawayReservationId": reservation_id if index % 2 else str(reservation_id),
@@ -130,33 +122,57 @@ def reservation(rng: Random, reservation_id: int, index: int, listing_id: int, t
         "guestName": name,
         "guestEmail": f"guest{reservation_id}@example.com" if index % 4 else None,
         "phone": f"+4930{reservation_id}" if index % 5 else None,
-        "arrivalDate": stamp(arrival)[:10],
-        "departureDate": stamp(arrival + nights * DAY)[:10],
-        "nights": nights,
+        **bookings.dates(stay.arrival, stay.nights),
         "status": status,
-        "reservationDate": inserted,
+        "currency": home.currency,
+        "reservationDate": booked,
         "insertedOn": inserted,
         "updatedOn": updated,
         "latestActivityOn": updated if index % 3 else inserted,
-        **money(rng, index),
-        **secrets_of(reservation_id, index),
+        **_secrets(reservation_id, index),
     }
     if status == "cancelled":
-        own |= {"cancellationDate": updated, "cancelledBy": "guest" if index % 2 else "host"}
-    return own
+        cancelled = rng.random() < 0.15
+        price = price and finance.cancelled(price, rng.choice((0.5, 1.0)) if cancelled else 0)
+        own |= {"cancellationDate": updated, "cancelledBy": "guest" if index % 8 else "host"}
+    elif status in INQUIRIES and index % 5 == 0:
+        price = None
+        own |= {"isDatesUnspecified": 1, **bookings.dates(now // DAY + EPOCH - 1, 0)}
+    if home.units > 1:
+        guests = shape["numberOfGuests"]
+        own["reservationUnit"] = bookings.unit_rows(home, reservation_id, stay.units, guests)
+    own |= finance.totals(price, with_commission=index % 2 == 1)
+    return Booking(shape, own, price)
 
 
-def money(rng: Random, index: int) -> Payload:
-    """Amounts: null in a quarter of the rows, and sometimes with fractions of a cent."""
-    if index % 4 == 3:
-        return {"totalPrice": None, "taxAmount": None, "channelCommissionAmount": None, "cleaningFee": None}
-    total = round(rng.random() * 3000, 5 if index % 10 == 0 else 2)
-    commission = round(total * 0.15, 2) if index % 2 else None
-    return {"totalPrice": total, "taxAmount": 0, "channelCommissionAmount": commission, "cleaningFee": 40.32}
+def _times(rng: Random, stay: Stay, now: int) -> tuple[str, str | None, str]:
+    """When it came in, when it was booked and when it last changed; an iCal booking does not tell the second.
+
+    Some bookings of Airbnb were enquiries for up to two days.
+    """
+    booked = stay.booked_at
+    inserted = booked
+    if stay.channel is AIRBNB and stay.status in market.SOLD and rng.random() < 0.12 and stay.home.opened_on is None:
+        inserted -= 600 + int(rng.random() ** 2 * 2 * DAY)
+    settled = (stay.arrival + stay.nights - EPOCH + 30) * DAY
+    if stay.status == "cancelled":
+        settled = max(booked + 60, (stay.arrival - EPOCH) * DAY + 12 * 3600)
+    updated = booked + int(rng.random() * (min(now, settled) - booked))
+    return stamp(inserted), None if stay.channel is ICAL else stamp(booked), stamp(updated)
 
 
-def secrets_of(reservation_id: int, index: int) -> Payload:
-    """Secrets, which must never be stored or logged; a search can find their values."""
+def _price(rng: Random, stay: Stay, guests: int) -> Price | None:
+    if stay.channel is ICAL or stay.status == "ownerStay":
+        return None
+    lead = stay.arrival - EPOCH - stay.booked_at // DAY
+    luck = 0.92 + rng.random() * 0.16
+    return finance.price(
+        stay.home, stay.channel, stay.arrival, stay.nights, units=stay.units, guests=guests, lead=lead, luck=luck
+    )
+
+
+def _secrets(reservation_id: int, index: int) -> Payload:
+    """What must never be stored or logged, with values that a search can find."""
     if index % 6 == 0:
         return {
             "doorCode": None,
@@ -175,54 +191,38 @@ def secrets_of(reservation_id: int, index: int) -> Payload:
     }
 
 
-STATUS_WEIGHTS = [50, 15, 10, 4, *[2] * 12]
+def _shapes(rng: Random) -> dict[str, list[Payload]]:
+    """Templates that the reservations of a channel share: party, flags and nested lists."""
+    shapes = defaultdict(list)
+    for number in range(SHAPES):
+        channel = CHANNELS[number % len(CHANNELS)]
+        shape = _shape(rng, number)
+        shapes[channel.name].append(shape | {"channelId": channel.id, "channelName": channel.name})
+    return shapes
 
 
-def reservation_shape(rng: Random, number: int) -> Payload:
-    """A template that reservations share: channel, guests, flags and the nested lists."""
-    channel_id, channel = CHANNELS[number % len(CHANNELS)]
+def _shape(rng: Random, number: int) -> Payload:
+    # A channel has every eighth shape: flags change with the round.
+    turn = number // len(CHANNELS)
     flags: tuple[Any, ...] = (0, 1, True, False, None)
     guests = rng.randint(1, 6)
     return RESERVATION | {
-        "channelId": channel_id,
-        "channelName": channel,
         "guestCountry": rng.choice(("DE", "US", "IL", "Germany", None)),
         "guestCity": rng.choice((None, "Austin", "תל אביב")),
-        "currency": rng.choice(("EUR", "USD", "ILS")),
         "numberOfGuests": guests,
-        "adults": guests if number % 3 else None,
+        "adults": guests if turn % 3 else None,
         "children": rng.choice((None, 0, 2)),
-        "isPaid": flags[number % len(flags)],
+        "isPaid": flags[turn % len(flags)],
         "isStarred": flags[number * 3 % len(flags)],
         "paymentStatus": rng.choice(("Paid", "Unpaid", "Partially paid", "Unknown", None)),
         "hostNote": rng.choice((None, "", "Late arrival 🌙", "مفتاح تحت السجادة")),
-        "customFieldValues": [{"customFieldId": 167 + n, "value": f"Value {n}"} for n in range(number % 3)],
-        "reservationFees": [reservation_fee(number, n) for n in range(number % 2)],
+        "customFieldValues": [{"customFieldId": 167 + n, "value": f"Value {n}"} for n in range(turn % 3)],
+        "reservationFees": [_reservation_fee(number, n) for n in range(turn % 2)],
         "reservationUnit": [{"id": 5000 + number, "listingUnitId": 0, "numberOfGuests": guests}],
-        "financeField": [finance_field(rng, number * 10 + n) for n in range(number % 4)],
+        "financeField": [],
     }
 
 
-def reservation_fee(number: int, place: int) -> Payload:
+def _reservation_fee(number: int, place: int) -> Payload:
     flags = {"isIncluded": 0, "isPerNight": 1, "isPerPerson": False, "isImported": 1}
     return {"id": number * 10 + place, "name": "Linen", "amount": 5.12345, "currency": "EUR", **flags}
-
-
-def finance_field(rng: Random, field_id: int) -> Payload:
-    value = round(rng.random() * 500, 2)
-    return {
-        "id": field_id,
-        "units": 1,
-        "listingFeeSettingId": None,
-        "type": "fee",
-        "name": "cleaningFee",
-        "title": "Cleaning fee",
-        "alias": None,
-        "value": value,
-        "isIncludedInTotalPrice": 1,
-        "isOverriddenByUser": 0,
-        "isMandatory": None,
-        "isQuantitySelectable": 0,
-        "isDeleted": 0,
-        "total": value,
-    }

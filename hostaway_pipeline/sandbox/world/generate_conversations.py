@@ -9,15 +9,19 @@ from random import Random
 
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from hostaway_pipeline.sandbox.templates import UNSENT_STATUSES, Payload
-from hostaway_pipeline.sandbox.world.generate import DAY, account_rng, object_id
-from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row
+from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.correspondence import DAY, Subject, moments
+from hostaway_pipeline.sandbox.world.generate import account_rng, object_id
+from hostaway_pipeline.sandbox.world.market import SOLD
+from hostaway_pipeline.sandbox.world.objects import Automation, Conversation, Message
 from hostaway_pipeline.sandbox.world.stamps import seconds_of, stamp
-from hostaway_pipeline.sandbox.world.texts import GUESTS, message_texts
+from hostaway_pipeline.sandbox.world.texts import AUTOMATED_TEXTS, GUESTS, message_texts
 
 LONG_THREAD = 130
 """Messages in the longest conversation: more than a page holds."""
 
 CHANNELS = ("email", "channel", "sms", "whatsapp")
+ARRIVAL_HOUR = 15
 LENGTHS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 9, 12)
 
 
@@ -31,24 +35,47 @@ class ThreadWriter:
         self._texts = message_texts(rng)
         self._index = 0
 
-    def fill(self, conversation: Conversation, size: int) -> None:
+    def fill(self, conversation: Conversation, size: int, subject: Subject) -> None:
         """Add `size` sent messages, sometimes unsent ones as well, and set the markers accordingly."""
         rng, today = self._rng, self._today
-        at = today - 30 * DAY - int(rng.random() * 600 * DAY)
-        for _ in range(size):
-            at = min(at + 60 + int(rng.random() ** 3 * 4 * DAY), today)
-            is_incoming, date = rng.random() < 0.5, stamp(at)
-            self._append(conversation, is_incoming, "sent", date)
-            conversation.move_marker(is_incoming, date)
+        sent_at = received_at = 0
+        for at, is_incoming, automation in moments(rng, subject, size, today):
+            self._append(conversation, is_incoming, "sent", stamp(at), automation)
+            if is_incoming:
+                received_at = max(received_at, at)
+            else:
+                sent_at = max(sent_at, at)
+        conversation.sent_on = stamp(sent_at) if sent_at else None
+        conversation.received_on = stamp(received_at) if received_at else None
         if size and rng.random() < 0.15:
             for status in rng.sample(UNSENT_STATUSES, 1 + size % 2):
                 self._append(conversation, False, status, stamp(today + int(rng.random() * 60 * DAY)))
         self._shuffle(conversation)
 
-    def _append(self, conversation: Conversation, is_incoming: bool, status: str, date: str) -> None:
+    def subject_of(self, own: Payload) -> Subject:
+        """The moments of a reservation that its conversation goes along with."""
+        begun_at = seconds_of(own["insertedOn"])
+        if own["status"] not in SOLD:
+            return Subject(begun_at)
+        booked_at = seconds_of(own["reservationDate"] or own["insertedOn"])
+        return Subject(begun_at, booked_at, seconds_of(own["arrivalDate"]) + ARRIVAL_HOUR * 3600)
+
+    def enquiry(self) -> Subject:
+        """One that belongs to no reservation."""
+        return Subject(self._today - 2 * DAY - int(self._rng.random() * 600 * DAY))
+
+    def _append(
+        self,
+        conversation: Conversation,
+        is_incoming: bool,
+        status: str,
+        date: str,
+        automation: Automation | None = None,
+    ) -> None:
         rng, index = self._rng, self._index
         self._index += 1
-        body = self._texts[int(rng.random() * len(self._texts))]
+        written = self._texts[int(rng.random() * len(self._texts))]
+        body = AUTOMATED_TEXTS[automation.event] if automation else written
         # Guests do repeat each other, but most bodies of an account differ.
         if index % 4 and len(body) < 200:
             body = f"{body} ({index})"
@@ -61,7 +88,8 @@ class ThreadWriter:
             date=date,
             updated_on=date if status == "sent" else stamp(self._today - index % DAY),
             communication_type=CHANNELS[index % 4],
-            sent_using_hostaway=not is_incoming and index % 3 == 0,
+            sent_using_hostaway=automation is not None or (not is_incoming and index % 3 == 0),
+            automation=automation,
         )
         if index % 31 == 0:
             message.attachments = [attachment(message, is_public=index % 2)]
@@ -92,7 +120,7 @@ def attachment(message: Message, *, is_public: int) -> Payload:
 
 
 def conversations(
-    config: SandboxConfig, account: SandboxAccount, reservations: dict[int, Row]
+    config: SandboxConfig, account: SandboxAccount, reservations: dict[int, Booking]
 ) -> dict[int, Conversation]:
     """Conversations by id, in the order of the list."""
     rng = account_rng(config, account, "conversations")
@@ -107,9 +135,14 @@ def conversations(
             reservation_id=reservation_id,
             recipient=own.get("guestName") or GUESTS[index % len(GUESTS)],
         )
-        writer.fill(conversation, thread_length(rng, index, account.reservations))
+        size = thread_length(rng, index, account.reservations)
+        writer.fill(conversation, size, writer.subject_of(own) if own else writer.enquiry())
         generated.append(conversation)
     rng.shuffle(generated)
+    # Whoever wants any conversation takes the first: it has several messages, as most have.
+    several = (place for place, conversation in enumerate(generated) if len(conversation.visible()) > 1)
+    if (place := next(several, None)) is not None:
+        generated[0], generated[place] = generated[place], generated[0]
     return {conversation.id: conversation for conversation in generated}
 
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hostaway_pipeline.sandbox.templates import CONVERSATION, MESSAGE, Payload
 
@@ -73,6 +74,14 @@ class Conversation:
         }
 
 
+class Automation(NamedTuple):
+    """Why Hostaway sends a message on its own: seconds before (negative) or after an event."""
+
+    id: int
+    event: str
+    delta: int
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     id: int
@@ -85,6 +94,11 @@ class Message:
     communication_type: str = "email"
     sent_using_hostaway: bool = False
     attachments: list[Payload] | None = None
+    automation: Automation | None = None
+
+    @property
+    def is_automated(self) -> bool:
+        return self.automation is not None
 
     def payload(self, sign: Sign | None = None) -> Payload:
         """The object; without `sign`, private attachment URLs stay unsigned and therefore stable."""
@@ -96,6 +110,7 @@ class Message:
             "reservationId": conversation.reservation_id,
             "conversationId": conversation.id,
             **MESSAGE,
+            **automation_payload(self.automation),
             "body": self.body,
             "communicationType": self.communication_type,
             "status": self.status,
@@ -116,6 +131,17 @@ def sign(url: str) -> str:
     """Add a new signature, valid for 7 days, to the URL of a private attachment."""
     signed_at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return f"{url}?X-Amz-Date={signed_at}&X-Amz-Expires=604800&X-Amz-Signature={secrets.token_hex(32)}"
+
+
+def automation_payload(automation: Automation | None) -> Payload:
+    """What tells an automated message from one that a host wrote."""
+    if automation is None:
+        return {}
+    return {
+        "communicationId": automation.id,
+        "communicationEvent": automation.event,
+        "communicationTimeDelta": automation.delta,
+    }
 
 
 def attachment_payload(attachment: Payload, sign: Sign | None) -> Payload:

@@ -3,6 +3,7 @@
 import calendar
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -14,7 +15,7 @@ def stamp(seconds: float) -> str:
 
 def seconds_of(text: str) -> int:
     """Parse a Hostaway datetime or date into Unix seconds."""
-    return calendar.timegm(time.strptime(text if " " in text else f"{text} 00:00:00", FORMAT))
+    return calendar.timegm(datetime.fromisoformat(text).timetuple())
 
 
 class Clock:

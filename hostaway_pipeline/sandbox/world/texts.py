@@ -4,19 +4,42 @@ Text only; the generators decide where it goes. No NUL and no lone surrogates.
 """
 
 from random import Random
+from typing import NamedTuple
 
 GUESTS = (
     "Andrew Peterson", "Zoë Brûlé", "José Ñúñez", "Łukasz Żółć", "李小龍", "山田 太郎", "Мария Иванова", "محمد العلي",
     "יעל כהן", "Nguyễn Thị Hoa", "O'Brien, Seán", "Anna 👩‍👩‍👧‍👦 & co", "Zalgo H̷e̶l̵l̴o̷", "Ἀλέξανδρος", "प्रिया शर्मा",
     "Müller-Lüdenscheidt", "Ana\u00adMaria", "e\u0301lodie (combining)", "🏳️‍🌈 Robin", "김민준",
 )  # fmt: skip
-CITIES = (
-    ("Bremerhaven", "DE", "Europe/Berlin", "EUR", 53.5403, 8.58936),
-    ("Austin", "US", "America/Chicago", "USD", 30.2672, -97.7431),
-    ("תל אביב", "IL", "Asia/Jerusalem", "ILS", 32.0853, 34.7818),
-    ("京都市", "JP", "Asia/Tokyo", "JPY", 35.0116, 135.7681),
-    ("São Paulo", "BR", "America/Sao_Paulo", "BRL", -23.5505, -46.6333),
+
+
+class Place(NamedTuple):
+    city: str
+    country: str
+    zone: str
+    currency: str
+    lat: float
+    lng: float
+
+
+PLACES = (
+    Place("Bremerhaven", "DE", "Europe/Berlin", "EUR", 53.5403, 8.58936),
+    Place("Αθήνα", "GR", "Europe/Athens", "EUR", 37.9755, 23.7348),
+    Place("Ponta Delgada", "PT", "Atlantic/Azores", "EUR", 37.7412, -25.6756),
+    Place("Saint-Denis", "FR", "Indian/Reunion", "EUR", -20.8789, 55.4481),
+    Place("Austin", "US", "America/Chicago", "USD", 30.2672, -97.7431),
+    Place("Honolulu", "US", "Pacific/Honolulu", "USD", 21.3069, -157.8583),
+    Place("Cañon City", "US", "America/Denver", "USD", 38.4494, -105.2253),
+    Place("京都市", "JP", "Asia/Tokyo", "JPY", 35.0116, 135.7681),
+    Place("مدينة الكويت", "KW", "Asia/Kuwait", "KWD", 29.3759, 47.9774),
 )
+
+
+def places(currency: str) -> list[Place]:
+    """Where homes are that are let in this currency."""
+    return [place for place in PLACES if place.currency == currency]
+
+
 HOMES = (
     "Cozy loft",
     "Seaside cottage 🌊",
@@ -40,6 +63,11 @@ SENTENCES = (
     "'; DROP TABLE messages; -- just kidding",
     'Price: 1.234,56 € — 50% off; {"json": null}',
 )
+AUTOMATED_TEXTS = {
+    "reservationCreated": "Thank you for your booking! We are looking forward to your stay.",
+    "checkIn": "Tomorrow is the day: check-in is from three in the afternoon. Have a good journey!",
+}
+"""What Hostaway sends on its own, by the event that sets it off."""
 
 
 def message_texts(rng: Random, size: int = 300) -> list[str]:

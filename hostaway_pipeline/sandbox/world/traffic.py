@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from random import Random
 from threading import Condition, Thread
 
-from hostaway_pipeline.sandbox.templates import STATUSES
+from hostaway_pipeline.sandbox.world import revisions
 from hostaway_pipeline.sandbox.world.account import Account
 
 LONGEST_LAG = 1.0
@@ -99,11 +99,11 @@ def change(account: Account, rng: Random) -> None:
 def update_reservation(account: Account, reservation_id: int, rng: Random) -> None:
     match rng.randrange(3):
         case 0:
-            account.update_reservation(reservation_id, guestName=f"Guest {rng.randrange(10_000)}")
+            revisions.rename(account, reservation_id, rng)
         case 1:
-            account.update_reservation(reservation_id, totalPrice=round(rng.uniform(40, 4000), 2))
+            revisions.reprice(account, reservation_id, rng)
         case _:
-            account.update_reservation(reservation_id, status=rng.choice(STATUSES))
+            revisions.change_status(account, reservation_id, rng)
 
 
 def write_message(account: Account, reservation_id: int, rng: Random) -> None:

@@ -1,0 +1,87 @@
+"""Changes that hosts and guests make to a reservation and what follows from them for its nights and its price."""
+
+from random import Random
+from typing import Any
+
+from hostaway_pipeline.sandbox.templates import STATUSES, Payload
+from hostaway_pipeline.sandbox.world import finance, market
+from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.finance import Price
+from hostaway_pipeline.sandbox.world.market import BY_NAME, DIRECT, ICAL, TAKING, major
+from hostaway_pipeline.sandbox.world.nights import as_day, units_of
+
+IDLE = tuple(status for status in STATUSES if status not in TAKING)
+PRICELESS = ("cancelled", "ownerStay")
+FOLLOWS_BASE = ("baseRate", "airbnbPayoutSum", "totalPriceFromChannel")
+
+
+def rename(account: Account, reservation_id: int, rng: Random) -> None:
+    account.update_reservation(reservation_id, guestName=f"Guest {rng.randrange(10_000)}")
+
+
+def reprice(account: Account, reservation_id: int, rng: Random) -> None:
+    """Move the base rate, and the total with it; what has no base rate gets another guest's name instead."""
+    payload = account.reservations[reservation_id].payload()
+    rates = [line["total"] for line in payload["financeField"] if _is_rate(line)]
+    if not rates or payload["totalPrice"] is None:
+        return rename(account, reservation_id, rng)
+    scale = account.nights.home(payload["listingMapId"]).scale
+    difference = round(rates[0] * scale * rng.uniform(-0.3, 0.4))
+    account.update_reservation(
+        reservation_id,
+        totalPrice=_plus(payload["totalPrice"], difference, scale),
+        financeField=[
+            line | dict.fromkeys(("value", "total"), _plus(line["total"], difference, scale))
+            if line["name"] in FOLLOWS_BASE
+            else line
+            for line in payload["financeField"]
+        ],
+    )
+    return None
+
+
+def change_status(account: Account, reservation_id: int, rng: Random) -> None:
+    """To any status, as long as its nights are free if it is to take them."""
+    booking = account.reservations[reservation_id]
+    before, after = booking.own["status"], rng.choice(STATUSES)
+    if after in TAKING and before not in TAKING and not account.nights.can_take(booking):
+        after = rng.choice(IDLE)
+    changes: Payload = {"status": after}
+    if after != before:
+        if after in PRICELESS or before in PRICELESS:
+            changes |= _priced(account, booking, after, rng)
+        if "cancelled" in (before, after):
+            is_gone = after == "cancelled"
+            changes["cancellationDate"] = account.clock.after() if is_gone else None
+            changes["cancelledBy"] = "guest" if is_gone else None
+    account.update_reservation(reservation_id, **changes)
+
+
+def _priced(account: Account, booking: Booking, after: str, rng: Random) -> Payload:
+    """What a reservation costs in its new status: nothing if an owner stays, mostly nothing if it is cancelled."""
+    price = None if after == "ownerStay" else _price(account, booking)
+    if price is not None and after == "cancelled":
+        price = finance.cancelled(price, 1 if rng.random() < 0.15 else 0)
+    own = booking.own
+    lines = finance.lines(price, own["id"], own["insertedOn"], units_of(booking)) if price else []
+    return {**finance.totals(price), "financeField": lines}
+
+
+def _price(account: Account, booking: Booking) -> Price | None:
+    payload = booking.payload(("financeField",))
+    first, last = as_day(payload["arrivalDate"]), as_day(payload["departureDate"])
+    channel = BY_NAME.get(payload["channelName"], DIRECT)
+    if channel is ICAL or first is None or last is None or first >= last:
+        return None
+    home, nights = account.nights.home(payload["listingMapId"]), min(last - first, market.LONGEST_STAY)
+    guests, units = payload["numberOfGuests"] or 1, units_of(booking)
+    return finance.price(home, channel, first, nights, units=units, guests=guests, lead=7)
+
+
+def _is_rate(line: dict[str, Any]) -> bool:
+    return line["name"] == "baseRate" and not line["isDeleted"] and line["total"] > 0
+
+
+def _plus(amount: float, difference: int, scale: int) -> float:
+    return major(round(amount * scale) + difference, scale)
