@@ -1,4 +1,4 @@
-"""What the tests of the market read off the objects: nights, money and days, by the definitions of the API."""
+"""Reads nights, money and occupancy off a generated account, independently of the generator."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -18,6 +18,16 @@ INQUIRIES = {"inquiry", "inquiryPreapproved", "inquiryDenied", "inquiryTimedout"
 MINOR_UNITS = {"JPY": 0, "KWD": 3}
 ICAL = 2015
 TODAY = date.fromisoformat(SandboxConfig().today)
+
+
+def unit_nights(account: Account) -> Counter[tuple[int, date]]:
+    """Stays by unit and night, of the listings that have several units."""
+    taken: Counter[tuple[int, date]] = Counter()
+    for reservation in reservations(account):
+        for unit in reservation["reservationUnit"]:
+            if unit["listingUnitId"] and reservation["status"] in TAKING:
+                taken.update((unit["listingUnitId"], night) for night in nights_of(reservation))
+    return taken
 
 
 def account_of(spec: str, seed: int = 1) -> Account:

@@ -29,6 +29,7 @@ def account():
 
 def test_traffic_sells_no_night_twice(busy):
     assert market.overbooked(busy) == []
+    assert max(market.unit_nights(busy).values(), default=1) == 1
 
 
 def test_totals_still_follow_from_their_lines(busy):

@@ -127,7 +127,7 @@ class Answers:
         return success(find(account.listings, call.id("id")).payload())
 
     def calendar(self, call: Call, account: Account) -> Response:
-        """The days from `startDate` to `endDate`, both included; a month from today if they are missing [?]."""
+        """The days from `startDate` to `endDate`, both included; by default a month from today (Hostaway: unknown)."""
         query, listing_id = call.request.query_params, call.id("id")
         find(account.listings, listing_id)
         first = calendar_day(query, "startDate", account.today)
@@ -207,7 +207,7 @@ def conversation_payload(account: Account, conversation: Conversation, with_reso
 
 
 def calendar_day(query: Mapping[str, str], name: str, default: date) -> date:
-    """A date of the query; raises ApiFailure for what is none."""
+    """Parse a date of the query; raises ApiFailure if it is not one."""
     try:
         return date.fromisoformat(query[name]) if name in query else default
     except ValueError as error:

@@ -92,7 +92,7 @@ class Account:
             return self.emit("reservation.updated", "reservation", row.payload())
 
     def add_reservation(self, **fields: Any) -> Payload:
-        """Add a direct booking: on free nights of a listing that is open, unless `fields` say otherwise."""
+        """Add a direct booking on free nights of a listing that is not archived; `fields` override its keys."""
         with self.lock:
             reservation_id = self._next_id("reservations")
             now, open_ids = self.clock.after(), [key for key, row in self.listings.items() if is_open(row)]
@@ -119,7 +119,7 @@ class Account:
             self.order.add((row.own["updatedOn"], reservation_id))
 
     def pass_days(self, days: int) -> None:
-        """Let days pass: dates that are unspecified are always yesterday, and no update tells of their move."""
+        """Advance the account's day: unspecified dates follow as yesterday, and `updatedOn` does not move."""
         with self.lock:
             self.today += timedelta(days)
             yesterday = (self.today - timedelta(1)).isoformat()

@@ -1,4 +1,4 @@
-"""Reservations as rows: the keys that follow from a stay's place in time and from its price."""
+"""Holds reservations as rows, and writes the keys that follow from their dates, units and price."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ from hostaway_pipeline.sandbox.world.objects import Row
 
 @dataclass(slots=True)
 class Booking(Row):
-    """A reservation. Its finance lines are written when they are read: 200,000 of them need not be kept."""
+    """A reservation. Its finance lines are written when they are read, so that 200,000 reservations fit in memory."""
 
     price: Price | None = None
 
@@ -32,7 +32,7 @@ class Booking(Row):
 
 
 def dates(arrival: int, nights: int) -> Payload:
-    """A stay's place in time, as Hostaway writes it."""
+    """The dates and nights of a stay as Hostaway writes them."""
     return {
         "arrivalDate": iso(arrival),
         "departureDate": iso(arrival + nights),
@@ -44,13 +44,13 @@ def iso(day: int) -> str:
     return date.fromordinal(day).isoformat()
 
 
-def unit_rows(home: Home, reservation_id: int, units: int, guests: int) -> list[Payload]:
-    """`reservationUnit` of a stay in a listing with several units: as many as it takes."""
+def unit_rows(home: Home, reservation_id: int, units: tuple[int, ...], guests: int) -> list[Payload]:
+    """`reservationUnit` of a stay in a multi-unit listing: one row per unit that it takes."""
     return [
         {
-            "id": reservation_id * 10 + number,
-            "listingUnitId": unit_id(home, number),
-            "numberOfGuests": max(1, guests // units),
+            "id": reservation_id * 10 + unit,
+            "listingUnitId": unit_id(home, unit),
+            "numberOfGuests": max(1, guests // len(units)),
         }
-        for number in range(units)
+        for unit in units
     ]

@@ -1,4 +1,7 @@
-"""When guests write, when hosts answer them, and what Hostaway sends on its own. Texts: generate_conversations.py."""
+"""Times the messages of a conversation: the guest's, the host's answers and the automated ones.
+
+Texts and rows: world/generate_conversations.py.
+"""
 
 from math import exp
 from random import Random
@@ -8,13 +11,13 @@ from hostaway_pipeline.sandbox.world.objects import Automation
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
-"""Hours in UTC between which hosts sleep."""
+"""Hours (UTC) at which the hosts' night ends and begins."""
 CONFIRMATION = Automation(7101, "reservationCreated", 0)
 CHECK_IN = Automation(7102, "checkIn", -DAY)
 
 
 class Subject(NamedTuple):
-    """What a conversation is about, in Unix seconds; without a booking both last ones are None."""
+    """When a conversation and its booking begin, in Unix seconds; `booked_at` and `arrives_at` are None if not sold."""
 
     begun_at: int
     booked_at: int | None = None
@@ -22,7 +25,7 @@ class Subject(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A message that was sent."""
+    """A sent message."""
 
     at: int
     is_incoming: bool
@@ -30,7 +33,7 @@ class Moment(NamedTuple):
 
 
 def moments(rng: Random, subject: Subject, size: int, now: int) -> list[Moment]:
-    """When `size` messages were sent, all of them by `now`: the guest begins, and the host answers most of the time."""
+    """Draw `size` messages, none later than `now`: the guest writes first, then host and guest mostly take turns."""
     made = automated(rng, subject, size, now)
     at, is_incoming = subject.begun_at, True
     for left in range(size - len(made), 0, -1):
@@ -42,7 +45,7 @@ def moments(rng: Random, subject: Subject, size: int, now: int) -> list[Moment]:
 
 
 def automated(rng: Random, subject: Subject, size: int, now: int) -> list[Moment]:
-    """A confirmation of the booking, and the day before arrival how to come in."""
+    """A confirmation of the booking, and check-in instructions on the day before arrival."""
     made: list[Moment] = []
     if subject.booked_at is not None and size > 1 and rng.random() < 0.6:
         at = min(now, subject.booked_at + 20 + int(rng.random() * 100))
@@ -53,7 +56,7 @@ def automated(rng: Random, subject: Subject, size: int, now: int) -> list[Moment
 
 
 def answer_delay(rng: Random, asked_at: int) -> int:
-    """Seconds: about half an hour by day, now and then much longer; what is asked at night waits for the morning."""
+    """Draw seconds until the host answers: a median of 25 minutes by day; at night most wait until morning."""
     delay = int(25 * MINUTE * exp(rng.gauss(0, 1.1))) + 20
     answered_at = asked_at + delay
     hour = answered_at % DAY // HOUR

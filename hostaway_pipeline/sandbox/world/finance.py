@@ -1,6 +1,6 @@
-"""What a stay costs, and the `financeField` lines that Hostaway sends about it: the included ones sum to the total.
+"""Prices stays and writes their `financeField` lines, of which the included ones sum to `totalPrice`.
 
-Amounts are whole numbers of the currency's smallest unit until they become JSON.
+Amounts are integers in minor currency units until they become JSON.
 """
 
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from hostaway_pipeline.sandbox.world import market
 from hostaway_pipeline.sandbox.world.market import AIRBNB, BOOKING, DIRECT, ENGINE, EXPEDIA, VRBO, Channel, Home, major
 
 CITY_TAX_SHARE = 0.015
-"""Of the home's average night, per guest and night."""
+"""City tax per guest and night, as a share of the home's average night."""
 NEW_TYPES_SINCE = "2024-07"
 OLD_TYPES = {"accomodation": "price", "commissions": "fee", "totals": "price", "other": "fee"}
-"""How types were called before."""
+"""Names of the line types before."""
 
 
 class Price(NamedTuple):
-    """The parts of a total; `discount` is negative, `percent` its rate. `scale`: smallest units in a whole one."""
+    """The parts of a total in minor units. `scale`: minor units in a major one. `percent`: rate of the discount."""
 
     scale: int
     base: int = 0
@@ -31,7 +31,7 @@ class Price(NamedTuple):
     city_tax: int = 0
     commission: int = 0
     kept: int = 0
-    """What a cancelled stay still costs, instead of everything else."""
+    """What the host keeps of a cancelled stay, in place of all other parts."""
     channel: Channel = DIRECT
     last_minute: bool = False
 
@@ -48,7 +48,7 @@ class Price(NamedTuple):
 def price(
     home: Home, channel: Channel, arrival: int, nights: int, *, units: int, guests: int, lead: int, luck: float = 1.0
 ) -> Price:
-    """Follows season, weekday, home and channel; `luck` is what is special about this guest's rate, about 1."""
+    """Price a stay by season, weekday, home and channel; `luck` is this booking's own factor, about 1."""
     scale = home.scale
     base = round(home.price * market.price_sum(arrival, nights) * channel.markup * luck * units * scale)
     percent = 25 if nights >= market.LONGEST_STAY else 10 if nights >= 7 else 0
@@ -83,12 +83,12 @@ def price(
 
 
 def cancelled(paid: Price, share: float) -> Price:
-    """What is left of a price when the stay is cancelled: most often nothing."""
+    """The price of a cancelled stay, of whose base rate the host keeps a share."""
     return Price(paid.scale, kept=round(paid.base * share), channel=paid.channel)
 
 
 def totals(paid: Price | None, *, with_commission: bool = True) -> Payload:
-    """The reservation's own amounts."""
+    """The amounts in the reservation itself; all null without a price."""
     if paid is None:
         return {"totalPrice": None, "taxAmount": None, "channelCommissionAmount": None, "cleaningFee": None}
     commission = major(paid.commission, paid.scale) if paid.commission and with_commission else None
@@ -101,7 +101,7 @@ def totals(paid: Price | None, *, with_commission: bool = True) -> Payload:
 
 
 def lines(paid: Price, reservation_id: int, inserted_on: str, units: int = 1) -> list[Payload]:
-    """`financeField` of one reservation. Types have other names before July 2024."""
+    """`financeField` of a reservation; the names of types are those in use when it was inserted."""
     made = _lines_of_expedia(paid) if paid.channel is EXPEDIA else _lines(paid)
     is_old = inserted_on < NEW_TYPES_SINCE
     for place, line in enumerate(made):
@@ -113,7 +113,7 @@ def lines(paid: Price, reservation_id: int, inserted_on: str, units: int = 1) ->
 
 
 def _lines(paid: Price) -> list[Payload]:
-    """Those that are not zero; a free stay has a base rate of 0."""
+    """The lines that are not zero; a stay without any cost has a base rate of 0."""
     scale = paid.scale
     if paid.kept:
         return [_line("cancellationPayout", paid.kept, scale)]
@@ -133,14 +133,14 @@ def _lines(paid: Price) -> list[Payload]:
 
 
 def _lines_of_expedia(paid: Price) -> list[Payload]:
-    """It tells its total and not what that consists of."""
+    """Expedia sends its total only; the base rate stays as a deleted line."""
     gone = _line("baseRate", 0, paid.scale, value=None) | {"isDeleted": 1}
     total = _line("totalPriceFromChannel", paid.total, paid.scale) | {"isIncludedInTotalPrice": 1}
     return [gone, total, *_lines_beside(paid)]
 
 
 def _lines_beside(paid: Price) -> list[Payload]:
-    """What is no part of the total: commissions, deposits and totals of the channel."""
+    """Lines outside the total: commissions, deposits and the channel's own totals."""
     scale, made = paid.scale, list[Payload]()
     if paid.commission:
         made.append(_line("hostChannelFee", paid.commission, scale))
@@ -164,7 +164,7 @@ AS_TOTAL = object()
 
 
 def _line(name: str, total: int, scale: int, *, value: object = AS_TOTAL) -> Payload:
-    """`value` is what the total was reckoned from: a rate in percent or a price per person, else the total itself."""
+    """A line. `value` is what the total is calculated from, such as a percentage; by default the total itself."""
     amount = major(total, scale)
     return {**LINES[name], "value": amount if value is AS_TOTAL else value, "total": amount}
 

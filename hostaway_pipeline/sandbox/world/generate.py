@@ -1,6 +1,7 @@
-"""Listings and reservations of one account, the same for the same seed and spec. Conversations: generate_threads.py.
+"""Generates the listings and reservations of an account, the same for the same seed and spec.
 
-Dates are relative to the configured day, never to the present, and ids do not follow time.
+Dates are relative to the configured day, never to the present, and ids are not in order of time. Conversations:
+world/generate_conversations.py.
 """
 
 from collections import defaultdict
@@ -30,19 +31,19 @@ FIRST_IDS = {
 
 
 def object_id(kind: str, index: int, offset: int = 0) -> int:
-    """The same numbers in every account; every thirteenth lies beyond 32 bits."""
+    """An id, the same in every account; every thirteenth needs more than 32 bits."""
     return FIRST_IDS[kind] + index * 7 + (2**33 if index % 13 == 5 else 0) + offset
 
 
 def account_rng(config: SandboxConfig, account: SandboxAccount, purpose: str) -> Random:
-    """One stream per purpose: changing how one kind is generated leaves the others as they were."""
+    """A random stream per purpose, so that changing one generator leaves the others' output as it was."""
     spec = f"{account.account_id}:{account.listings}:{account.reservations}"
     return Random(f"{config.seed}:{spec}:{purpose}")  # noqa: S311
 
 
 @dataclass(slots=True)
 class Portfolio:
-    """What an account lets and to whom; `homes` knows unlisted ones too, `blocks` is by listing."""
+    """An account's listings and reservations by id; `homes` (unlisted ones too) and blocked nights by listing id."""
 
     listings: dict[int, Row]
     reservations: dict[int, Booking]
@@ -51,7 +52,7 @@ class Portfolio:
 
 
 def portfolio(config: SandboxConfig, account: SandboxAccount) -> Portfolio:
-    """Exactly as many listings and reservations as the account's spec says."""
+    """Generate exactly as many listings and reservations as the account's spec says."""
     today = date.fromisoformat(config.today).toordinal()
     rng = account_rng(config, account, "listings")
     ids = [object_id("listings", index, config.id_offset) for index in range(account.listings)]
@@ -72,14 +73,14 @@ def portfolio(config: SandboxConfig, account: SandboxAccount) -> Portfolio:
 
 
 def _is_unlisted(index: int) -> bool:
-    """Some reservations name a listing that no list returns."""
+    """Whether the reservation names a listing that no list returns."""
     return index % 47 == 11
 
 
 def _reservations(
     rng: Random, config: SandboxConfig, shown: list[Stay], hidden: list[Stay], count: int
 ) -> dict[int, Booking]:
-    """Reservations by id. The first one is an ordinary stay, if there is any: whoever wants just one takes that."""
+    """Reservations by id. The first is an ordinary stay where there is one: tests take it for any reservation."""
     shapes = _shapes(rng)
     now = (date.fromisoformat(config.today).toordinal() - EPOCH) * DAY
     first = next((place for place, stay in enumerate(shown) if _is_ordinary(stay)), None)
@@ -93,7 +94,7 @@ def _reservations(
         of_channel = shapes[stay.channel.name]
         shape = of_channel[int(rng.random() * len(of_channel))]
         row = _booking(rng, reservation_id, stay, shape, index=index, now=now)
-        # Bulk edits give many rows one updatedOn: the order needs its second key.
+        # Bulk edits give many rows the same updatedOn: the order needs its second key.
         if index % 20 == 19 and row.own["updatedOn"] <= updated_on:
             row.own["updatedOn"] = updated_on
         updated_on = row.own["updatedOn"]
@@ -146,9 +147,9 @@ def _booking(rng: Random, reservation_id: int, stay: Stay, shape: Payload, *, in
 
 
 def _times(rng: Random, stay: Stay, now: int) -> tuple[str, str | None, str]:
-    """When it came in, when it was booked and when it last changed; an iCal booking does not tell the second.
+    """`insertedOn`, `reservationDate` (null for iCal) and `updatedOn`.
 
-    Some bookings of Airbnb were enquiries for up to two days.
+    Some bookings on Airbnb were enquiries before, for up to two days.
     """
     booked = stay.booked_at
     inserted = booked
@@ -167,12 +168,12 @@ def _price(rng: Random, stay: Stay, guests: int) -> Price | None:
     lead = stay.arrival - EPOCH - stay.booked_at // DAY
     luck = 0.92 + rng.random() * 0.16
     return finance.price(
-        stay.home, stay.channel, stay.arrival, stay.nights, units=stay.units, guests=guests, lead=lead, luck=luck
+        stay.home, stay.channel, stay.arrival, stay.nights, units=len(stay.units), guests=guests, lead=lead, luck=luck
     )
 
 
 def _secrets(reservation_id: int, index: int) -> Payload:
-    """What must never be stored or logged, with values that a search can find."""
+    """Values that must never be stored or logged, recognisable in a search."""
     if index % 6 == 0:
         return {
             "doorCode": None,
@@ -192,7 +193,7 @@ def _secrets(reservation_id: int, index: int) -> Payload:
 
 
 def _shapes(rng: Random) -> dict[str, list[Payload]]:
-    """Templates that the reservations of a channel share: party, flags and nested lists."""
+    """Templates that reservations share, by channel: number of guests, flags and nested lists."""
     shapes = defaultdict(list)
     for number in range(SHAPES):
         channel = CHANNELS[number % len(CHANNELS)]
@@ -202,7 +203,7 @@ def _shapes(rng: Random) -> dict[str, list[Payload]]:
 
 
 def _shape(rng: Random, number: int) -> Payload:
-    # A channel has every eighth shape: flags change with the round.
+    # Channels take turns, so flags must change from turn to turn.
     turn = number // len(CHANNELS)
     flags: tuple[Any, ...] = (0, 1, True, False, None)
     guests = rng.randint(1, 6)

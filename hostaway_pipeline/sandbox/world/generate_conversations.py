@@ -53,7 +53,7 @@ class ThreadWriter:
         self._shuffle(conversation)
 
     def subject_of(self, own: Payload) -> Subject:
-        """The moments of a reservation that its conversation goes along with."""
+        """When a reservation's conversation begins, and its booking if it is sold."""
         begun_at = seconds_of(own["insertedOn"])
         if own["status"] not in SOLD:
             return Subject(begun_at)
@@ -61,7 +61,7 @@ class ThreadWriter:
         return Subject(begun_at, booked_at, seconds_of(own["arrivalDate"]) + ARRIVAL_HOUR * 3600)
 
     def enquiry(self) -> Subject:
-        """One that belongs to no reservation."""
+        """When an enquiry without a reservation begins."""
         return Subject(self._today - 2 * DAY - int(self._rng.random() * 600 * DAY))
 
     def _append(
@@ -139,7 +139,7 @@ def conversations(
         writer.fill(conversation, size, writer.subject_of(own) if own else writer.enquiry())
         generated.append(conversation)
     rng.shuffle(generated)
-    # Whoever wants any conversation takes the first: it has several messages, as most have.
+    # Tests take the first conversation for any: like most it has several messages.
     several = (place for place, conversation in enumerate(generated) if len(conversation.visible()) > 1)
     if (place := next(several, None)) is not None:
         generated[0], generated[place] = generated[place], generated[0]

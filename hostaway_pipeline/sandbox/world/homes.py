@@ -1,4 +1,4 @@
-"""The listings of one account, as the market sees them and as Hostaway shows them."""
+"""Generates the listings of an account: their traits on the market and their objects."""
 
 from random import Random
 
@@ -11,29 +11,29 @@ from hostaway_pipeline.sandbox.world.stays import DAY, EPOCH, Stay
 from hostaway_pipeline.sandbox.world.texts import HOMES, Place, places
 
 LARGER = 6
-"""From so many listings on an account has foreign currencies, a listing with units, a new one and an archived one."""
+"""Accounts with at least this many listings have two foreign currencies, multi-unit listings and a new listing."""
 YEN, NEW, UNITS, DINAR, ARCHIVED = 2, 1, 3, 4, 5
-"""The places of those in the list; every eighth listing is archived, and every tenth has units."""
+"""Places in the list; every eighth listing is archived like ARCHIVED, every tenth has units like UNITS."""
 PRICES = {"EUR": 1.0, "USD": 1.1, "JPY": 160.0, "KWD": 0.33}
-"""What a euro is in another currency, about."""
+"""Rough value of a euro in each currency."""
 UNLISTED = 99_000
-"""The first id of the listings that reservations name and no list returns."""
+"""First id of the listings that reservations name but no list returns."""
 
 
 def homes(rng: Random, account: SandboxAccount, ids: list[int], today: int) -> list[Home]:
-    """One for each id, in the order of the list."""
+    """One home per id, in the order of the list."""
     return [_home(rng, listing_id, place, account, today) for place, listing_id in enumerate(ids)]
 
 
 def unlisted(rng: Random, account: SandboxAccount) -> list[Home]:
-    """Homes that the key may not see: at least five."""
+    """Homes whose listings no list returns: at least five."""
     count = max(5, account.listings // 20)
     currency = _where(account, 0).currency
     return [_priced(rng, UNLISTED + number, currency) for number in range(count)]
 
 
 def listings(rng: Random, account: SandboxAccount, of: list[Home], stays: list[Stay], today: int) -> dict[int, Row]:
-    """The listings by id, each older than the first of its stays."""
+    """Listings by id, each inserted before the first of its stays was booked."""
     begun = {home.id: (today - EPOCH) * DAY for home in of}
     for stay in stays:
         if stay.booked_at < begun.get(stay.home.id, 0):
@@ -45,7 +45,7 @@ def listings(rng: Random, account: SandboxAccount, of: list[Home], stays: list[S
 
 
 def _where(account: SandboxAccount, place: int) -> Place:
-    """All in one currency, except two of a larger account."""
+    """The listing's location, and with it its currency: one per account, except two listings of a larger one."""
     foreign = {YEN: "JPY", DINAR: "KWD"} if account.listings >= LARGER else {}
     currency = foreign.get(place, "USD" if account.account_id % 3 == 0 else "EUR")
     found = places(currency)
@@ -101,7 +101,7 @@ def _listing(rng: Random, home: Home, place: int, where: Place, *, begun: int, t
         "currencyCode": home.currency,
         "cleaningFee": home.cleaning or None,
         "guestsIncluded": home.guests_included,
-        "personCapacity": rng.randint(4, 12),
+        "personCapacity": rng.randint(6, 12),
         "bedroomsNumber": rng.randint(0, 5),
         "bedsNumber": rng.randint(1, 8),
         "bathroomsNumber": rng.choice((1, 1.5, 2)),

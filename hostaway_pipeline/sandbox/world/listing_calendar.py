@@ -1,4 +1,4 @@
-"""Writes a listing's calendar: one object per day, in agreement with the reservations and the blocked nights."""
+"""Writes a listing's calendar: one object per day, derived from its reservations and blocked nights."""
 
 from collections import Counter, defaultdict
 from datetime import date
@@ -11,7 +11,7 @@ from hostaway_pipeline.sandbox.world.nights import units_of
 
 
 def calendar(account: Account, listing_id: int, first: int, last: int, *, with_resources: bool) -> list[Payload]:
-    """The days from `first` to `last`, both included, as ordinals."""
+    """The days from `first` to `last`, both included; without resources their `reservations` are empty."""
     nights, days = account.nights, range(first, last + 1)
     home = nights.home(listing_id)
     taken, pending, stays = Counter[int](), Counter[int](), Counter[int]()
@@ -43,7 +43,7 @@ def calendar(account: Account, listing_id: int, first: int, last: int, *, with_r
 def _day(
     home: Home, day: int, *, taken: int, pending: int, blocked: int, stays: int, reservations: list[Payload]
 ) -> Payload:
-    """A request that waits keeps a unit from being sold, though it takes no night; units are counted if several."""
+    """A day. Waiting requests make units unavailable, but take no night; single-unit listings count no units."""
     left = max(0, home.units - taken - blocked)
     if left > pending:
         status = "available"

@@ -1,6 +1,6 @@
-"""Demand and prices of a typical account: seasons, weekdays, lead times, stay lengths, channels and their fees.
+"""Models demand and prices: seasons, weekdays, lead times, stay lengths, channels and their commissions.
 
-Days are proleptic ordinals (`date.toordinal`). Which nights a stay takes is decided in stays.py.
+Days are ordinals (`date.toordinal`). The nights that a stay takes: world/stays.py.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ CYCLE = 10_227
 """Days after which weekdays and seasons repeat together: 28 years."""
 LONGEST_STAY = 28
 MINOR_UNITS = {"JPY": 0, "KWD": 3}
-"""Decimal places of the currencies that have not two (ISO 4217)."""
+"""Decimal places of the currencies that do not have two (ISO 4217)."""
 
 SOLD = frozenset({"new", "modified"})
 TAKING = SOLD | {"ownerStay", "awaitingPayment", "awaitingGuestVerification"}
-"""Statuses that take their nights: sold stays, owner stays and holds."""
+"""Statuses that occupy their nights: sold stays, owner stays and holds."""
 TENTATIVE = frozenset({"pending", "unconfirmed"})
 WAITING = TENTATIVE | {"awaitingPayment", "awaitingGuestVerification"}
-"""Statuses that somebody decides on within a day or two."""
+"""Statuses of requests that are decided within a day or two, so that a past stay never has them."""
 INQUIRIES = ("inquiry", "inquiryPreapproved", "inquiryDenied", "inquiryTimedout", "inquiryNotPossible")
 
 
 class Channel(NamedTuple):
-    """`fee`: the commission in percent of rent, cleaning and extra persons; `markup` is on top of the base rate."""
+    """`weight`: percent of the bookings. `fee`: commission in percent of rent and fees. `markup`: on the base rate."""
 
     id: int
     name: str
@@ -49,9 +49,9 @@ BY_NAME = {channel.name: channel for channel in CHANNELS}
 
 @dataclass(slots=True, eq=False)
 class Home:
-    """What the market knows of a listing: `price` is the average night, amounts are in whole currency units.
+    """A listing's traits on the market. `price` is the average night; amounts are in major currency units.
 
-    `opened_on` and `closed_on` are days; without them the listing has always been and still is on offer.
+    `opened_on` and `closed_on` are days; None means since ever and until now.
     """
 
     id: int
@@ -66,32 +66,32 @@ class Home:
 
     @property
     def scale(self) -> int:
-        """Smallest units in one unit of the currency."""
+        """Minor units in one major unit of the currency."""
         return int(10 ** MINOR_UNITS.get(self.currency, 2))
 
     def night_price(self, day: int) -> float | int:
-        """The price that the calendar shows for the night that begins on `day`."""
+        """The price in the calendar of the night that begins on `day`."""
         return major(round(self.price * price_sum(day, 1) * self.scale), self.scale)
 
 
 def major(amount: int, scale: int) -> float | int:
-    """An amount of smallest units in the unit that people name: a whole number where the currency has no others."""
+    """Convert minor into major currency units; an integer if the currency has no minor units."""
     return amount / scale if scale > 1 else amount
 
 
 def season(day: int) -> float:
-    """From -1 in late January to 1 in late July, and a peak of its own around the turn of the year."""
+    """Demand from -1 in late January to 1 in late July, with a second peak at New Year."""
     of_year = day % 365.2425
     return max(cos(2 * pi * (of_year - 206) / 365.2425), 1 - abs((of_year + 182) % 365.2425 - 182) / 6)
 
 
 def weekend(day: int) -> bool:
-    """Whether the night that begins on `day` is one before a Saturday or a Sunday."""
+    """Whether `day` is a Friday or a Saturday."""
     return day % 7 in (5, 6)
 
 
 def _sums() -> list[float]:
-    """Running sums of the price factors of a cycle's nights."""
+    """Prefix sums of the price factors of a cycle's nights."""
     sums, total = [0.0], 0.0
     for day in range(CYCLE + LONGEST_STAY):
         total += (1 + 0.3 * season(day)) * (1.2 if weekend(day) else 0.93)
@@ -105,7 +105,7 @@ _STAY = 4.6
 _GAP_RATES = [
     1 / log1p(1 / (_STAY * (1 - share) / share)) for share in (0.665 + 0.18 * season(day) for day in range(CYCLE))
 ]
-"""What makes an exponential draw a geometric one whose mean leaves the season's share of nights taken."""
+"""Per day of the cycle: the scale of an exponential whose integer part leaves the season's share of nights free."""
 _LENGTHS = [
     nights
     for nights, weight in {
@@ -135,35 +135,35 @@ _COMING = [
 
 
 def price_sum(day: int, nights: int) -> float:
-    """The factors of so many nights from `day` on: what a stay costs at an average price of 1."""
+    """Sum of the price factors of a stay: its cost at an average price of 1. At most LONGEST_STAY nights."""
     first = day % CYCLE
     return _PRICE_SUMS[first + nights] - _PRICE_SUMS[first]
 
 
 def gap(rng: Random, day: int) -> int:
-    """Nights that stay free before a stay that could end on `day`: few in a season that sells well."""
+    """Draw the nights that stay free between a stay and the next one on `day`: fewer in high season."""
     return int(-log(1 - rng.random()) * _GAP_RATES[day % CYCLE])
 
 
 def stay_length(rng: Random) -> int:
-    """Nights: mostly 2 to 7, at most 28."""
+    """Draw the nights of a stay: mostly 2 to 7, at most 28."""
     return _LENGTHS[int(rng.random() * len(_LENGTHS))]
 
 
 def lead_days(rng: Random) -> int:
-    """Days between booking and arrival: exponential for those who plan and for those who do not."""
+    """Draw the days between booking and arrival: a mixture of a short and a long exponential."""
     mean = 20 if rng.random() < 0.6 else 90
     return int(-log(1 - rng.random()) * mean)
 
 
 def status(rng: Random, *, is_coming: bool) -> str:
-    """Requests that wait for somebody exist only before their arrival."""
+    """Draw a status; only coming stays can wait for a decision."""
     draw = _COMING if is_coming else _PAST
     return draw[int(rng.random() * len(draw))]
 
 
 def channel_of(rng: Random, status: str) -> Channel:
-    """Owners book directly; nobody asks or cancels by iCal."""
+    """Draw a channel; owners book directly, and iCal has sold stays only."""
     if status == "ownerStay":
         return DIRECT
     if status in INQUIRIES:

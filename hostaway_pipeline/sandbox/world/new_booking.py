@@ -1,4 +1,4 @@
-"""Writes a new direct reservation: on nights that are free, at the listing's price and in its currency."""
+"""Makes a new direct booking on free nights, at the listing's price and in its currency."""
 
 from random import Random
 from typing import Any
@@ -7,6 +7,7 @@ from hostaway_pipeline.sandbox.templates import NEW_RESERVATION, RESERVATION, Pa
 from hostaway_pipeline.sandbox.world import bookings, finance, market
 from hostaway_pipeline.sandbox.world.bookings import Booking
 from hostaway_pipeline.sandbox.world.finance import Price
+from hostaway_pipeline.sandbox.world.homes import UNLISTED
 from hostaway_pipeline.sandbox.world.market import DIRECT, Home
 from hostaway_pipeline.sandbox.world.nights import Nights, as_day
 
@@ -16,12 +17,11 @@ GUESTS = 2
 def new_booking(
     nights: Nights, listing_ids: list[int], fields: Payload, *, account_id: int, reservation_id: int, now: str
 ) -> Booking:
-    """`fields` go before what would be written; whoever gives dates answers for their being free."""
+    """Make a booking; `fields` override its keys. Given dates are taken as they are, free or not."""
     rng = Random(reservation_id)  # noqa: S311
-    unknown = next(iter(nights.homes), 0)
-    listing_id = fields.get("listingMapId", rng.choice(listing_ids) if listing_ids else unknown)
+    listing_id = fields.get("listingMapId", rng.choice(listing_ids) if listing_ids else UNLISTED)
     home = nights.home(listing_id)
-    place = _place(rng, nights, home, now, fields)
+    place, unit = _place(rng, nights, home, now, fields)
     price = _price(home, place, fields)
     own = {
         **NEW_RESERVATION,
@@ -46,20 +46,21 @@ def new_booking(
         **fields,
     }
     if home.units > 1 and "reservationUnit" not in fields:
-        own["reservationUnit"] = bookings.unit_rows(home, reservation_id, 1, GUESTS)
+        own["reservationUnit"] = bookings.unit_rows(home, reservation_id, (unit,), GUESTS)
     return Booking(RESERVATION, own, price)
 
 
-def _place(rng: Random, nights: Nights, home: Home, now: str, fields: Payload) -> Payload:
-    """The dates that were given, else free ones at a usual distance."""
+def _place(rng: Random, nights: Nights, home: Home, now: str, fields: Payload) -> tuple[Payload, int]:
+    """The given dates, else free ones after a drawn lead time; and the number of the unit."""
     first, last = as_day(fields.get("arrivalDate")), as_day(fields.get("departureDate"))
     today = as_day(now[:10]) or 0
     if first is None and last is None:
         length = market.stay_length(rng)
-        return bookings.dates(nights.first_free(home.id, today + market.lead_days(rng), length), length)
+        arrival, unit = nights.first_free(home.id, today + market.lead_days(rng), length)
+        return bookings.dates(arrival, length), unit
     first = first if first is not None else (last or today) - 1
     last = last if last is not None else first + 1
-    return bookings.dates(first, max(0, last - first))
+    return bookings.dates(first, max(0, last - first)), 0
 
 
 def _price(home: Home, place: Payload, fields: Payload) -> Price | None:

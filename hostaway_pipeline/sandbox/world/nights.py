@@ -1,4 +1,4 @@
-"""Knows which nights of which listing are taken, blocked or free, while reservations come and change."""
+"""Tells which nights of a listing are taken, blocked or free, while reservations come and change."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.homes import unit_id
 from hostaway_pipeline.sandbox.world.market import TAKING, Home
 from hostaway_pipeline.sandbox.world.stays import Block
 
@@ -35,7 +36,7 @@ class Nights:
 
     def between(self, listing_id: int, first: int, last: int) -> Iterator[tuple[Booking, range]]:
         """Reservations of a listing, of any status, with those of their nights that lie in [first, last)."""
-        # Days are compared as text first: parsing the dates of every reservation takes longer than the rest.
+        # Comparing dates as text spares parsing those of every reservation of the listing.
         begins, ends = date.fromordinal(first).isoformat(), date.fromordinal(last).isoformat()
         for booking in self._by_listing[listing_id].values():
             arrival, departure = booking.own["arrivalDate"], booking.own["departureDate"]
@@ -43,15 +44,6 @@ class Nights:
                 a, b = as_day(arrival), as_day(departure)
                 if a is not None and b is not None:
                     yield booking, range(max(a, first), min(b, last))
-
-    def taken(self, listing_id: int, first: int, last: int, *, without: Booking | None = None) -> Counter[int]:
-        """Units that stays, holds and blocks take, by day in [first, last)."""
-        taken = self.blocked(listing_id, first, last)
-        for booking, days in self.between(listing_id, first, last):
-            if booking is not without and booking.own["status"] in TAKING:
-                for day in days:
-                    taken[day] += units_of(booking)
-        return taken
 
     def blocked(self, listing_id: int, first: int, last: int) -> Counter[int]:
         """Blocked units by day in [first, last)."""
@@ -64,18 +56,40 @@ class Nights:
         first, last = as_day(booking.own["arrivalDate"]), as_day(booking.own["departureDate"])
         if first is None or last is None or first >= last or (home.closed_on is not None and last > home.closed_on):
             return False
-        most = max(self.taken(home.id, first, last, without=booking).values(), default=0)
-        return most + units_of(booking) <= home.units
+        busy = self._busy(home, first, last)
+        return not any(busy[unit] for unit in _unit_numbers(home, booking))
 
-    def first_free(self, listing_id: int, earliest: int, nights: int) -> int:
-        """The first day from `earliest` on from which so many nights in a row have a free unit."""
+    def first_free(self, listing_id: int, earliest: int, nights: int) -> tuple[int, int]:
+        """The first day from `earliest` on from which so many nights in a row are free in one unit, and that unit."""
         home = self.home(listing_id)
-        taken = self.taken(listing_id, earliest, date.max.toordinal())
-        day, free = earliest, 0
-        while free < nights:
-            free = free + 1 if taken[day] < home.units else 0
-            day += 1
-        return day - nights
+        busy = self._busy(home, earliest, date.max.toordinal())
+        return min((_first_gap(busy[unit], earliest, nights), unit) for unit in range(home.units))
+
+    def _busy(self, home: Home, first: int, last: int) -> defaultdict[int, set[int]]:
+        """The days in [first, last) on which a unit cannot be booked, by the unit's number."""
+        busy: defaultdict[int, set[int]] = defaultdict(set)
+        for block in self.blocks.get(home.id, ()):
+            busy[block.unit].update(range(max(block.first, first), min(block.last, last)))
+        for booking, days in self.between(home.id, first, last):
+            if booking.own["status"] in TAKING:
+                for unit in _unit_numbers(home, booking):
+                    busy[unit].update(days)
+        return busy
+
+
+def _first_gap(busy: set[int], earliest: int, nights: int) -> int:
+    day, free = earliest, 0
+    while free < nights:
+        free = 0 if day in busy else free + 1
+        day += 1
+    return day - nights
+
+
+def _unit_numbers(home: Home, booking: Booking) -> list[int]:
+    """The units that a reservation takes; the first one if it names none of the listing's."""
+    ids = {unit_id(home, number): number for number in range(home.units)}
+    named = [row["listingUnitId"] for row in booking.own.get("reservationUnit") or ()]
+    return [ids[row] for row in named if row in ids] or [0]
 
 
 def units_of(booking: Booking) -> int:
@@ -85,7 +99,7 @@ def units_of(booking: Booking) -> int:
 
 
 def as_day(text: Any) -> int | None:
-    """The ordinal of a Hostaway date; None for what is none."""
+    """Parse a Hostaway date into an ordinal; None if it is not a date."""
     try:
         return date.fromisoformat(text).toordinal()
     except (TypeError, ValueError):

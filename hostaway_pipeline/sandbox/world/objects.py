@@ -75,7 +75,7 @@ class Conversation:
 
 
 class Automation(NamedTuple):
-    """Why Hostaway sends a message on its own: seconds before (negative) or after an event."""
+    """The rule by which Hostaway sends a message on its own; `delta` is in seconds after its event."""
 
     id: int
     event: str
@@ -134,7 +134,7 @@ def sign(url: str) -> str:
 
 
 def automation_payload(automation: Automation | None) -> Payload:
-    """What tells an automated message from one that a host wrote."""
+    """The keys that distinguish an automated message."""
     if automation is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Changes that hosts and guests make to a reservation and what follows from them for its nights and its price."""
+"""Changes a reservation as hosts and guests do, and its price and cancellation with it; never double-books."""
 
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ def rename(account: Account, reservation_id: int, rng: Random) -> None:
 
 
 def reprice(account: Account, reservation_id: int, rng: Random) -> None:
-    """Move the base rate, and the total with it; what has no base rate gets another guest's name instead."""
+    """Change the base rate and the total by the same amount; without a base rate, change the name instead."""
     payload = account.reservations[reservation_id].payload()
     rates = [line["total"] for line in payload["financeField"] if _is_rate(line)]
     if not rates or payload["totalPrice"] is None:
@@ -42,7 +42,7 @@ def reprice(account: Account, reservation_id: int, rng: Random) -> None:
 
 
 def change_status(account: Account, reservation_id: int, rng: Random) -> None:
-    """To any status, as long as its nights are free if it is to take them."""
+    """Set a random status; one that takes nights only if those are free."""
     booking = account.reservations[reservation_id]
     before, after = booking.own["status"], rng.choice(STATUSES)
     if after in TAKING and before not in TAKING and not account.nights.can_take(booking):
@@ -59,7 +59,7 @@ def change_status(account: Account, reservation_id: int, rng: Random) -> None:
 
 
 def _priced(account: Account, booking: Booking, after: str, rng: Random) -> Payload:
-    """What a reservation costs in its new status: nothing if an owner stays, mostly nothing if it is cancelled."""
+    """The amounts in the new status: null for an owner stay, mostly zero for a cancelled one."""
     price = None if after == "ownerStay" else _price(account, booking)
     if price is not None and after == "cancelled":
         price = finance.cancelled(price, 1 if rng.random() < 0.15 else 0)

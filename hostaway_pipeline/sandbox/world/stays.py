@@ -1,6 +1,6 @@
-"""Places stays on the nights of an account's homes, from the latest backwards: no night of a unit is taken twice.
+"""Places stays on the nights of an account's homes, backwards from a horizon: no night of a unit is taken twice.
 
-So any number of stays fits: more of them begin earlier. What a stay costs is in finance.py.
+Any number of stays fits, because more of them reach further into the past. Prices: world/finance.py.
 """
 
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from hostaway_pipeline.sandbox.world.market import Channel, Home
 DAY = 24 * 3600
 EPOCH = date(1970, 1, 1).toordinal()
 FIRST_DAY = date(1900, 1, 1).toordinal()
-"""Before this nothing is booked: what does not fit is cancelled instead."""
+"""The first day that can be booked; stays for which no night is left are cancelled ones."""
 LONGEST_LEAD = 300
 ENOUGH_FOR_EACH_STATUS = 100
 
 
 class Stay(NamedTuple):
-    """A reservation's place in time. `arrival` is a day, `booked_at` Unix seconds; it takes nights of `units` units."""
+    """A reservation's place in time. `arrival` is a day, `booked_at` Unix seconds; `units` are numbers from 0 on."""
 
     home: Home
     arrival: int
@@ -30,14 +30,15 @@ class Stay(NamedTuple):
     status: str
     booked_at: int
     channel: Channel
-    units: int
+    units: tuple[int, ...]
 
 
 class Block(NamedTuple):
-    """Nights `first` to `last`, without the last, on which one unit cannot be booked."""
+    """Nights `first` to `last`, without the last, on which a unit cannot be booked."""
 
     first: int
     last: int
+    unit: int
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Plan:
 
 
 def plan(rng: Random, homes: list[Home], count: int, today: int) -> Plan:
-    """Exactly `count` stays as they are known on the morning of `today`; later ones are booked already, or dropped."""
+    """Plan exactly `count` stays that were booked before `today`, whether they lie in the past or in the future."""
     made = Plan()
     capacity = sum(home.units for home in homes)
     # A small account reaches neither far back nor far ahead.
@@ -57,7 +58,7 @@ def plan(rng: Random, homes: list[Home], count: int, today: int) -> Plan:
     walks = [Walk(rng, home, horizon, today) for home in homes]
     queue = [(-walk.latest, place, walk) for place, walk in enumerate(walks) if walk.goes_on]
     heapify(queue)
-    # The last come first: while the walk is still in the future.
+    # Taken from the end: waiting requests first, while the walks are still in the future.
     each = sorted(STATUSES, key=lambda status: status in market.WAITING)
     wanted = each if count >= ENOUGH_FOR_EACH_STATUS else []
     while len(made.stays) < count and queue:
@@ -80,7 +81,7 @@ def plan(rng: Random, homes: list[Home], count: int, today: int) -> Plan:
 
 
 class Walk:
-    """One home, from the horizon backwards; each unit has a day of its own from which on it is taken."""
+    """Goes back through the nights of one home; each unit has its own day from which on it is taken."""
 
     def __init__(self, rng: Random, home: Home, horizon: int, today: int) -> None:
         self.home = home
@@ -95,12 +96,15 @@ class Walk:
         return self.latest - market.LONGEST_STAY > self._first
 
     def step(self, wanted: str | None) -> Stay | Block | None:
-        """The next stay, with the wanted status where that can be; None if nobody knows of it yet."""
+        """Take the next nights for a stay or a block; None if that stay will be booked only after today.
+
+        The stay has the wanted status, unless only a coming stay can have it.
+        """
         rng, home = self._rng, self.home
         if rng.random() < 0.025:
             return self._block()
-        units = 2 if home.units > 1 and rng.random() < 0.15 else 1
-        until = sorted(self._taken_from)[-units]
+        units = self._latest_units(2 if home.units > 1 and rng.random() < 0.15 else 1)
+        until = self._taken_from[units[-1]]
         gap, nights = self._gap_and_nights(until)
         arrival = until - gap - nights
         is_coming = arrival >= self._today
@@ -113,13 +117,12 @@ class Walk:
         if arrival < self._first:
             return None
         booked_at = booking_time(rng, arrival, home.opened_on)
-        is_known = booked_at < (self._today - EPOCH) * DAY
-        return (
-            Stay(home, arrival, nights, wanted, booked_at, market.channel_of(rng, wanted), units) if is_known else None
-        )
+        if booked_at >= (self._today - EPOCH) * DAY:
+            return None
+        return Stay(home, arrival, nights, wanted, booked_at, market.channel_of(rng, wanted), units)
 
     def _gap_and_nights(self, until: int) -> tuple[int, int]:
-        """Short stays mostly include a night of the weekend."""
+        """Draw the free nights behind a stay and its length; short stays mostly include a weekend night."""
         rng = self._rng
         gap, nights = market.gap(rng, until), market.stay_length(rng)
         if nights < 6 and rng.random() < 0.6 and not _has_weekend(until - gap - nights, nights):
@@ -128,19 +131,26 @@ class Walk:
 
     def _block(self) -> Block:
         until = self.latest - int(self._rng.random() * 3)
-        block = Block(until - 1 - int(self._rng.random() * 5), until)
-        self._take(1, block.first)
+        units = self._latest_units(1)
+        block = Block(until - 1 - int(self._rng.random() * 5), until, units[0])
+        self._take(units, block.first)
         return block
 
-    def _take(self, units: int, day: int) -> None:
-        """The latest units are taken from `day` on."""
-        self._taken_from.sort(reverse=True)
-        self._taken_from[:units] = [day] * units
+    def _latest_units(self, count: int) -> tuple[int, ...]:
+        """The units that are free until the latest day, in that order."""
+        if self.home.units == 1:
+            return (0,)
+        best = sorted(range(self.home.units), key=self._taken_from.__getitem__, reverse=True)
+        return tuple(best[:count])
+
+    def _take(self, units: tuple[int, ...], day: int) -> None:
+        for unit in units:
+            self._taken_from[unit] = day
         self.latest = max(self._taken_from)
 
 
 def booking_time(rng: Random, arrival: int, opened_on: int | None = None) -> int:
-    """Unix seconds: by day, in the morning if it is the day of arrival, and not before the listing was there."""
+    """Draw Unix seconds in the daytime, in the morning if on the day of arrival, and not before the listing opened."""
     lead = min(market.lead_days(rng), LONGEST_LEAD)
     if opened_on is not None and arrival - lead <= opened_on:
         lead = int(rng.random() * max(0, arrival - opened_on))
@@ -153,7 +163,7 @@ def _has_weekend(arrival: int, nights: int) -> bool:
 
 
 def _cancelled(rng: Random, home: Home, today: int) -> Stay:
-    """One for which no night was left."""
+    """Make a stay for which no night was left."""
     arrival = max(today - 30 - int(rng.random() * 3000), home.opened_on or 0)
     channel, booked_at = market.channel_of(rng, "cancelled"), booking_time(rng, arrival, home.opened_on)
-    return Stay(home, arrival, market.stay_length(rng), "cancelled", booked_at, channel, 1)
+    return Stay(home, arrival, market.stay_length(rng), "cancelled", booked_at, channel, (0,))

@@ -36,7 +36,7 @@ PLACES = (
 
 
 def places(currency: str) -> list[Place]:
-    """Where homes are that are let in this currency."""
+    """The places whose homes have this currency."""
     return [place for place in PLACES if place.currency == currency]
 
 
@@ -67,7 +67,7 @@ AUTOMATED_TEXTS = {
     "reservationCreated": "Thank you for your booking! We are looking forward to your stay.",
     "checkIn": "Tomorrow is the day: check-in is from three in the afternoon. Have a good journey!",
 }
-"""What Hostaway sends on its own, by the event that sets it off."""
+"""Texts of automated messages, by their event."""
 
 
 def message_texts(rng: Random, size: int = 300) -> list[str]:
