@@ -10,10 +10,14 @@ import requests
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
+from tests.sandbox import market
 from tests.sandbox.receiver import Receiver
 
 ACCOUNT_ID = 59808
 HOOKS = "/webhooks/unifiedWebhooks"
+MARKETS = [("59808:7:787", 1), ("59808:7:787", 2), ("3:12:2000", 3), ("4:3:40", 1), ("5:1:300", 4), ("6:0:30", 1)]
+LARGE_MARKETS = [("59808:7:787", 1), ("59808:7:787", 2), ("3:12:2000", 3), ("8:20:3000", 5)]
+"""Spec and seed."""
 UNLIMITED = {"ip_limit": None, "account_limit": None, "token_delay": 0.0}
 
 
@@ -171,3 +175,31 @@ def start_hooked(start: Start, receiver: Receiver) -> Start:
 def make_server(spec: str = f"{ACCOUNT_ID}:7:787", **options: Any) -> SandboxServer:
     accounts = [SandboxAccount.parse(account) for account in spec.split()]
     return SandboxServer(SandboxConfig(accounts=accounts, **UNLIMITED | options))
+
+
+@pytest.fixture(scope="session", params=MARKETS, ids=str)
+def any_account(request: pytest.FixtureRequest) -> Account:
+    """Accounts of several seeds and sizes, never changed by a test."""
+    return market.account_of(*request.param)
+
+
+@pytest.fixture(scope="session", params=LARGE_MARKETS, ids=str)
+def large_account(request: pytest.FixtureRequest) -> Account:
+    """Accounts that are large enough to hold everything that real ones show, never changed by a test."""
+    return market.account_of(*request.param)
+
+
+@pytest.fixture(scope="session")
+def rows(large_account: Account) -> list[dict[str, Any]]:
+    return market.reservations(large_account)
+
+
+@pytest.fixture(scope="session")
+def sold(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["status"] in market.SOLD]
+
+
+@pytest.fixture(scope="session")
+def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sold, with a base rate."""
+    return [row for row in rows if market.is_plain(row)]

@@ -71,17 +71,35 @@ def _priced(rng: Random, listing_id: int, currency: str) -> Home:
 
 
 def _listing(rng: Random, home: Home, place: int, where: Place, *, begun: int, today: int) -> Payload:
-    name = f"{HOMES[place % len(HOMES)]} {place + 1}"
-    now = (today - EPOCH) * DAY
-    if home.opened_on is None:
-        inserted = min(begun, now - 365 * DAY) - rng.randrange(5, 300) * DAY
-    else:
-        inserted = (home.opened_on - EPOCH) * DAY
-    last_active = rng.randrange(max(inserted, now - 30 * DAY), now)
-    if home.closed_on is not None:
-        last_active = (home.closed_on - EPOCH) * DAY + 9 * 3600
     return {
         "id": home.id,
+        **_address(rng, place, where),
+        "price": major(round(home.price * home.scale), home.scale),
+        "currencyCode": home.currency,
+        "cleaningFee": home.cleaning or None,
+        "guestsIncluded": home.guests_included,
+        "personCapacity": rng.randint(6, 12),
+        "bedroomsNumber": rng.randint(0, 5),
+        "bedsNumber": rng.randint(1, 8),
+        "bathroomsNumber": rng.choice((1, 1.5, 2)),
+        "specialStatus": "archived" if home.closed_on else None,
+        "wifiPassword": f"wifi-{home.id}",
+        "doorSecurityCode": f"door-{home.id}",
+        "airbnbListingUrl": f"https://www.airbnb.com/rooms/{home.id}",
+        "vrboListingUrl": f"https://www.vrbo.com/{home.id}",
+        "googleVrListingUrl": None,
+        **_times(rng, home, begun, (today - EPOCH) * DAY),
+        "listingUnits": [_listing_unit(home, number) for number in range(home.units if home.units > 1 else 0)],
+        "listingAmenities": [{"id": home.id * 10 + n, "amenityId": n} for n in range(rng.randint(2, 9))],
+        "listingBedTypes": [{"id": home.id * 10, "bedTypeId": 2, "quantity": rng.randint(1, 3)}],
+        "listingImages": [_listing_image(home.id, n) for n in range(rng.randint(0, 4))],
+        "customFieldValues": [{"customFieldId": 167, "value": "Custom field value 🛏️"}],
+    }
+
+
+def _address(rng: Random, place: int, where: Place) -> Payload:
+    name = f"{HOMES[place % len(HOMES)]} {place + 1}"
+    return {
         "name": name,
         "internalListingName": f"Property #{place + 1}",
         "externalListingName": name,
@@ -97,32 +115,23 @@ def _listing(rng: Random, home: Home, place: int, where: Place, *, begun: int, t
         "zipcode": f"{27000 + place}",
         "lat": round(where.lat + rng.random() / 10, 5),
         "lng": round(where.lng + rng.random() / 10, 5),
-        "price": major(round(home.price * home.scale), home.scale),
-        "currencyCode": home.currency,
-        "cleaningFee": home.cleaning or None,
-        "guestsIncluded": home.guests_included,
-        "personCapacity": rng.randint(6, 12),
-        "bedroomsNumber": rng.randint(0, 5),
-        "bedsNumber": rng.randint(1, 8),
-        "bathroomsNumber": rng.choice((1, 1.5, 2)),
         "timeZoneName": where.zone,
-        "specialStatus": "archived" if home.closed_on else None,
-        "wifiPassword": f"wifi-{home.id}",
-        "doorSecurityCode": f"door-{home.id}",
-        "airbnbListingUrl": f"https://www.airbnb.com/rooms/{home.id}",
-        "vrboListingUrl": f"https://www.vrbo.com/{home.id}",
-        "googleVrListingUrl": None,
-        "insertedOn": stamp(inserted),
-        "latestActivityOn": stamp(last_active),
-        "listingUnits": [listing_unit(home, number) for number in range(home.units if home.units > 1 else 0)],
-        "listingAmenities": [{"id": home.id * 10 + n, "amenityId": n} for n in range(rng.randint(2, 9))],
-        "listingBedTypes": [{"id": home.id * 10, "bedTypeId": 2, "quantity": rng.randint(1, 3)}],
-        "listingImages": [_listing_image(home.id, n) for n in range(rng.randint(0, 4))],
-        "customFieldValues": [{"customFieldId": 167, "value": "Custom field value 🛏️"}],
     }
 
 
-def listing_unit(home: Home, number: int) -> Payload:
+def _times(rng: Random, home: Home, begun: int, now: int) -> Payload:
+    """`insertedOn` lies before the first booking; `latestActivityOn` of an archived listing is its end."""
+    if home.opened_on is None:
+        inserted = min(begun, now - 365 * DAY) - rng.randrange(5, 300) * DAY
+    else:
+        inserted = (home.opened_on - EPOCH) * DAY
+    last_active = rng.randrange(max(inserted, now - 30 * DAY), now)
+    if home.closed_on is not None:
+        last_active = (home.closed_on - EPOCH) * DAY + 9 * 3600
+    return {"insertedOn": stamp(inserted), "latestActivityOn": stamp(last_active)}
+
+
+def _listing_unit(home: Home, number: int) -> Payload:
     return {
         "id": unit_id(home, number),
         "name": f"Unit {number + 1}",
