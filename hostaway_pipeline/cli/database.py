@@ -2,16 +2,24 @@
 
 import os
 import subprocess
+import time
 from typing import Annotated
 
 import typer
 
-from hostaway_pipeline.cli.output import say
-from hostaway_pipeline.cli.session import configure, configured_services
+from hostaway_pipeline.cli.analysts import PORT, serve_analysts
+from hostaway_pipeline.cli.output import complain, say
+from hostaway_pipeline.cli.session import configure, configured_services, services_for
+from hostaway_pipeline.cli.stack import require_free
 from hostaway_pipeline.errors import ConfigurationError
-from hostaway_pipeline.wiring import psql_command
+from hostaway_pipeline.store.roles import analyst_statements
+from hostaway_pipeline.wiring import embedded_postgres, psql_command
 
-app = typer.Typer(help="Migrate and open the database.", no_args_is_help=True)
+app = typer.Typer(help="Migrate, open and serve the database.", no_args_is_help=True)
+_WATCH_SECONDS = 5
+_READABLE = """\
+Readable: hostaway.listings, reservations, conversations, messages, without payloads, texts and names of guests.
+Name the columns, since `SELECT *` is refused: SELECT status, nights, total_price FROM hostaway.reservations;"""
 
 
 @app.command()
@@ -29,6 +37,37 @@ def url(
     """Print the URL of the database."""
     with configured_services(checked=False, migrated=False) as services:
         say(services.database.url(show_password=show_password))
+        if services.settings.database_url is None:
+            complain(
+                "this server stops when its last command ends; `hostaway db serve` keeps it up, for other programs"
+            )
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.", min=1, max=65535)] = PORT,
+) -> None:
+    """Keep the embedded database reachable for analysts, and print how they connect. Ctrl-C stops.
+
+    They read as the user `analyst`, whose password is new each time. With a server of your own, nothing is started:
+    the statements that create the user are printed.
+    """
+    settings = configure()
+    if settings.database_url is not None:
+        with services_for(settings, migrated=False, checked=False) as services:
+            say(f"-- The database is reachable already: {services.database.url()}")
+        say("-- Run this there as a superuser or the tables' owner, then set a password: \\password analyst\n")
+        say(analyst_statements())
+        return
+    require_free(port, "--port")
+    with services_for(settings, checked=False) as services, serve_analysts(settings, services, port) as access:
+        say("Analysts can connect from this machine until Ctrl-C, with this password:\n")
+        for line in access.lines():
+            say(line)
+        say(f"\n{_READABLE}")
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            embedded_postgres(settings.home.absolute()).start()  # again, if it was killed
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

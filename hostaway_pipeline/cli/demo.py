@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 import orjson
 import typer
 
+from hostaway_pipeline.cli.analysts import analysts_served
 from hostaway_pipeline.cli.dagster_api import newest_run_status
 from hostaway_pipeline.cli.output import say, say_table
 from hostaway_pipeline.cli.session import configure, services_for
@@ -53,6 +54,7 @@ def demo(
         services_for(settings) as services,
         _sandbox(settings, sandbox_port) as sandbox,
         whole_stack(settings, services, port, receiver_port) as stack,
+        analysts_served(settings, services) as analysts,
     ):
         began = time.monotonic()
         _request_sync(services)
@@ -65,6 +67,7 @@ def demo(
         say(f"  {_await_events(services, stack)}")
         if not once:
             say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
+            say(analysts)
             say(f"`HOSTAWAY_HOME={settings.home} hostaway db psql` opens the database. Ctrl-C stops.")
             while True:
                 sandbox.check()

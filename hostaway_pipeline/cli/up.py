@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hostaway_pipeline.cli.analysts import analysts_served
 from hostaway_pipeline.cli.output import say
 from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import Stack, require_free, script
@@ -28,8 +29,13 @@ def up(port: Port = 3000, receiver_port: ReceiverPort = 8080) -> None:
     require_free(port, "--port")
     require_free(receiver_port, "--receiver-port")
     settings = configure()
-    with services_for(settings) as services, whole_stack(settings, services, port, receiver_port) as stack:
+    with (
+        services_for(settings) as services,
+        whole_stack(settings, services, port, receiver_port) as stack,
+        analysts_served(settings, services) as analysts,
+    ):
         say(f"Dagster's UI: http://127.0.0.1:{port}   receiver and API: http://127.0.0.1:{receiver_port}/docs")
+        say(analysts)
         say(f"logs in {stack.logs}; Ctrl-C stops")
         if not services.accounts.active():
             say("no accounts yet: `hostaway accounts add ID --secret-stdin`")

@@ -146,3 +146,9 @@ def error_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "ERROR:"))]
     return (errors or lines[-1:] or ["it gave no reason"])[0]
+
+
+def logged_error(log: Path, begin: int = 0) -> str:
+    """The error that the log holds from the offset `begin` on, and where the log is."""
+    text = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
+    return f"{error_line(text)} (log: {log})"

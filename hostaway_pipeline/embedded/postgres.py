@@ -25,6 +25,7 @@ from hostaway_pipeline.embedded.host import (
     PORT,
     Owner,
     error_line,
+    logged_error,
     make_reachable,
     make_socket_dir,
     open_private,
@@ -56,7 +57,7 @@ class EmbeddedPostgres:
 
     def __init__(self, home: Path) -> None:
         self._home = home.expanduser().resolve()
-        self._data = self._home / "postgres"
+        self._data, self._log = self._home / "postgres", self._home / "postgres.log"
         self._owner: Owner = None
         self._users: FileIO | None = None
         self._child: subprocess.Popen[str] | None = None  # the server, if this process launched it
@@ -77,12 +78,16 @@ class EmbeddedPostgres:
             with self._exclusive():
                 self._leave()
 
-    def url(self, database: str) -> str:
-        """A libpq URL without a driver suffix. It names the port, which PGPORT would override otherwise."""
+    def socket(self) -> Path:
+        """The Unix socket. The server trusts whoever may enter its folder."""
         if self._socket_dir is None:
             raise DatabaseUnavailable("the embedded Postgres is not started in this process: call start() first")
-        host = quote(os.fsencode(self._socket_dir), safe="/")
-        return f"postgresql://postgres@/{quote(database, safe='')}?host={host}&port={PORT}"
+        return self._socket_dir / f".s.PGSQL.{PORT}"
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        """A libpq URL without a driver suffix. It names the port, which PGPORT would override otherwise."""
+        host = quote(os.fsencode(self.socket().parent), safe="/")
+        return f"postgresql://{user}@/{quote(database, safe='')}?host={host}&port={PORT}"
 
     def psql(self, database: str) -> list[str]:
         """The command line of the bundled psql."""
@@ -185,12 +190,12 @@ class EmbeddedPostgres:
             with self._open("postgres.alive") as alive:
                 if try_lock(alive) and self._postmaster() is None:  # a server started by hand holds no lock
                     if log_begin is not None:
-                        raise DatabaseUnavailable(f"Postgres ended at its start: {self._logged_error(log_begin)}")
+                        raise DatabaseUnavailable(f"Postgres ended at its start: {logged_error(self._log, log_begin)}")
                     log_begin = self._launch(alive)
             if self._check_ready():
                 return
             time.sleep(0.03)
-        raise DatabaseUnavailable(f"no answer in {_START_SECONDS:.0f} s: {self._logged_error(log_begin or 0)}")
+        raise DatabaseUnavailable(f"no answer in {_START_SECONDS:.0f} s: {logged_error(self._log, log_begin or 0)}")
 
     def _launch(self, alive: FileIO) -> int:
         """Launch the server; returns the offset in the log at which its output begins."""
@@ -225,7 +230,7 @@ class EmbeddedPostgres:
                     if postmaster is not None:
                         postmaster.send_signal(signal.SIGINT)  # a fast shutdown; safe to repeat
                 if time.monotonic() > deadline:
-                    raise DatabaseUnavailable(f"no stop in {_STOP_SECONDS:.0f} s: {self._logged_error(0)}")
+                    raise DatabaseUnavailable(f"no stop in {_STOP_SECONDS:.0f} s: {logged_error(self._log)}")
                 time.sleep(0.02)
         if self._child is not None:
             self._child.wait()  # leaves no zombie, even where init does not reap
@@ -243,8 +248,3 @@ class EmbeddedPostgres:
             return os.fsdecode((self._data / "postmaster.pid").read_bytes()).splitlines()
         except FileNotFoundError:
             return []
-
-    def _logged_error(self, begin: int) -> str:
-        log = self._home / "postgres.log"
-        text = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
-        return f"{error_line(text)} (log: {log})"

@@ -14,13 +14,14 @@ from hostaway_pipeline.errors import SyncInProgress
 from hostaway_pipeline.store.database import Database, driver, query
 
 # First half of each lock's key; the second half is the account's id or the hash of the run's. No other key exists.
-_MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK = (
+_MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK, _ANALYSTS = (
     4_301_000,
     4_301_001,
     4_301_002,
     4_301_003,
     4_301_005,
     4_301_006,
+    4_301_007,
 )
 # The longest that a registration of a webhook takes: it sends a few requests.
 _WEBHOOK_SECONDS = 60.0
@@ -58,6 +59,13 @@ def webhook_lock(database: Database, account_id: int, *, sleep: Sleep = time.sle
 def drainer_lock(database: Database) -> Iterator[bool]:
     """Try to become the one drainer of the inbox; yields False while another process is."""
     with _try_lock(database, _DRAINER, 0) as is_taken:
+        yield is_taken
+
+
+@contextmanager
+def analysts_lock(database: Database) -> Iterator[bool]:
+    """Try to become the one process that serves analysts: each sets a password, which would end the others'."""
+    with _try_lock(database, _ANALYSTS, 0) as is_taken:
         yield is_taken
 
 
