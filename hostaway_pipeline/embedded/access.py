@@ -30,7 +30,7 @@ def require_password(server: EmbeddedPostgres, *, user: str, database: str) -> N
         _replace(path, rules + path.read_text())
     _ask(server, "SELECT pg_reload_conf()")
     deadline = time.monotonic() + _RELOAD_SECONDS
-    while not _is_password_demanded(server, user, database):  # the server reloads at its leisure
+    while not _is_password_demanded(server, user, database):  # the reload is asynchronous
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(f"Postgres does not ask {user!r} for a password: see {path} and the server's log")
         time.sleep(0.05)
@@ -49,7 +49,7 @@ def _is_password_demanded(server: EmbeddedPostgres, user: str, database: str) ->
 
 
 def _replace(path: Path, text: str) -> None:
-    """At once, with the same owner and mode: the server must never read a part of it."""
+    """Replace atomically, with the same owner and mode: the server must never read half a file."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

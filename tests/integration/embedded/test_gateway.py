@@ -170,7 +170,7 @@ def test_closing_cuts_sessions_and_frees_the_port(server: EmbeddedPostgres) -> N
         connect(port).close()
 
 
-def test_a_server_that_does_not_run_is_said(tmp_path: Path) -> None:
+def test_a_server_that_does_not_run_is_reported(tmp_path: Path) -> None:
     port = free_port()
     with (
         Gateway(port, lambda: tmp_path / "none", user="analyst"),
