@@ -26,8 +26,9 @@ def require_password(server: EmbeddedPostgres, *, user: str, database: str) -> N
     """
     path = Path(_ask(server, "SHOW hba_file"))
     rules = _RULES.format(database=database, user=user)
-    if not path.read_text().startswith(rules):
-        _replace(path, rules + path.read_text())
+    found = path.read_text(encoding="utf-8")
+    if not found.startswith(rules):
+        _replace(path, rules + found)
     _ask(server, "SELECT pg_reload_conf()")
     deadline = time.monotonic() + _RELOAD_SECONDS
     while not _is_password_demanded(server, user, database):  # the reload is asynchronous
@@ -44,7 +45,8 @@ def _ask(server: EmbeddedPostgres, statement: str) -> str:
 
 
 def _is_password_demanded(server: EmbeddedPostgres, user: str, database: str) -> bool:
-    done = run(program("psql"), "-XAtwqc", "SELECT", "-d", server.url(database, user))
+    url = f"{server.url(database, user)}&passfile=/dev/null"  # a ~/.pgpass may hold a password
+    done = run(program("psql"), "-XAtwqc", "SELECT", "-d", url)
     return done.returncode != 0 and "no password supplied" in done.stderr
 
 
