@@ -1,7 +1,7 @@
 """Decides which of two contents of one object is newer. Hostaway's clock may run ahead, go back or be missing.
 
-`is_newer` stands again in store/queries/merge.sql, because the statement that writes has to decide at that moment; a
-test checks that the two agree.
+store/queries/merge.sql repeats `is_newer`, because the statement that writes has to decide at that moment; a test
+checks that the two agree.
 """
 
 from dataclasses import dataclass

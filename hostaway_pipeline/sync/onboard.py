@@ -23,7 +23,7 @@ class Onboarded:
 def add_account(
     services: Services, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool
 ) -> Onboarded:
-    """Add an account. `is_due`: its first sync may start by itself.
+    """Add an account. `is_due`: schedule its first sync now.
 
     Raises AccountError when it exists, InvalidCredentials when Hostaway refuses the secret, or TransientApiError.
     """

@@ -98,12 +98,12 @@ def _ensure(webhooks: Webhooks, client: HostawayClient, url: str, *, credential_
 
 def _ours(client: HostawayClient, url: str | None, known_id: int | None) -> list[Mapping[str, Any]]:
     """The webhooks that deliver to us, the stored one first, even if it still has an earlier URL of ours."""
-    listed = list(_listed(client))
+    listed = list(_list_webhooks(client))
     known = [webhook for webhook in listed if known_id is not None and _id(webhook) == known_id]
     return known + [webhook for webhook in listed if webhook.get("url") == url and webhook not in known]
 
 
-def _listed(client: HostawayClient) -> Iterator[Mapping[str, Any]]:
+def _list_webhooks(client: HostawayClient) -> Iterator[Mapping[str, Any]]:
     """Every webhook of the account; a page may hold fewer than its limit."""
     seen: set[int] = set()
     for page in client.pages(REGISTERED_WEBHOOKS):

@@ -1,4 +1,4 @@
--- silent_webhooks: how the webhook of each active account stands, and whether it has been silent for too long.
+-- silent_webhooks: the state of each active account's webhook, and whether it has been silent for too long.
 --
 -- A webhook is silent when a reservation has changed here more than `silent_after` after the newest event came, or
 -- after the account was added if none came. Hostaway retries a delivery for about an hour, so no event comes as late as

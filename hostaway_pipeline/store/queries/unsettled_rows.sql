@@ -1,4 +1,4 @@
--- unsettled_rows: live rows in doubt that somebody should look at, per active account.
+-- unsettled_rows: live rows in doubt that need attention, per active account.
 --
 -- A row whose time lies ahead of ours is reported at once: Hostaway's clock or ours is wrong. Other doubts come from
 -- deliveries that overtook each other and end with the next read: they are reported when they are a day old.

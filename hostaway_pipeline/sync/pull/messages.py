@@ -49,7 +49,7 @@ class MessageReader:
         self._max_share = max_delete_share
         self._problems: list[str] = []
         self._held_back = 0
-        self._because: str | None = None
+        self._held_back_reason: str | None = None
         self._gone: set[int] = set()
         self._failures = 0  # conversations without an answer, in a row
 
@@ -159,14 +159,14 @@ class MessageReader:
 
     def _hold_back(self, marked: Marked) -> None:
         self._held_back += len(marked.held_back)
-        self._because = marked.reason or self._because
+        self._held_back_reason = marked.reason or self._held_back_reason
 
     def _sweep_record(self, started_at: datetime) -> SweepRecord:
         reasons = []
         if self._problems:
             reasons.append(f"{len(self._problems)} conversations could not be read ({self._problems[0]})")
         if self._held_back:
-            reasons.append(f"{self._held_back} messages were held back ({self._because})")
+            reasons.append(f"{self._held_back} messages were held back ({self._held_back_reason})")
         return SweepRecord(
             entity=MESSAGES.name,
             started_at=started_at,

@@ -55,7 +55,7 @@ class Reads:
         )
 
     def read_into(self, report: Report) -> None:
-        """Run the reads; what was read before a failure is in the report all the same."""
+        """Run the reads; what was read before a failure stays in the report."""
         with ThreadPoolExecutor(self.client.concurrency, "request") as pool, self.client.abort_on_error():
             for outcome in self._run_in_parallel(self._list_reads(pool)):
                 report.add(outcome)

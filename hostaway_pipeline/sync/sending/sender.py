@@ -38,7 +38,7 @@ class Sender:
     def __init__(self, services: Services, account: Account, message: OutboundMessage) -> None:
         self._services = services
         self._account = account
-        self._seen = message  # as it stands apart from this caller's attempt
+        self._seen = message  # its state without this caller's attempt
         self._attempt: OutboundMessage | None = None  # the message since it has passed the fence
         self._ids_before: set[int] = set()
         self._lease: datetime | None = None

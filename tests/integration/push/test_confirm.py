@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from hostaway_pipeline.domain.entities import LISTINGS
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.push.apply import Confirmation
+from hostaway_pipeline.sync.push.confirm import Confirmer
 from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import OpenSandbox, assert_equal_to_source, rows, synced
 
@@ -83,6 +86,17 @@ def test_a_message_of_conversation_0_does_not_answer_for_other_objects(
     deliver_ids(services, gone)
     drain_inbox(services)
     assert tombstones(database_url) == {gone}
+
+
+def test_a_listing_that_hostaway_refuses_is_not_read_again_by_the_same_drainer(
+    sandbox: SandboxServer, services: Services
+) -> None:
+    confirmer = Confirmer(services)
+    for _ in range(2):
+        confirmer.add(ACCOUNT, [Confirmation(LISTINGS, 123_456_789)])
+        while confirmer.is_busy:
+            confirmer.collect(1)
+    assert sandbox.counters.calls() == {"/v1/listings/{id}": 2}  # a 404 is confirmed by a second read
 
 
 @pytest.mark.parametrize("oddity", ["html-404", "html", "null", "empty"])
