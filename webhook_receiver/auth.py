@@ -43,8 +43,8 @@ class ApiKeys:
 class WrongTries:
     """Counts wrong credentials per address and minute.
 
-    Right credentials are accepted from any address: Hostaway may share a proxy with an attacker. Beyond the most
-    addresses that are remembered, the one whose last wrong try is oldest is evicted.
+    Right credentials are accepted from any address: Hostaway may share a proxy with an attacker. The number of
+    addresses is bounded: the one whose last wrong try is oldest is evicted.
     """
 
     def __init__(self) -> None:

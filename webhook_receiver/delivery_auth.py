@@ -130,7 +130,7 @@ class Logins:
         pending = self._pending.get(login)
         if pending is None:
             if len(self._pending) >= _MOST_PENDING:
-                raise DatabaseUnavailable("more logins are shown than the database can look up")
+                raise DatabaseUnavailable("more unknown logins arrive than the database can look up")
             self._is_urgent |= is_urgent
             pending = self._pending[login] = loop.create_future()
             pending.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody waits for it

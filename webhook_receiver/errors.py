@@ -40,13 +40,13 @@ _STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (PermanentApiError, 502),
     (PipelineError, 500),
 )
-DATABASE_AWAY = "the database is away: Postgres cannot be reached or cannot do its work; try again later"
+DATABASE_UNAVAILABLE = "the database is unavailable: Postgres cannot be reached or cannot do its work; try again later"
 # The first matching class counts. Any other error is about an account or object, and its own text is public.
 _PUBLIC_MESSAGES: tuple[tuple[type[PipelineError], str], ...] = (
-    (DatabaseUnavailable, DATABASE_AWAY),
+    (DatabaseUnavailable, DATABASE_UNAVAILABLE),
     (SchemaBehind, "the database schema is not the one this version needs: run `hostaway db migrate`"),
-    (KeyringError, "HOSTAWAY_ENCRYPTION_KEYS does not fit what is stored; the log says more"),
-    (ConfigurationError, "the service is not set up right; the log says more"),
+    (KeyringError, "HOSTAWAY_ENCRYPTION_KEYS does not match the stored secrets; the log says more"),
+    (ConfigurationError, "the service is not configured correctly; the log says more"),
 )
 _NAMES_DATABASE = re.compile(r"postgres(ql)?(\+\w+)?://|connection to server", re.IGNORECASE)
 _SENDING = {
@@ -89,7 +89,7 @@ def public_message(error: BaseException) -> str:
 
 def public_text(text: str) -> str:
     """The same for the stored text of an error, which may name the database's address."""
-    return DATABASE_AWAY if _NAMES_DATABASE.search(text) else text
+    return DATABASE_UNAVAILABLE if _NAMES_DATABASE.search(text) else text
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -101,9 +101,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 def _describe(problem: Mapping[str, Any]) -> str:
     where, *path = problem["loc"]
     if problem["type"] == "json_invalid":
-        return "the body is no JSON"
+        return "the body is not JSON"
     if problem["type"] == "extra_forbidden":  # the client chose the key's name, too
-        return ".".join([str(where), *map(str, path[:-1])]) + ": holds a key that is not known"
+        return ".".join([str(where), *map(str, path[:-1])]) + ": has an unknown key"
     return f"{'.'.join(map(str, path)) or where}: {problem['msg']}"
 
 

@@ -98,7 +98,7 @@ class BodyTooLarge(HTTPException):
 
 
 class BodyLimit:
-    """Limits one body to 1 MiB and all bodies in memory to 24 MiB, with or without a Content-Length.
+    """Limits one body to 1 MiB and all bodies in memory to 20 MiB, with or without a Content-Length.
 
     Our own API reads no body before the key has been checked; the webhook's route checks its login itself.
     """
@@ -124,7 +124,7 @@ class BodyLimit:
             if size > LARGEST_BODY:
                 raise BodyTooLarge
             if self._held > _MOST_HELD and size > _SMALL_BODY:
-                raise HTTPException(503, "too much is being received: try again later", {"Retry-After": "5"})
+                raise HTTPException(503, "too many large bodies at once: try again later", {"Retry-After": "5"})
             return message
 
         try:

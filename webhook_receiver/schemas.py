@@ -16,7 +16,7 @@ Id = Annotated[int, Field(ge=1, le=BIGINT)]
 def _printable(secret: SecretStr) -> SecretStr:
     """JSON may hold half a surrogate pair, which can be neither encrypted nor sent."""
     if not secret.get_secret_value().isprintable():
-        raise ValueError("holds a character that cannot be printed")
+        raise ValueError("contains a character that cannot be printed")
     return secret
 
 
@@ -33,7 +33,7 @@ class Strict(BaseModel):
 class Problem(BaseModel):
     """The body of every error."""
 
-    detail: str = Field(description="What happened, and the way out", examples=["account 59808 is not known"])
+    detail: str = Field(description="What happened, and what to do about it", examples=["account 59808 is not known"])
 
 
 def _examples(*bodies: dict[str, Any]) -> ConfigDict:
@@ -55,13 +55,13 @@ class AccountUpdate(Strict):
     """Fields that are left out keep their values."""
 
     model_config = _examples({"name": "Seaside Homes"}, {"client_secret": "a new one from the dashboard"})
-    client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the present one")
+    client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the current one")
     name: Name | None = None
 
 
 class AccountReplacement(Strict):
     model_config = _examples({"client_secret": "a new one from the dashboard", "name": "Seaside Homes"})
-    client_secret: Secret = Field(description="Checked with Hostaway before it replaces the present one")
+    client_secret: Secret = Field(description="Checked with Hostaway before it replaces the current one")
     name: Name | None = None
 
 

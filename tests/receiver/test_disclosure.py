@@ -55,7 +55,7 @@ def test_without_the_database_no_answer_names_its_address(offline: Receiver, por
         for inside in (USER, PASSWORD, NAME, str(port), "connection to server", "psycopg", "postgresql://"):
             assert inside not in shown, (answer.request.path_url, inside)
         if answer.status_code == 503:
-            assert "database is away" in answer.json()["detail"]
+            assert "database is unavailable" in answer.json()["detail"]
             assert "127.0.0.1" not in shown
 
 
@@ -87,7 +87,7 @@ def test_stored_errors_are_shown_without_the_databases_address(
     rows(database_url, "UPDATE hostaway.webhook_events SET error = %s RETURNING 1", text)
     for path in ("/accounts", f"/accounts/{ACCOUNT}", "/events"):
         answer = receiver.api("GET", path)
-        assert "database is away" in answer.text
+        assert "database is unavailable" in answer.text
         assert "db.internal" not in answer.text
         assert "keeper" not in answer.text
 

@@ -33,6 +33,6 @@ def list_events(
 def replay(services: ServicesDep, chosen: Replay) -> Replayed:
     """By ids, or all that failed. The drainer applies them again."""
     if bool(chosen.ids) == chosen.failed:
-        raise HTTPException(422, "name ids, or say failed: one of the two")
+        raise HTTPException(422, "give either ids or failed")
     number = services.inbox.replay(chosen.ids, failed=chosen.failed, account_id=chosen.account_id)
     return Replayed(pending_again=number)

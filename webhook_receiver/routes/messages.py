@@ -31,7 +31,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="Yours, one per message. A repeated key looks for the message and does not send it again by itself",
+        description="Chosen by you, one per message. A request that repeats a key only looks for the message",
     ),
 ]
 

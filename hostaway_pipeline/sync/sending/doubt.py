@@ -50,7 +50,7 @@ def in_doubt(message: OutboundMessage, *, patience: float) -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable:
-        raise unclear(message, "the database is away", patience=patience) from None
+        raise unclear(message, "the database is unavailable", patience=patience) from None
 
 
 def _seconds_left(message: OutboundMessage, patience: float) -> int:
