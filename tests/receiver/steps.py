@@ -87,10 +87,10 @@ class Receiver:
 
 def session() -> requests.Session:
     """Without the machine's proxies, and with room for many threads."""
-    found = requests.Session()
-    found.trust_env = False
-    found.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
-    return found
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+    return session
 
 
 def basic(login: str, password: str) -> dict[str, str]:

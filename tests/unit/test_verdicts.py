@@ -1,4 +1,4 @@
-"""What the events of one object come to: the newest by Hostaway's clock, whatever the order of their candidate."""
+"""What the events of one object come to: the newest by Hostaway's clock, whatever the order of their arrival."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
