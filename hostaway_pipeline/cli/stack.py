@@ -20,11 +20,11 @@ import psutil
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
 
 _HOST = "127.0.0.1"
-# A run in flight needs some seconds to abort its requests and record its result. Without one, Dagster's servers have
-# nothing to finish, but may take long to end.
-_STOP_SECONDS, _STOP_SECONDS_WITHOUT_RUNS = 8.0, 2.5
-# How Dagster's code servers start the process of a run.
-_RUN_COMMAND = "multiprocessing.spawn"
+# A run in flight needs some seconds to abort its requests and record its result, and the receiver to answer what it has
+# accepted. Dagster's servers have nothing to finish, but may take long to end.
+_STOP_SECONDS, _STOP_SECONDS_WITHOUT_WORK = 8.0, 2.5
+# How Dagster's code servers start the process of a run, and the module that is the receiver.
+_RUN_COMMAND, _RECEIVER = "multiprocessing.spawn", "webhook_receiver"
 _KILL_SECONDS = 2
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 _given_ports: set[int] = set()
@@ -96,9 +96,9 @@ class Stack:
         with _uninterrupted():
             for child in children:
                 _signal_session(child, signal.SIGTERM)
-            _wait_for_end(children, _STOP_SECONDS_WITHOUT_RUNS)
-            if any(_has_run(child) for child in children):
-                _wait_for_end(children, _STOP_SECONDS - _STOP_SECONDS_WITHOUT_RUNS)
+            _wait_for_end(children, _STOP_SECONDS_WITHOUT_WORK)
+            if any(_has_work(child) for child in children):
+                _wait_for_end(children, _STOP_SECONDS - _STOP_SECONDS_WITHOUT_WORK)
             for child in children:
                 _signal_session(child, signal.SIGKILL)
             # A process that has not yet exited counts as a user of the embedded Postgres, which would stay running.
@@ -124,9 +124,11 @@ def _is_alive(leader: subprocess.Popen[bytes]) -> bool:
     return leader.poll() is None or any(True for _ in _session(leader))
 
 
-def _has_run(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether a Dagster run is in flight in this child's session."""
-    return any(_RUN_COMMAND in argument for command in _session(leader) for argument in command)
+def _has_work(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether a Dagster run is in flight in this child's session, or the child is the receiver and still alive."""
+    return any(
+        _RUN_COMMAND in argument or argument == _RECEIVER for command in _session(leader) for argument in command
+    )
 
 
 def _session(leader: subprocess.Popen[bytes]) -> Iterator[list[str]]:
