@@ -15,7 +15,15 @@ from tests.sandbox.receiver import Receiver
 
 ACCOUNT_ID = 59808
 HOOKS = "/webhooks/unifiedWebhooks"
-MARKETS = [("59808:7:787", 1), ("59808:7:787", 2), ("3:12:2000", 3), ("4:3:40", 1), ("5:1:300", 4), ("6:0:30", 1)]
+MARKETS = [
+    ("59808:7:787", 1),
+    ("59808:7:787", 2),
+    ("3:12:2000", 3),
+    ("4:3:40", 1),
+    ("5:1:300", 4),
+    ("6:0:30", 1),
+    ("9:120:130", 6),
+]
 LARGE_MARKETS = [("59808:7:787", 1), ("59808:7:787", 2), ("3:12:2000", 3), ("8:20:3000", 5)]
 """Spec and seed."""
 UNLIMITED = {"ip_limit": None, "account_limit": None, "token_delay": 0.0}

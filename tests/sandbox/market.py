@@ -77,7 +77,7 @@ def overbooked(account: Account) -> list[tuple[int, date]]:
 
 
 def listed_days(listing: Payload, first: date, last: date) -> Iterator[date]:
-    """The days from `first` up to `last`, without it, on which the listing could be booked."""
+    """The days in [first, last) on which the listing could be booked."""
     ends = day(listing["latestActivityOn"]) if listing["specialStatus"] == "archived" else last
     at = max(first, day(listing["insertedOn"]))
     while at < min(last, ends):

@@ -1,4 +1,4 @@
-"""The calendar of a listing agrees with its reservations, and its route is as strict as the others."""
+"""Tests that a listing's calendar agrees with its reservations, and that its route is as strict as the others."""
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
@@ -57,7 +57,7 @@ def test_a_taken_night_is_reserved_and_a_free_one_is_not(calendars, units, taken
         assert one["isAvailable"] == (one["status"] == "available")
 
 
-def test_statuses_that_occur(calendars):
+def test_every_status_occurs(calendars):
     statuses = Counter(one["status"] for days in calendars.values() for one in days)
     assert set(statuses) == {"available", "reserved", "blocked", "pending"}
     past = Counter(one["status"] for days in calendars.values() for one in days if one["date"] < str(TODAY))
@@ -80,7 +80,7 @@ def test_only_listings_with_several_units_count_them(calendars, units):
 
 
 def test_a_day_names_its_reservations(api, calendars):
-    """Those that take the night and those that wait for an answer; nested lists stay out."""
+    """Reservations that take the night or are tentative; without their nested lists."""
     expected = defaultdict(set)
     for row in market.reservations(api.account):
         if row["status"] in TAKING | {"pending", "unconfirmed"}:
@@ -130,7 +130,7 @@ def test_an_unknown_listing_is_404(api):
     assert api.get("/listings/1/calendar").status_code == 404
 
 
-def test_it_passes_the_gate(start):
+def test_limits_faults_and_tokens_apply(start):
     api = start()
     path = f"/listings/{next(iter(api.account.listings))}/calendar"
     api.server.counters.reset()

@@ -1,4 +1,4 @@
-"""The rules of the market after changes: traffic and drift sell no night twice, and totals follow their lines."""
+"""The rules of test_market.py after changes: traffic and drift double-book no night, and totals match their lines."""
 
 from random import Random
 
@@ -32,11 +32,11 @@ def test_traffic_sells_no_night_twice(busy):
     assert max(market.unit_nights(busy).values(), default=1) == 1
 
 
-def test_totals_still_follow_from_their_lines(busy):
+def test_totals_still_match_their_lines(busy):
     assert market.wrong_totals(busy) == []
 
 
-def test_what_is_new_takes_nights_in_the_currency_of_its_listing(busy):
+def test_new_bookings_take_nights_in_the_currency_of_their_listing(busy):
     currency = {row["id"]: row["currencyCode"] for row in busy.truth("listings")}
     added = list(market.reservations(busy))[-50:]
     for row in added:
@@ -45,8 +45,7 @@ def test_what_is_new_takes_nights_in_the_currency_of_its_listing(busy):
         assert row["arrivalDate"] >= row["insertedOn"][:10]
 
 
-def test_traffic_revives_and_cancels(busy):
-    """Who is cancelled says since when, and nobody else does; owners pay nothing."""
+def test_cancellation_dates_follow_the_status(busy):
     for row in market.reservations(busy):
         assert (row["status"] == "cancelled") == bool(row["cancellationDate"])
         if row["status"] == "ownerStay":
@@ -74,7 +73,7 @@ def test_drift_sells_no_night_twice(account):
     assert market.wrong_totals(account) == []
 
 
-def test_the_nights_of_a_deleted_reservation_wait_for_its_return(account):
+def test_a_deleted_reservation_keeps_its_nights_until_it_is_restored(account):
     listing_id = next(row["id"] for row in account.truth("listings") if not row["specialStatus"])
     gone = [row["id"] for row in market.reservations(account) if row["listingMapId"] == listing_id]
     for reservation_id in gone:

@@ -26,7 +26,7 @@ def test_hosts_answer_within_minutes_or_hours_and_slower_at_night(large_account)
 
 
 def test_some_messages_are_automated(large_account):
-    """They name the automation that sent them, as only they do."""
+    """Only automated messages name an automation."""
     automated = [row for row in large_account.truth("messages") if row["communicationId"]]
     assert automated
     assert {(row["isIncoming"], row["sentUsingHostaway"]) for row in automated if row["status"] == "sent"} == {(0, 1)}
