@@ -45,3 +45,11 @@ def test_a_conversation_begins_when_its_reservation_does(large_account):
 def test_some_guests_have_no_answer_yet(large_account):
     newest = [max(t.visible(), key=lambda m: m.date) for t in large_account.conversations.values() if t.visible()]
     assert 0.05 < mean(message.is_incoming for message in newest) < 0.6
+
+
+def test_guests_write_first(large_account):
+    for thread in large_account.conversations.values():
+        people = [message for message in thread.visible() if not message.is_automated]
+        if people:
+            first = min(message.date for message in people)
+            assert any(message.is_incoming for message in people if message.date == first)
