@@ -72,8 +72,12 @@ def taken_nights(account: Account, statuses: set[str] = TAKING) -> Counter[tuple
 
 
 def overbooked(account: Account) -> list[tuple[int, date]]:
-    units = capacity(account)
-    return [place for place, taken in taken_nights(account).items() if taken > units[place[0]]]
+    """Nights of which more units are taken or blocked than the listing has."""
+    units, taken = capacity(account), taken_nights(account)
+    for listing_id, blocks in account.nights.blocks.items():
+        for block in blocks:
+            taken.update((listing_id, date.fromordinal(night)) for night in range(block.first, block.last))
+    return [place for place, count in taken.items() if count > units[place[0]]]
 
 
 def listed_days(listing: Payload, first: date, last: date) -> Iterator[date]:

@@ -1,21 +1,20 @@
 """Hostaway's datetimes (`YYYY-MM-DD HH:MM:SS` in UTC, without zone), and the clock that sets `updatedOn`."""
 
-import calendar
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-FORMAT = "%Y-%m-%d %H:%M:%S"
+EPOCH = datetime.fromisoformat("1970-01-01")
 
 
 def stamp(seconds: float) -> str:
     """Format Unix seconds as Hostaway does."""
-    return time.strftime(FORMAT, time.gmtime(seconds))
+    return (EPOCH + timedelta(seconds=int(seconds))).isoformat(" ")
 
 
 def seconds_of(text: str) -> int:
     """Parse a Hostaway datetime or date into Unix seconds."""
-    return calendar.timegm(datetime.fromisoformat(text).timetuple())
+    return int((datetime.fromisoformat(text) - EPOCH).total_seconds())
 
 
 class Clock:
