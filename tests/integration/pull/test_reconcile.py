@@ -4,6 +4,8 @@ import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
+from hostaway_pipeline.sync.pull.request import PullRequest
+from hostaway_pipeline.sync.pull.run import pull
 from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, sync, synced
 
 MESSAGES = "/v1/conversations/{id}/messages"
@@ -101,6 +103,25 @@ def test_an_edit_that_moves_no_marker_is_found_by_the_daily_reread(
 
     synced(services, 59808, mode="reconcile", reread_share=1.0)
     assert rows(database_url, body, message["id"])[0]["body"] == "edited in silence"
+
+
+def test_a_request_without_shares_takes_those_of_the_settings(
+    filled: tuple[SandboxServer, Services], open_services: OpenServices, database_url: str
+) -> None:
+    sandbox, _ = filled
+    account = sandbox.world.account(59808)
+    gone = list(account.reservations)[:100]
+    for reservation_id in gone:
+        account.delete_reservation(reservation_id)
+    age_reads(database_url, "2 days")
+    services = open_services(sandbox, reread_share=0.5, max_delete_share=1.0)
+
+    report = pull(services, PullRequest(59808, mode="reconcile"))
+
+    assert report.entities["reservations"].deleted == len(gone)
+    count = rows(database_url, "SELECT count(*) FROM hostaway.conversations WHERE deleted_at IS NULL")[0]["count"]
+    reread = rows(database_url, "SELECT count(*) FROM hostaway.conversations WHERE messages_reread_at IS NOT NULL")
+    assert reread[0]["count"] == -(-count // 2)
 
 
 def test_a_dry_run_of_reconcile_reads_no_more_than_a_real_one(filled: tuple[SandboxServer, Services]) -> None:
