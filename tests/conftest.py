@@ -22,7 +22,15 @@ from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.store.urls import sibling_url
 from hostaway_pipeline.wiring import services_on
-from tests.factories import ENCRYPTION_KEYS, SANDBOXES, OpenSandbox, OpenServices, make_settings
+from tests.factories import (
+    ENCRYPTION_KEYS,
+    SANDBOXES,
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    make_settings,
+)
 
 _numbers = itertools.count(time.time_ns())
 
@@ -131,6 +139,20 @@ def open_services(database_url: str) -> Iterator[OpenServices]:
     yield make
     for services in started:
         services.close()
+
+
+@pytest.fixture
+def open_account(open_sandbox: OpenSandbox, open_services: OpenServices) -> OpenAccount:
+    """Opens a sandbox of one account, and services that know it: `open_account("59808:3:20", latency=0.1)`."""
+
+    def make(spec: str, **options: object) -> tuple[SandboxServer, Services]:
+        sandbox = open_sandbox(spec, **options)
+        services = open_services(sandbox)
+        (account_id,) = sandbox.world.accounts
+        add_account(services, account_id)
+        return sandbox, services
+
+    return make
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hostaway_pipeline.sync.pull.run import pull
 
 OpenSandbox = Callable[..., SandboxServer]
 OpenServices = Callable[..., Services]
+OpenAccount = Callable[..., tuple[SandboxServer, Services]]
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at

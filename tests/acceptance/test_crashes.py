@@ -22,21 +22,27 @@ from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.sync.pull.request import Report
 from hostaway_pipeline.wiring import services_on
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, make_settings, sync, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    make_settings,
+    sync,
+    synced,
+)
 
 MESSAGES = "/v1/conversations/{id}/messages"
 
 
 def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_little(
-    open_sandbox: OpenSandbox,
-    open_services: OpenServices,
+    open_account: OpenAccount,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
     database_url: str,
 ) -> None:
     kills, concurrency = 20, 4
-    sandbox = open_sandbox("59808:5:400", latency=0.05)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:5:400", latency=0.05)
     environment = os.environ | cli_environment(sandbox) | {"HOSTAWAY_CONCURRENCY": str(concurrency)}
     environment |= {"HOSTAWAY_RATE_LIMIT_IP": "100000/1", "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1"}
     moments = random.Random(7)

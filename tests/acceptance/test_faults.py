@@ -1,6 +1,6 @@
 """Faults of the API, alone and together: the same final tables, a bounded number of tries, no hot loop."""
 
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, sync, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, assert_equal_to_source, sync, synced
 
 
 def test_all_faults_at_once_end_at_the_same_tables(
@@ -38,24 +38,16 @@ def test_a_sync_outlasts_a_storm_of_429s(
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_a_silently_lowered_page_cap_loses_nothing(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
-    sandbox = open_sandbox("59808:12:90")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_a_silently_lowered_page_cap_loses_nothing(open_account: OpenAccount, database_url: str) -> None:
+    sandbox, services = open_account("59808:12:90")
     sandbox.faults.update(page_cap=7)
     synced(services, 59808)
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
-def test_rows_that_move_while_lists_are_read_are_never_lost(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
+def test_rows_that_move_while_lists_are_read_are_never_lost(open_account: OpenAccount, database_url: str) -> None:
     """Rows change between two pages: the next pass, or a second read of the newest rows, finds what one pass missed."""
-    sandbox = open_sandbox("59808:3:200", reservations_cap=20, conversations_cap=20, latency=0.01)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:200", reservations_cap=20, conversations_cap=20, latency=0.01)
     sandbox.faults.update(drift_every=4, drift_limit=14)
     sync(services, 59808)
     sandbox.faults.clear()

@@ -11,7 +11,7 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import Aborted, NetworkError
 from hostaway_pipeline.store.accounts.tokens import Tokens
-from tests.factories import OpenSandbox, OpenServices, add_account, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, synced
 
 # Many times what is needed, and far less than what each of these waits would last.
 SOON = 4.0
@@ -28,10 +28,8 @@ def assert_abort_ends(client: HostawayClient, threads: int = 3) -> None:
         assert time.monotonic() - began < SOON
 
 
-def test_an_abort_ends_requests_and_prevents_new_ones(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    sandbox = open_sandbox("59808:2:5")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_an_abort_ends_requests_and_prevents_new_ones(open_account: OpenAccount) -> None:
+    sandbox, services = open_account("59808:2:5")
     sandbox.faults.update(hang_share=1.0)
     with services.client(59808) as client:
         assert_abort_ends(client)
@@ -65,10 +63,8 @@ def test_an_abort_ends_the_wait_for_a_send_slot(open_sandbox: OpenSandbox, open_
         assert time.monotonic() - began < SOON
 
 
-def test_an_abort_ends_the_wait_between_two_attempts(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    sandbox = open_sandbox("59808:2:5")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_an_abort_ends_the_wait_between_two_attempts(open_account: OpenAccount) -> None:
+    sandbox, services = open_account("59808:2:5")
     sandbox.faults.update(down=True)
     with services.client(59808, RetryPolicy(base_seconds=120, max_seconds=120)) as client:
         assert_abort_ends(client)
@@ -105,11 +101,9 @@ def test_an_abort_ends_the_wait_for_a_token(open_sandbox: OpenSandbox, open_serv
         assert_abort_ends(client)
 
 
-def test_leaving_its_with_block_aborts_a_client(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_leaving_its_with_block_aborts_a_client(open_account: OpenAccount) -> None:
     """A forgotten thread must not keep the process alive."""
-    sandbox = open_sandbox("59808:2:5")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:5")
     sandbox.faults.update(hang_share=1.0)
     with ThreadPoolExecutor(1) as pool:
         with services.client(59808) as client:

@@ -3,17 +3,15 @@
 import pytest
 
 from hostaway_pipeline.errors import AccessDenied
-from tests.factories import OpenSandbox, OpenServices, add_account
+from tests.factories import OpenAccount
 
 TOKEN_CALLS = "POST /v1/accessTokens"
 MOST_TOKENS = 5
 
 
-def test_endless_403s_for_objects_fetch_no_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_endless_403s_for_objects_fetch_no_token(open_account: OpenAccount) -> None:
     """The token works for another request, which the client checks before it replaces the token."""
-    sandbox = open_sandbox("59808:2:20")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:20")
     account = sandbox.world.account(59808)
     account.locked_reservations.update(account.reservations)
     with services.client(59808) as client:
@@ -23,13 +21,9 @@ def test_endless_403s_for_objects_fetch_no_token(open_sandbox: OpenSandbox, open
     assert sandbox.counters.calls()[TOKEN_CALLS] == 0
 
 
-def test_endless_403s_for_everything_fetch_a_bounded_number_of_tokens(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_endless_403s_for_everything_fetch_a_bounded_number_of_tokens(open_account: OpenAccount) -> None:
     """A 403 may be about the token; after a few new tokens it cannot be."""
-    sandbox = open_sandbox("59808:2:20", token_delay=1e6)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:20", token_delay=1e6)
     with services.client(59808) as client:
         for _ in range(12):
             with pytest.raises(AccessDenied):

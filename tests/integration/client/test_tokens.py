@@ -8,7 +8,7 @@ from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccessDenied, InvalidCredentials, ServerError
 from hostaway_pipeline.services import Services
-from tests.factories import OpenSandbox, OpenServices, add_account, rows, sync, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, rows, sync, synced
 
 TOKEN_CALLS = "POST /v1/accessTokens"
 
@@ -64,10 +64,8 @@ def test_a_403_with_a_fresh_token_concerns_the_object(
     assert sandbox.counters.by_status() == {200: 2, 403: 1}
 
 
-def test_concurrent_403s_share_one_check_of_the_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
-    sandbox = open_sandbox("59808:2:40", latency=0.3)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_concurrent_403s_share_one_check_of_the_token(open_account: OpenAccount) -> None:
+    sandbox, services = open_account("59808:2:40", latency=0.3)
     account = sandbox.world.account(59808)
     account.locked_reservations.update(account.reservations)
 
@@ -82,13 +80,9 @@ def test_concurrent_403s_share_one_check_of_the_token(open_sandbox: OpenSandbox,
     assert sandbox.counters.calls()["/v1/listings"] <= 4
 
 
-def test_a_token_revoked_right_after_a_success_is_replaced(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_a_token_revoked_right_after_a_success_is_replaced(open_account: OpenAccount) -> None:
     """Its recent success proves nothing: no object may be reported as denied because of it."""
-    sandbox = open_sandbox("59808:2:40")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:40")
     wanted = list(sandbox.world.account(59808).reservations)[:16]
     with services.client(59808) as client, ThreadPoolExecutor(8) as pool:
         for _ in range(3):
@@ -98,11 +92,9 @@ def test_a_token_revoked_right_after_a_success_is_replaced(
     assert sandbox.counters.calls()[TOKEN_CALLS] == 3
 
 
-def test_a_403_that_cannot_be_checked_is_transient(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
+def test_a_403_that_cannot_be_checked_is_transient(open_account: OpenAccount) -> None:
     """Hostaway becomes unreachable between the 403 and the check of the token, so nothing is known about the object."""
-    sandbox = open_sandbox("59808:2:20")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:20")
     locked = next(iter(sandbox.world.account(59808).reservations))
     sandbox.world.account(59808).locked_reservations.add(locked)
 

@@ -14,7 +14,16 @@ from hostaway_pipeline.errors import DatabaseUnavailable, SyncInProgress
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.locks import account_lock
 from hostaway_pipeline.wiring import services_on
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    rows,
+    sync,
+    synced,
+)
 
 MESSAGES = "/v1/conversations/{id}/messages"
 
@@ -55,14 +64,11 @@ def test_other_accounts_are_not_blocked(open_sandbox: OpenSandbox, open_services
 
 
 def test_the_next_sync_resumes_where_a_killed_one_stopped(
-    open_sandbox: OpenSandbox,
-    open_services: OpenServices,
+    open_account: OpenAccount,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
     database_url: str,
 ) -> None:
-    sandbox = open_sandbox("59808:3:200", latency=0.1)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:200", latency=0.1)
     process = started_sync(cli_environment(sandbox) | {"HOSTAWAY_CONCURRENCY": "4"}, 59808)
     stored = "SELECT count(*) FROM hostaway.conversations WHERE messages_synced_at IS NOT NULL"
     wait_until(lambda: rows(database_url, stored)[0]["count"] >= 40)
@@ -83,12 +89,8 @@ def test_the_next_sync_resumes_where_a_killed_one_stopped(
     assert statuses == ["interrupted", "succeeded"]
 
 
-def test_a_sync_after_a_finished_one_reads_everything_again(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
-    sandbox = open_sandbox("59808:3:30")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_a_sync_after_a_finished_one_reads_everything_again(open_account: OpenAccount) -> None:
+    sandbox, services = open_account("59808:3:30")
     synced(services, 59808)
     assert synced(services, 59808).entities["messages"].fetched == len(
         list(sandbox.world.account(59808).truth("messages"))
@@ -96,14 +98,11 @@ def test_a_sync_after_a_finished_one_reads_everything_again(
 
 
 def test_ctrl_c_is_recorded_and_releases_the_lock(
-    open_sandbox: OpenSandbox,
-    open_services: OpenServices,
+    open_account: OpenAccount,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
     database_url: str,
 ) -> None:
-    sandbox = open_sandbox("59808:3:200", latency=0.2)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:200", latency=0.2)
     process = started_sync(cli_environment(sandbox) | {"HOSTAWAY_CONCURRENCY": "2"}, 59808)
     wait_until(lambda: sandbox.counters.total > 10)
     process.send_signal(signal.SIGINT)
@@ -114,11 +113,9 @@ def test_ctrl_c_is_recorded_and_releases_the_lock(
 
 
 def test_an_api_that_is_down_fails_the_sync_and_the_next_one_repairs_it(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+    open_account: OpenAccount, database_url: str
 ) -> None:
-    sandbox = open_sandbox("59808:3:20")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:20")
     synced(services, 59808)
     sandbox.faults.update(down=True)
     report = sync(services, 59808)
@@ -131,11 +128,9 @@ def test_an_api_that_is_down_fails_the_sync_and_the_next_one_repairs_it(
 
 @pytest.mark.parametrize("fault", [{"error_share": 0.05}, {"garbled_share": 0.05}])
 def test_faults_of_single_answers_are_retried(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str, fault: dict[str, float]
+    open_account: OpenAccount, database_url: str, fault: dict[str, float]
 ) -> None:
-    sandbox = open_sandbox("59808:3:60")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:60")
     sandbox.faults.update(**fault)
     synced(services, 59808)
     sandbox.faults.clear()

@@ -7,7 +7,7 @@ import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenAccount, OpenSandbox, assert_equal_to_source, rows, synced
 
 ACCOUNT = 59808
 RESERVATIONS = "/v1/reservations"
@@ -45,13 +45,9 @@ def minute(number: int) -> str:
     return f"{datetime(2026, 9, 10) + timedelta(minutes=number):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ001 (as Hostaway says it)
 
 
-def test_a_list_that_was_not_read_to_its_end_is_not_known_ground(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
+def test_a_list_that_was_not_read_to_its_end_is_not_known_ground(open_account: OpenAccount, database_url: str) -> None:
     """A sweep made incomplete by a changing list has read the newest row, and may have missed any other."""
-    sandbox = open_sandbox(f"{ACCOUNT}:3:60", reservations_cap=10)
-    services = open_services(sandbox)
-    add_account(services, ACCOUNT)
+    sandbox, services = open_account(f"{ACCOUNT}:3:60", reservations_cap=10)
     synced(services, ACCOUNT)
     rows(database_url, "UPDATE hostaway.sweeps SET is_complete = false, seen_count = seen_count - 1 RETURNING 1")
     missed = oldest(sandbox)

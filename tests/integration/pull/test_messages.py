@@ -9,6 +9,7 @@ from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.drain import drain
 from tests.factories import (
+    OpenAccount,
     OpenSandbox,
     OpenServices,
     add_account,
@@ -35,12 +36,10 @@ def arrive(services: Services, message: dict[str, Any]) -> None:
 
 
 def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+    open_account: OpenAccount, database_url: str
 ) -> None:
     """A webhook moves the marker during the read, which is complete up to the previous marker only."""
-    sandbox = open_sandbox(f"{ACCOUNT}:2:5")
-    services = open_services(sandbox)
-    add_account(services, ACCOUNT)
+    sandbox, services = open_account(f"{ACCOUNT}:2:5")
     synced(services, ACCOUNT)
     account = sandbox.world.account(ACCOUNT)
     conversation = next(iter(account.conversations))

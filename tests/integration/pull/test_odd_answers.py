@@ -8,7 +8,15 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import Report
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, sync, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    assert_equal_to_source,
+    rows,
+    snapshot,
+    sync,
+    synced,
+)
 
 ACCOUNT = 59808
 LISTS = ("/v1/listings", "/v1/reservations", "/v1/conversations")
@@ -112,12 +120,10 @@ def test_a_list_whose_count_stays_off_by_one_is_read_twice_and_reported(
 
 
 def test_a_count_that_is_too_low_at_the_end_of_a_page_hides_no_row(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+    open_account: OpenAccount, database_url: str
 ) -> None:
     """20 rows and a count of 20: only reading to the end shows the 21st row."""
-    sandbox = open_sandbox(f"{ACCOUNT}:2:21", reservations_cap=10)
-    services = open_services(sandbox)
-    add_account(services, ACCOUNT)
+    sandbox, services = open_account(f"{ACCOUNT}:2:21", reservations_cap=10)
     synced(services, ACCOUNT)
     sandbox.faults.update(odd_answers={"/v1/reservations": "one-less"})
     assert sync(services, ACCOUNT, mode="reconcile").status == "incomplete"

@@ -7,15 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    rows,
+    snapshot,
+    synced,
+)
 
 
-def test_a_full_sync_copies_an_account_completely(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
-    sandbox = open_sandbox("59808:7:787")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_a_full_sync_copies_an_account_completely(open_account: OpenAccount, database_url: str) -> None:
+    sandbox, services = open_account("59808:7:787")
 
     report = synced(services, 59808)
 
@@ -25,13 +30,9 @@ def test_a_full_sync_copies_an_account_completely(
     assert report.api_calls == sandbox.counters.total
 
 
-def test_a_second_sync_writes_nothing(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
+def test_a_second_sync_writes_nothing(open_account: OpenAccount, database_url: str) -> None:
     """Private attachments are signed anew at every read, and yet no row may move."""
-    sandbox = open_sandbox("59808:5:120")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    _, services = open_account("59808:5:120")
     synced(services, 59808)
     rows(database_url, "UPDATE hostaway.conversations SET messages_synced_at = messages_synced_at RETURNING 1")
     before = snapshot(database_url)
@@ -105,12 +106,8 @@ def test_two_accounts_with_the_same_ids_do_not_mix(
         assert_equal_to_source(database_url, sandbox, account_id)
 
 
-def test_typed_columns_are_read_from_the_payload(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
-    sandbox = open_sandbox("59808:3:40")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_typed_columns_are_read_from_the_payload(open_account: OpenAccount, database_url: str) -> None:
+    _, services = open_account("59808:3:40")
     synced(services, 59808)
 
     wrong = rows(
@@ -130,12 +127,8 @@ def test_typed_columns_are_read_from_the_payload(
     assert wrong == []
 
 
-def test_message_threads_are_oldest_first(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
-    sandbox = open_sandbox("59808:3:60")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_message_threads_are_oldest_first(open_account: OpenAccount, database_url: str) -> None:
+    _, services = open_account("59808:3:60")
     synced(services, 59808)
 
     threads = rows(database_url, "SELECT * FROM hostaway.message_threads WHERE account_id = 59808")
@@ -147,12 +140,8 @@ def test_message_threads_are_oldest_first(
         assert {message["reservationId"] for message in thread["raw_messages"]} == {thread["reservation_id"]}
 
 
-def test_last_sync_at_is_set_once_all_four_lists_are_complete(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
-    sandbox = open_sandbox("59808:2:10")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_last_sync_at_is_set_once_all_four_lists_are_complete(open_account: OpenAccount) -> None:
+    _, services = open_account("59808:2:10")
     began = datetime.now(UTC)
 
     synced(services, 59808, entities=("listings", "reservations", "conversations"))
@@ -165,11 +154,9 @@ def test_last_sync_at_is_set_once_all_four_lists_are_complete(
 
 
 def test_a_dry_run_reports_what_a_sync_would_do_and_writes_nothing(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+    open_account: OpenAccount, database_url: str
 ) -> None:
-    sandbox = open_sandbox("59808:3:40")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    _, services = open_account("59808:3:40")
 
     dry = synced(services, 59808, dry_run=True)
     assert all(not found for found in snapshot(database_url).values())
@@ -181,13 +168,9 @@ def test_a_dry_run_reports_what_a_sync_would_do_and_writes_nothing(
 
 
 @pytest.mark.parametrize("latency", [0.3])
-def test_the_requests_of_one_account_overlap(
-    open_sandbox: OpenSandbox, open_services: OpenServices, latency: float
-) -> None:
+def test_the_requests_of_one_account_overlap(open_account: OpenAccount, latency: float) -> None:
     """Otherwise eight hundred conversations would take eight hundred round trips one after the other."""
-    sandbox = open_sandbox("59808:3:100", latency=latency)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:3:100", latency=latency)
 
     synced(services, 59808)
 

@@ -6,7 +6,17 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import PullRequest
 from hostaway_pipeline.sync.pull.run import pull
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, snapshot, sync, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    rows,
+    snapshot,
+    sync,
+    synced,
+)
 
 MESSAGES = "/v1/conversations/{id}/messages"
 
@@ -180,12 +190,8 @@ def test_a_dead_account_costs_one_call_per_attempt(open_sandbox: OpenSandbox, op
     assert sync(services, 59808).api_calls == 1
 
 
-def test_the_breaker_pauses_an_account_and_success_closes_it(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
-    sandbox = open_sandbox("59808:2:5")
-    services = open_services(sandbox)
-    add_account(services, 59808)
+def test_the_breaker_pauses_an_account_and_success_closes_it(open_account: OpenAccount) -> None:
+    sandbox, services = open_account("59808:2:5")
     synced(services, 59808)
     sandbox.faults.update(down=True)
     for _ in range(3):

@@ -7,7 +7,14 @@ import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    assert_equal_to_source,
+    rows,
+    sync,
+    synced,
+)
 
 DELETED = "SELECT id FROM hostaway.{} WHERE deleted_at IS NOT NULL ORDER BY id"
 
@@ -136,12 +143,10 @@ def test_a_mass_deletion_of_messages_is_held_back(filled: tuple[SandboxServer, S
 
 
 def test_an_update_and_a_deletion_during_one_pass_do_not_hide_each_other(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+    open_account: OpenAccount, database_url: str
 ) -> None:
     """The pass sees the deleted row and misses the updated one, and yet its distinct ids equal the count."""
-    sandbox = open_sandbox("59808:2:60", reservations_cap=10, latency=0.05)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    sandbox, services = open_account("59808:2:60", reservations_cap=10, latency=0.05)
     synced(services, 59808)
     account = sandbox.world.account(59808)
     in_order = sorted(account.truth("reservations"), key=lambda r: (r["updatedOn"], r["id"]), reverse=True)

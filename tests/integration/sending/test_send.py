@@ -12,7 +12,7 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
 
 ACCOUNT = 59808
 SENDS = "POST /v1/conversations/{id}/messages"
@@ -334,13 +334,9 @@ def test_a_message_that_hostaway_refuses_has_failed_and_may_be_repeated(
 # Hostaway's limits
 
 
-def test_a_429_for_a_send_delays_sends_but_not_reads(
-    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
-) -> None:
+def test_a_429_for_a_send_delays_sends_but_not_reads(open_account: OpenAccount, database_url: str) -> None:
     """Another system sends for this account, too."""
-    sandbox = open_sandbox(f"{ACCOUNT}:2:10", send_limit=2, send_window=2.0)
-    services = open_services(sandbox)
-    add_account(services, ACCOUNT)
+    sandbox, services = open_account(f"{ACCOUNT}:2:10", send_limit=2, send_window=2.0)
     synced(services, ACCOUNT)
     account = sandbox.world.account(ACCOUNT)
     reservations = [one["reservationId"] for one in account.truth("conversations") if one["reservationId"]][:3]

@@ -13,7 +13,7 @@ import pytest
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.slots import MARGIN_SECONDS, Slots
-from tests.factories import OpenSandbox, OpenServices, add_account, rows, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, rows, synced
 
 
 def busiest_window(instants: list[float], seconds: float) -> int:
@@ -127,13 +127,9 @@ def test_the_server_never_answers_429_while_its_limit_equals_ours(
     assert sandbox.counters.peak(seconds=2.0) <= 40
 
 
-def test_a_sync_succeeds_under_a_lower_limit_than_configured(
-    open_sandbox: OpenSandbox, open_services: OpenServices
-) -> None:
+def test_a_sync_succeeds_under_a_lower_limit_than_configured(open_account: OpenAccount) -> None:
     """A 429 pauses every caller until the time that the server gives; nothing is lost."""
-    sandbox = open_sandbox("59808:2:30", ip_limit=20, account_limit=20, window=1.0)
-    services = open_services(sandbox)
-    add_account(services, 59808)
+    _, services = open_account("59808:2:30", ip_limit=20, account_limit=20, window=1.0)
     report = synced(services, 59808)
     assert report.http_429 > 0
 
