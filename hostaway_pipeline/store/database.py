@@ -151,6 +151,8 @@ class Database:
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:
+            if (interrupt := _interrupt_behind(error)) is not None:
+                raise interrupt from None
             cause = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(cause, pg.ForeignKeyViolation):  # every foreign key refers to the account
                 raise AccountError("the account was removed while its rows were being written") from None
@@ -161,6 +163,18 @@ class Database:
             raise DatabaseUnavailable(f"{self._display}: {reason}") from None
         except PoolTimeout:
             raise DatabaseUnavailable(f"{self._display}: no connection became free in time") from None
+
+
+def _interrupt_behind(error: BaseException) -> BaseException | None:
+    """The interrupt, such as Ctrl-C, that was being unwound when this error occurred, if any.
+
+    In the middle of a statement the connection is busy, so the rollback fails. Reported as a database failure, the
+    interrupt would be swallowed, and the process would go on.
+    """
+    behind = error.__context__
+    while behind is not None and isinstance(behind, Exception | GeneratorExit):
+        behind = behind.__context__
+    return behind
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:
