@@ -125,13 +125,19 @@ def test_a_malformed_answer_deletes_nothing_however_often_it_comes(
     assert tombstones(database_url, "messages") == set()
 
 
-def test_deletions_beyond_the_daily_budget_wait_and_say_why(
-    services: Services, account: Account, database_url: str
-) -> None:
+def delete_eight(services: Services, account: Account) -> list[int]:
+    """Delete more reservations than a day's budget allows, and deliver an event for each; returns their ids."""
     gone = list(account.reservations)[:8]
     for reservation_id in gone:
         account.delete_reservation(reservation_id)
     deliver_ids(services, *gone)
+    return gone
+
+
+def test_deletions_beyond_the_daily_budget_wait_and_say_why(
+    services: Services, account: Account, database_url: str
+) -> None:
+    delete_eight(services, account)
 
     drain_inbox(services)
 
@@ -146,10 +152,7 @@ def test_deletions_beyond_the_daily_budget_wait_and_say_why(
 
 def test_waiting_deletions_happen_the_next_day(services: Services, account: Account, sandbox: SandboxServer,
                                          database_url: str) -> None:  # fmt: skip
-    gone = list(account.reservations)[:8]
-    for reservation_id in gone:
-        account.delete_reservation(reservation_id)
-    deliver_ids(services, *gone)
+    gone = delete_eight(services, account)
     drain_inbox(services)
     rows(database_url, "UPDATE hostaway.deletion_budgets SET since = since - interval '25 hours' RETURNING 1")
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
@@ -162,10 +165,7 @@ def test_waiting_deletions_happen_the_next_day(services: Services, account: Acco
 def test_waiting_deletions_end_when_mass_deletion_is_allowed(
     services: Services, account: Account, database_url: str
 ) -> None:
-    gone = list(account.reservations)[:8]
-    for reservation_id in gone:
-        account.delete_reservation(reservation_id)
-    deliver_ids(services, *gone)
+    delete_eight(services, account)
     drain_inbox(services)
     synced(services, ACCOUNT, mode="reconcile", allow_mass_delete=True)
     rows(database_url, "UPDATE hostaway.webhook_events SET retry_at = NULL WHERE status = 'pending' RETURNING 1")
