@@ -55,7 +55,7 @@ class Checks:
         columns = (sweeps.c.account_id, sweeps.c.reason)
         chosen = (sweeps.c.entity == entity) & sweeps.c.reason.is_not(None)
         with self._database.transaction() as connection:
-            return [Finding(*row) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
+            return [Finding(*row._tuple()) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
 
     def count_mismatches(self, entity: str) -> list[Finding]:
         """Accounts whose table held another number of live rows than Hostaway counted or, without a count, showed."""

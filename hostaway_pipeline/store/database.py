@@ -120,7 +120,7 @@ class Database:
     def check_server(self) -> None:
         """Raises DatabaseUnavailable, or ConfigurationError when the server is too old."""
         with self.transaction() as connection:
-            version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+            version: str = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
         if int(version) < OLDEST_SERVER:
             raise ConfigurationError(f"{self._display}: Postgres {int(version) // 10000} is too old; use 14 or later")
 

@@ -104,7 +104,8 @@ def _waiting_lock(
     deadline = time.monotonic() + wait_seconds
     key = (lock_class, func.hashint8(account_id))
     with database.dedicated() as connection:
-        while not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar_one():
+        attempt = select(func.pg_try_advisory_lock(*key))
+        while not bool(connection.execute(attempt).scalar_one()):
             if time.monotonic() >= deadline:
                 raise SyncInProgress(busy)
             sleep(_POLL_SECONDS)

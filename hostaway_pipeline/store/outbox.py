@@ -58,13 +58,13 @@ class Outbox:
     def find(self, key: str) -> OutboundMessage | None:
         with self._database.transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one_or_none()
-        return None if row is None else OutboundMessage(*row)
+        return None if row is None else OutboundMessage(*row._tuple())
 
     def get(self, message_id: int) -> OutboundMessage | None:
         """None when its account has been deleted with its rows."""
         with self._database.transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(table.c.id == message_id)).one_or_none()
-        return None if row is None else OutboundMessage(*row)
+        return None if row is None else OutboundMessage(*row._tuple())
 
     def add(
         self,
@@ -89,14 +89,16 @@ class Outbox:
         statement = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.idempotency_key])
         with self._database.transaction() as connection:
             connection.execute(statement)
-            return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one())
+            return OutboundMessage(
+                *connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one()._tuple()
+            )
 
     def others(self, message: OutboundMessage) -> list[OutboundMessage]:
         """The other messages to the same conversation."""
         same = (table.c.account_id == message.account_id) & (table.c.conversation_id == message.conversation_id)
         with self._database.transaction() as connection:
             rows = connection.execute(select(*_COLUMNS).where(same, table.c.id != message.id))
-            return [OutboundMessage(*row) for row in rows]
+            return [OutboundMessage(*row._tuple()) for row in rows]
 
     def hold(self, seen: OutboundMessage, seconds: float, lease: datetime | None = None) -> datetime | None:
         """Take or extend the lease on sending this message; returns its end, or None while another process holds it.
@@ -129,7 +131,7 @@ class Outbox:
             has_passed = driver(connection).execute(query("begin_attempt"), values).fetchone() is not None
             if not has_passed:
                 return None
-            return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one())
+            return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one()._tuple())
 
     def record_outcome(self, seen: OutboundMessage, status: str, error: str) -> None:
         """Record how an attempt ended, or why none could begin."""
@@ -153,7 +155,9 @@ class Outbox:
             lost = {"status": "unclear", "message_id": None, "sent_at": None}
             connection.execute(update(table).where(guess, table.c.id != message.id).values(**lost))
             connection.execute(update(table).where(table.c.id == message.id).values(**_sent_as(sent_id)))
-            return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == message.id)).one())
+            return OutboundMessage(
+                *connection.execute(select(*_COLUMNS).where(table.c.id == message.id)).one()._tuple()
+            )
 
     def claim(self, message: OutboundMessage, sent_id: int) -> OutboundMessage | None:
         """Record a message that was found at Hostaway; None when another key has it, or this one is not unclear."""
@@ -164,7 +168,7 @@ class Outbox:
                 row = connection.execute(claimed.returning(*_COLUMNS)).one_or_none()
         except IntegrityError:
             return None
-        return None if row is None else OutboundMessage(*row)
+        return None if row is None else OutboundMessage(*row._tuple())
 
     def _change(self, seen: OutboundMessage, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:

@@ -71,7 +71,7 @@ class SyncRuns:
             connection.execute(
                 update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None, next_mode=None)
             )
-            return StartedRun(*connection.execute(new).one())
+            return StartedRun(*connection.execute(new).one()._tuple())
 
     def finish(
         self,

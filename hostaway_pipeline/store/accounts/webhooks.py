@@ -106,7 +106,7 @@ class Webhooks:
             c.webhook_log_id,
         )
         with self._database.transaction() as connection:
-            return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one())
+            return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one()._tuple())
 
     def record_registration(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
         """Record what Hostaway reports about our registration now; `webhook_id` None: there is none."""

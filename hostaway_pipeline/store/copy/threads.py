@@ -73,10 +73,8 @@ def alive_messages(
         & (func.coalesce(messages.c.read_at, messages.c.created_at) <= before)
     )
     alive: dict[int, set[int]] = defaultdict(set)
-    for conversation_id, message_id in connection.execute(
-        select(*columns).where(chosen, messages.c.deleted_at.is_(None))
-    ):
-        alive[conversation_id].add(message_id)
+    for row in connection.execute(select(*columns).where(chosen, messages.c.deleted_at.is_(None))):
+        alive[row.conversation_id].add(row.id)
     return alive
 
 
