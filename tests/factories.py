@@ -81,7 +81,7 @@ def rows(url: str, query: str, *values: Any) -> list[dict[str, Any]]:
 def is_drainer_alive(services: Services) -> bool:
     """Whether a process holds the drainer's lock."""
     held = "SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND classid = 4301003 AND granted"
-    return rows(services.database.url(show_password=True), held)[0]["locks"] > 0
+    return bool(rows(services.database.url(show_password=True), held)[0]["locks"])
 
 
 def reservation(reservation_id: int = 1, **changes: Any) -> dict[str, Any]:

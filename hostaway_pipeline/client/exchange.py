@@ -81,10 +81,14 @@ class Exchange:
             raise answer
         return answer
 
+    def require_uncancelled(self) -> None:
+        """Raises OSError when the exchange is cancelled."""
+        if self.cancelled_by is not None:
+            raise OSError("cancelled")
+
     def _on_cancel(self, cancel: Callable[[], None]) -> None:
         with self._lock:
-            if self.cancelled_by is not None:
-                raise OSError("cancelled")
+            self.require_uncancelled()
             self._cancels.append(cancel)
 
 
@@ -184,6 +188,7 @@ def _connect(exchange: Exchange, host: str, port: int, seconds: float | None) ->
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             exchange.track(sock)
             sock.connect(address)
+            exchange.require_uncancelled()  # a shutdown before the connect had no effect
         except OSError as error:
             sock.close()
             failure = error

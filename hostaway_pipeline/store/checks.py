@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
 from hostaway_pipeline.domain.entities import MESSAGES
-from hostaway_pipeline.store.database import Database, driver, query
+from hostaway_pipeline.store.database import Database, driver, query, values_of
 from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -55,7 +55,7 @@ class Checks:
         columns = (sweeps.c.account_id, sweeps.c.reason)
         chosen = (sweeps.c.entity == entity) & sweeps.c.reason.is_not(None)
         with self._database.transaction() as connection:
-            return [Finding(*row._tuple()) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
+            return [Finding(*values_of(row)) for row in connection.execute(_of_active(select(*columns).where(chosen)))]
 
     def count_mismatches(self, entity: str) -> list[Finding]:
         """Accounts whose table held another number of live rows than Hostaway counted or, without a count, showed."""

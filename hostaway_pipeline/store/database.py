@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import Connection, Row, create_engine, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -182,6 +182,11 @@ def driver(connection: Connection) -> psycopg.Connection[Any]:
     below = connection.connection.driver_connection
     assert isinstance(below, psycopg.Connection)  # noqa: S101 (no other engine is created here)
     return below
+
+
+def values_of(row: Row[Any]) -> tuple[Any, ...]:
+    """The values of a result's row, to unpack into a dataclass: mypy cannot unpack the row itself."""
+    return tuple(row)
 
 
 @cache

@@ -11,7 +11,7 @@ from sqlalchemy import Float, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from hostaway_pipeline.store.database import Database, driver, query
+from hostaway_pipeline.store.database import Database, driver, query, values_of
 from hostaway_pipeline.store.schema import outbound_messages as table
 
 _UNCLEAR = ("sending", "unclear")
@@ -58,13 +58,13 @@ class Outbox:
     def find(self, key: str) -> OutboundMessage | None:
         with self._database.transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one_or_none()
-        return None if row is None else OutboundMessage(*row._tuple())
+        return None if row is None else OutboundMessage(*values_of(row))
 
     def get(self, message_id: int) -> OutboundMessage | None:
         """None when its account has been deleted with its rows."""
         with self._database.transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(table.c.id == message_id)).one_or_none()
-        return None if row is None else OutboundMessage(*row._tuple())
+        return None if row is None else OutboundMessage(*values_of(row))
 
     def add(
         self,
@@ -90,7 +90,7 @@ class Outbox:
         with self._database.transaction() as connection:
             connection.execute(statement)
             return OutboundMessage(
-                *connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one()._tuple()
+                *values_of(connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one())
             )
 
     def others(self, message: OutboundMessage) -> list[OutboundMessage]:
@@ -98,7 +98,7 @@ class Outbox:
         same = (table.c.account_id == message.account_id) & (table.c.conversation_id == message.conversation_id)
         with self._database.transaction() as connection:
             rows = connection.execute(select(*_COLUMNS).where(same, table.c.id != message.id))
-            return [OutboundMessage(*row._tuple()) for row in rows]
+            return [OutboundMessage(*values_of(row)) for row in rows]
 
     def hold(self, seen: OutboundMessage, seconds: float, lease: datetime | None = None) -> datetime | None:
         """Take or extend the lease on sending this message; returns its end, or None while another process holds it.
@@ -131,7 +131,7 @@ class Outbox:
             has_passed = driver(connection).execute(query("begin_attempt"), values).fetchone() is not None
             if not has_passed:
                 return None
-            return OutboundMessage(*connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one()._tuple())
+            return OutboundMessage(*values_of(connection.execute(select(*_COLUMNS).where(table.c.id == seen.id)).one()))
 
     def record_outcome(self, seen: OutboundMessage, status: str, error: str) -> None:
         """Record how an attempt ended, or why none could begin."""
@@ -156,7 +156,7 @@ class Outbox:
             connection.execute(update(table).where(guess, table.c.id != message.id).values(**lost))
             connection.execute(update(table).where(table.c.id == message.id).values(**_sent_as(sent_id)))
             return OutboundMessage(
-                *connection.execute(select(*_COLUMNS).where(table.c.id == message.id)).one()._tuple()
+                *values_of(connection.execute(select(*_COLUMNS).where(table.c.id == message.id)).one())
             )
 
     def claim(self, message: OutboundMessage, sent_id: int) -> OutboundMessage | None:
@@ -168,7 +168,7 @@ class Outbox:
                 row = connection.execute(claimed.returning(*_COLUMNS)).one_or_none()
         except IntegrityError:
             return None
-        return None if row is None else OutboundMessage(*row._tuple())
+        return None if row is None else OutboundMessage(*values_of(row))
 
     def _change(self, seen: OutboundMessage, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:

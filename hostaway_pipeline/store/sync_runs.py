@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import ScalarSelect, func, insert, select, update
 
 from hostaway_pipeline.errors import AccountError, SyncInProgress
-from hostaway_pipeline.store.database import Database, query
+from hostaway_pipeline.store.database import Database, query, values_of
 from hostaway_pipeline.store.schema import accounts, sync_runs
 
 
@@ -71,7 +71,7 @@ class SyncRuns:
             connection.execute(
                 update(accounts).where(accounts.c.account_id == account_id).values(next_due_at=None, next_mode=None)
             )
-            return StartedRun(*connection.execute(new).one()._tuple())
+            return StartedRun(*values_of(connection.execute(new).one()))
 
     def finish(
         self,

@@ -13,7 +13,7 @@ from hostaway_pipeline.domain.vocabulary import AccountState
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring, Place
 from hostaway_pipeline.store.accounts.removal import delete_account
-from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.database import Database, values_of
 from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps, sync_runs
 
 
@@ -123,7 +123,7 @@ class Accounts:
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise _exists(account_id)
-        return Account(*row._tuple())
+        return Account(*values_of(row))
 
     def change_secret(self, account_id: int, secret: str) -> None:
         """Store a secret that Hostaway has accepted, and close the circuit breaker."""
@@ -141,18 +141,18 @@ class Accounts:
             raise AccountError(f"account {account_id} is not known; add it with `hostaway accounts add {account_id}`")
         if not row.is_active:
             raise AccountError(f"account {account_id} was removed; `hostaway accounts add {account_id}` brings it back")
-        return Account(*row._tuple())
+        return Account(*values_of(row))
 
     def active(self) -> list[Account]:
         with self._database.transaction() as connection:
             rows = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
-            return [Account(*row._tuple()) for row in rows]
+            return [Account(*values_of(row)) for row in rows]
 
     def due(self) -> list[Account]:
         """Active accounts whose next sync is due by the database's clock."""
         is_due = accounts.c.is_active & (accounts.c.next_due_at <= func.now())
         with self._database.transaction() as connection:
-            return [Account(*row._tuple()) for row in connection.execute(select(*_SHOWN).where(is_due))]
+            return [Account(*values_of(row)) for row in connection.execute(select(*_SHOWN).where(is_due))]
 
     def overview(self, account_id: int | None = None) -> list[AccountOverview]:
         """All accounts, removed ones included, or one of them, with the numbers of their rows and their last runs."""
@@ -175,12 +175,10 @@ class Accounts:
                 .ext(distinct_on(sync_runs.c.account_id))
                 .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
             )
-            last: dict[int, tuple[str | None, str | None]] = {
-                row.account_id: (row.status, row.error) for row in connection.execute(newest)
-            }
+            last = {row.account_id: (row.status, row.error) for row in connection.execute(newest)}
         return [
             AccountOverview(
-                Account(*row._tuple()),
+                Account(*values_of(row)),
                 {name: rows[name].get(row.account_id, 0) for name in ENTITIES},
                 *last.get(row.account_id, (None, None)),
             )

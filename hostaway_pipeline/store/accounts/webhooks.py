@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.accounts.accounts import secret_place
-from hostaway_pipeline.store.database import Database, query
+from hostaway_pipeline.store.database import Database, query, values_of
 from hostaway_pipeline.store.schema import accounts, webhook_heads
 
 _PASSWORD_BYTES = 32
@@ -106,7 +106,9 @@ class Webhooks:
             c.webhook_log_id,
         )
         with self._database.transaction() as connection:
-            return WebhookState(*connection.execute(select(*columns).where(c.account_id == account_id)).one()._tuple())
+            return WebhookState(
+                *values_of(connection.execute(select(*columns).where(c.account_id == account_id)).one())
+            )
 
     def record_registration(self, account_id: int, webhook_id: int | None, *, is_enabled: bool | None) -> None:
         """Record what Hostaway reports about our registration now; `webhook_id` None: there is none."""

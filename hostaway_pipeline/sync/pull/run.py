@@ -84,13 +84,13 @@ def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[R
     An interrupt, or a caller that stops iterating, aborts the services: syncs under way end at once as interrupted.
     """
     with ThreadPoolExecutor(AT_ONCE, "account") as pool:
-        syncs = [pool.submit(_pull_or_report, services, request) for request in requests]
+        # An interrupt may come at any moment: inside the pool's block, whose end waits for its threads, nothing may
+        # happen without the abort.
         try:
-            for done in as_completed(syncs):
+            for done in as_completed([pool.submit(_pull_or_report, services, request) for request in requests]):
                 yield done.result()
         except BaseException:
-            for sync in syncs:
-                sync.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
             services.abort()
             raise
 

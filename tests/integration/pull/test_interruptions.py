@@ -6,13 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from hostaway_pipeline.errors import DatabaseUnavailable, SyncInProgress
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.store.locks import account_lock
+from hostaway_pipeline.sync.pull.request import PullRequest
+from hostaway_pipeline.sync.pull.run import pull_many
 from hostaway_pipeline.wiring import services_on
 from tests.factories import (
     OpenAccount,
@@ -143,3 +145,24 @@ def test_a_lost_database_is_reported_clearly(open_sandbox: OpenSandbox, open_ser
     gone = services_on(services.settings, "postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable, match="127.0.0.1:1/none: Postgres cannot be reached"):
         sync(gone, 59808)
+
+
+def test_an_interrupt_while_syncs_are_being_started_ends_them(
+    open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
+) -> None:
+    """Starting a thread waits for it, and a signal may come in that wait."""
+    sandbox = open_sandbox("1:2:5", "2:2:5")
+    services = open_services(sandbox)
+    add_account(services, 1)
+    sandbox.faults.update(hang_share=1.0)
+
+    def requests() -> Iterator[PullRequest]:
+        yield PullRequest(1)
+        wait_until(lambda: sandbox.counters.max_in_flight >= 1)
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(pull_many(services, requests()))
+    assert time.monotonic() - began < 10
+    assert rows(database_url, "SELECT status FROM hostaway.sync_runs") == [{"status": "interrupted"}]
