@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import psutil
 
 from hostaway_pipeline.errors import ConfigurationError, PipelineError
+from hostaway_pipeline.stopping import stop_signals_deferred
 
 _HOST = "127.0.0.1"
 # A run in flight needs some seconds to abort its requests and record its result, and the receiver to answer what it has
@@ -56,7 +57,7 @@ class Stack:
 
     def start(self, name: str, command: Sequence[str], *, folder: Path) -> None:
         """Start a child that logs to `logs/<name>.log` and runs in `folder`, which must not contain a `.env`."""
-        with self.log(name).open("ab") as log:
+        with self.log(name).open("ab") as log, stop_signals_deferred():  # an interrupt would orphan the child
             self._children[name] = subprocess.Popen(
                 command,
                 cwd=folder,

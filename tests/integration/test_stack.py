@@ -1,5 +1,6 @@
 """How long the processes of `hostaway up` may take to stop."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,3 +32,41 @@ def test_only_a_process_with_work_gets_the_full_time_to_stop(tmp_path: Path, arg
         stack.start("child", [sys.executable, "-c", SLOW_TO_STOP, argument], folder=tmp_path)
         wait_until((tmp_path / "started").exists)
     assert (tmp_path / "stopped").exists() == may_finish
+
+
+# Each round sends the signal at another moment of the start; without deferring it, a few of the children are lost.
+STARTS = """
+import os, random, signal, sys, threading
+from pathlib import Path
+import psutil
+from hostaway_pipeline import stopping
+from hostaway_pipeline.cli.stack import Stack
+
+stopping._CLEAN_UP_SECONDS = 0.0
+stopping.unwind_on_signals()
+choice = random.Random(7)
+for _ in range(100):
+    killer = threading.Timer(choice.uniform(0, 0.004), os.kill, (os.getpid(), signal.SIGTERM))
+    stack = Stack(Path(sys.argv[1]), {})
+    try:
+        killer.start()
+        with stack:
+            stack.start("child", ["/bin/sleep", "60"], folder=stack.logs)
+            threading.Event().wait(5)
+    except KeyboardInterrupt:
+        pass
+    killer.join()
+    left = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    for child in left:
+        child.kill()
+    if left:
+        sys.exit("a child was left behind")
+"""
+
+
+def test_a_signal_while_a_child_is_started_leaves_no_child(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTS, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
