@@ -5,7 +5,7 @@ store/schema/entities.py declares the same columns with their types; a test comp
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -14,9 +14,20 @@ import orjson
 
 from hostaway_pipeline.domain.clocks import Version, plausible_time
 from hostaway_pipeline.domain.payloads import VOLATILE_KEYS, Payload, content_hash, sanitize
-from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_text, newest
+from hostaway_pipeline.domain.values import (
+    as_bool,
+    as_date,
+    as_decimal,
+    as_instant,
+    as_int,
+    as_length,
+    as_text,
+    ids_under,
+    newest,
+)
 
 Reader = Callable[[Any], Any]
+FINANCE = "financeField"  # the key of a reservation's finance lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +45,12 @@ class Row:
     read_at: datetime | None = None  # when it was requested or received, by the database's clock; None: unknown
     keys: frozenset[str] = frozenset()
     is_ahead: bool = False
+    finance_read_at: datetime | None = None  # `read_at` of a payload that carried `financeField`
+    content: Payload = field(default_factory=dict, repr=False, compare=False)  # `payload` before it became text
 
     @property
     def version(self) -> Version:
         return Version(self.source_updated_at, self.read_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many rows of an entity a sync read and wrote.
-
-    `unchanged` includes rows where only volatile keys changed and rows older than what is stored.
-    """
-
-    fetched: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(a + b for a, b in zip(self.as_dict().values(), other.as_dict().values(), strict=True)))
-
-    @property
-    def changed(self) -> int:
-        """Rows that were written."""
-        return self.inserted + self.updated + self.deleted
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +60,7 @@ class Entity:
     source_updated: Callable[[Payload], datetime | None]
     embedded: frozenset[str] = frozenset()  # keys of nested resources that have a table of their own
     optional: frozenset[str] = frozenset()  # keys that webhooks carry and lists may lack: their absence is no change
+    dispensable: frozenset[str] = frozenset()  # keys of columns that an event may lack without a read by id
 
     def row(self, payload: Payload, read_at: datetime | None = None) -> Row | None:
         """Parse a payload. None when it has no usable id, or is nested too deeply to be written as JSON again."""
@@ -89,7 +78,13 @@ class Entity:
         if not missing:
             return row
         whole = self._row(row.id, missing | orjson.loads(row.payload), None)
-        return replace(whole, source_updated_at=row.source_updated_at, read_at=row.read_at, is_ahead=row.is_ahead)
+        return replace(
+            whole,
+            source_updated_at=row.source_updated_at,
+            read_at=row.read_at,
+            is_ahead=row.is_ahead,
+            finance_read_at=row.finance_read_at,
+        )
 
     def _row(self, object_id: int, payload: Payload, read_at: datetime | None) -> Row:
         kept = sanitize({key: value for key, value in payload.items() if key not in self.embedded})
@@ -104,6 +99,8 @@ class Entity:
             read_at=read_at,
             keys=frozenset(kept),
             is_ahead=source_time is not source_updated_at,
+            finance_read_at=read_at if FINANCE in self.optional and FINANCE in kept else None,
+            content=kept,
         )
 
 
@@ -114,6 +111,8 @@ def _newest_instant(*keys: str) -> Callable[[Payload], datetime | None]:
 def _first_instant(*keys: str) -> Callable[[Payload], datetime | None]:
     return lambda payload: next((found for key in keys if (found := as_instant(payload.get(key)))), None)
 
+
+as_unit_listing_ids = ids_under("listingMapIdUnit")
 
 LISTINGS = Entity(
     "listings",
@@ -130,10 +129,20 @@ LISTINGS = Entity(
             "person_capacity": ("personCapacity", as_int),
             "bedrooms": ("bedroomsNumber", as_int),
             "special_status": ("specialStatus", as_text),
+            "bathrooms": ("bathroomsNumber", as_decimal),
+            "room_type": ("roomType", as_text),
+            "cleaning_fee": ("cleaningFee", as_decimal),
+            "unit_count": ("listingUnits", as_length),
+            "unit_listing_ids": ("listingUnits", as_unit_listing_ids),
+            "inserted_at": ("insertedOn", as_instant),
+            "latest_activity_at": ("latestActivityOn", as_instant),
         }
     ),
     # The published listing has no `updatedOn`; `latestActivityOn` is the closest substitute, where it exists.
     _first_instant("updatedOn", "latestActivityOn"),
+    dispensable=frozenset(
+        {"bathroomsNumber", "roomType", "cleaningFee", "listingUnits", "insertedOn", "latestActivityOn"}
+    ),
 )
 
 RESERVATIONS = Entity(
@@ -155,10 +164,33 @@ RESERVATIONS = Entity(
             "currency": ("currency", as_text),
             "is_paid": ("isPaid", as_bool),
             "reserved_at": ("reservationDate", as_instant),
+            "guest_email": ("guestEmail", as_text),
+            "guest_phone": ("phone", as_text),
+            "guest_external_id": ("guestExternalAccountId", as_text),
+            "guest_country": ("guestCountry", as_text),
+            "adults": ("adults", as_int),
+            "children": ("children", as_int),
+            "infants": ("infants", as_int),
+            "unit_count": ("reservationUnit", as_length),
+            "is_dates_unspecified": ("isDatesUnspecified", as_bool),
+            "tax_amount": ("taxAmount", as_decimal),
+            "cleaning_fee": ("cleaningFee", as_decimal),
+            "channel_commission": ("channelCommissionAmount", as_decimal),
+            "payment_status": ("paymentStatus", as_text),
+            "inserted_at": ("insertedOn", as_instant),
+            "cancelled_on": ("cancellationDate", as_date),
+            "cancelled_by": ("cancelledBy", as_text),
         }
     ),
     _first_instant("updatedOn"),
-    optional=frozenset({"financeField"}),
+    optional=frozenset({FINANCE}),
+    dispensable=frozenset(
+        {
+            *("guestEmail", "phone", "guestExternalAccountId", "guestCountry", "adults", "children", "infants"),
+            *("reservationUnit", "isDatesUnspecified", "taxAmount", "cleaningFee", "channelCommissionAmount"),
+            *("paymentStatus", "insertedOn", "cancellationDate", "cancelledBy"),
+        }
+    ),
 )
 
 CONVERSATIONS = Entity(
@@ -190,9 +222,14 @@ MESSAGES = Entity(
             "is_incoming": ("isIncoming", as_bool),
             "body": ("body", as_text),
             "sent_at": ("date", as_instant),
+            "communication_id": ("communicationId", as_int),
+            "communication_event": ("communicationEvent", as_text),
+            "sent_using_hostaway": ("sentUsingHostaway", as_bool),
+            "inserted_at": ("insertedOn", as_instant),
         }
     ),
     _first_instant("updatedOn"),
+    dispensable=frozenset({"communicationId", "communicationEvent", "sentUsingHostaway", "insertedOn"}),
 )
 
 ENTITIES: Mapping[str, Entity] = MappingProxyType(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -76,6 +77,28 @@ def as_date(value: Any) -> date | None:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def as_length(value: Any) -> int | None:
+    """The number of objects in a list; None for an empty one and for what is no list."""
+    return len(value) or None if isinstance(value, list) else None
+
+
+def ids_under(key: str) -> Callable[[Any], list[int] | None]:
+    """A reader of the ids that the objects of a list hold under a key; it gives None where there are none."""
+
+    def read(value: Any) -> list[int] | None:
+        found = (as_int(part.get(key)) for part in value if isinstance(part, dict)) if isinstance(value, list) else ()
+        return [number for number in found if number is not None] or None
+
+    return read
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing, in one of Hostaway's spellings of it, so that None is the right reading."""
+    if isinstance(value, str):
+        return not value.strip() or value.startswith("0000-00-00")
+    return value is None or (isinstance(value, list | dict) and not value)
 
 
 def newest(*instants: datetime | None) -> datetime | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_pipeline.domain.entities import Counts
+from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.store.database import Database, query
 from hostaway_pipeline.store.schema import metrics
 

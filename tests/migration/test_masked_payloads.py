@@ -66,10 +66,11 @@ def test_rows_that_were_stored_with_secrets_are_cleaned_in_place(
 
 @pytest.mark.usefixtures("services")
 def test_rows_that_are_clean_already_are_not_written(database_url: str) -> None:
+    down(database_url, "0010")
     before = {entity: rows(database_url, f"SELECT ctid, * FROM hostaway.{entity} ORDER BY id") for entity in ENTITIES}
     down(database_url)
     database = Database(database_url)
-    migrate(database)
+    migrate(database, "0010")
     database.dispose()
     after = {entity: rows(database_url, f"SELECT ctid, * FROM hostaway.{entity} ORDER BY id") for entity in ENTITIES}
     assert after == before
@@ -107,13 +108,13 @@ def test_a_user_without_rights_beyond_the_schema_can_run_it(
         connection.execute(f"DROP ROLE {owner}".encode())
 
 
-def down(url: str) -> None:
+def down(url: str, revision: str = "0009") -> None:
     database = Database(url)
     with database.transaction() as connection:
         config = Config()
         config.set_main_option("script_location", "hostaway_pipeline/store/migrations")
         config.attributes["connection"] = connection
-        command.downgrade(config, "0009")
+        command.downgrade(config, revision)
     database.dispose()
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_pipeline.domain.entities import Counts
+from hostaway_pipeline.domain.counts import Counts
 
 COUNTS = st.builds(Counts, *[st.integers(0, 10**6)] * 5)
 

@@ -27,6 +27,12 @@ LISTING: dict[str, Any] = {
     "timeZoneName": "Europe/Berlin",
     "wifiUsername": "un",
     "wifiPassword": "pass",
+    "bathroomsNumber": 1.5,
+    "roomType": "entire_home",
+    "cleaningFee": 40,
+    "listingUnits": [{"id": 1, "listingMapIdUnit": 501}, {"id": 2, "listingMapIdUnit": None}],
+    "insertedOn": "2017-01-02 03:04:05",
+    "latestActivityOn": "2017-02-03 04:05:06",
     "listingImages": [{"id": 877, "caption": "Kitche", "url": "https://images.test/a", "sortOrder": 1}],
 }
 RESERVATION: dict[str, Any] = {
@@ -50,6 +56,22 @@ RESERVATION: dict[str, Any] = {
     "doorCodeVendor": "vendor",
     "doorCodeInstruction": "instruction",
     "confirmationCode": "HMP2KQ4B44",
+    "guestEmail": "Andrew@Example.com",
+    "phone": "+49 30 1234567",
+    "guestExternalAccountId": 77,
+    "guestCountry": "US",
+    "adults": 1,
+    "children": 0,
+    "infants": None,
+    "reservationUnit": [{"id": 1}, {"id": 2}],
+    "isDatesUnspecified": 0,
+    "taxAmount": 12.5,
+    "cleaningFee": None,
+    "channelCommissionAmount": "40.05",
+    "paymentStatus": "Paid",
+    "insertedOn": "2017-06-09 10:00:00",
+    "cancellationDate": "2017-06-20 10:00:00",
+    "cancelledBy": "guest",
     "financeField": [{"id": 1, "name": "checkinFee", "value": 1000, "total": 69}],
 }
 CONVERSATION: dict[str, Any] = {
@@ -78,6 +100,9 @@ MESSAGE: dict[str, Any] = {
     "date": "2018-07-16 10:12:52",
     "sentChannelDate": "2018-07-16 10:13:52",
     "attachments": [{"id": 6, "name": "download.jpeg", "url": "https://images.test/img.jpeg", "isPublic": 1}],
+    "communicationId": 5,
+    "communicationEvent": "reservation",
+    "sentUsingHostaway": 1,
     "insertedOn": "2018-07-16 10:12:52",
     "updatedOn": "2018-07-16 10:12:52",
 }
@@ -115,6 +140,13 @@ def test_a_listing():
         "person_capacity": 6,
         "bedrooms": 1,
         "special_status": None,
+        "bathrooms": Decimal("1.5"),
+        "room_type": "entire_home",
+        "cleaning_fee": Decimal(40),
+        "unit_count": 2,
+        "unit_listing_ids": [501],
+        "inserted_at": at("2017-01-02 03:04:05"),
+        "latest_activity_at": at("2017-02-03 04:05:06"),
     }
 
 
@@ -135,6 +167,22 @@ def test_a_reservation():
         "currency": "USD",
         "is_paid": None,
         "reserved_at": at("2017-06-10 10:41:10"),
+        "guest_email": "Andrew@Example.com",
+        "guest_phone": "+49 30 1234567",
+        "guest_external_id": "77",
+        "guest_country": "US",
+        "adults": 1,
+        "children": 0,
+        "infants": None,
+        "unit_count": 2,
+        "is_dates_unspecified": False,
+        "tax_amount": Decimal("12.5"),
+        "cleaning_fee": None,
+        "channel_commission": Decimal("40.05"),
+        "payment_status": "Paid",
+        "inserted_at": at("2017-06-09 10:00:00"),
+        "cancelled_on": date(2017, 6, 20),
+        "cancelled_by": "guest",
     }
 
 
@@ -160,6 +208,10 @@ def test_a_message():
         "is_incoming": False,
         "body": "hello guest",
         "sent_at": at("2018-07-16 10:12:52"),
+        "communication_id": 5,
+        "communication_event": "reservation",
+        "sent_using_hostaway": True,
+        "inserted_at": at("2018-07-16 10:12:52"),
     }
 
 

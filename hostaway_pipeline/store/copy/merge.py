@@ -5,25 +5,26 @@ because a row may change between the look-up and the write; tests/integration/st
 holds them together.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from sqlalchemy import Connection
 
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
-from hostaway_pipeline.domain.entities import MESSAGES, Counts, Entity, Row
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import RESERVATIONS, Entity, Row
+from hostaway_pipeline.domain.guests import identifiers_of
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
+from hostaway_pipeline.store.copy.finance_lines import merge_finance_lines
+from hostaway_pipeline.store.copy.findings import record_findings
+from hostaway_pipeline.store.copy.guests import resolve_guests
+from hostaway_pipeline.store.copy.staging import merge_staged, stage, stored_versions
 from hostaway_pipeline.store.database import driver, query
-from hostaway_pipeline.store.schema import ENTITY_TABLES, SCHEMA
 from hostaway_pipeline.store.sync_runs import require_run
-
-_STAGED = ("id", "raw_payload", "content_hash", "source_updated_at", "read_at", "unsettled_at")
-_ASSIGNED = ("customer_id", "content_hash", "source_updated_at", "read_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class _Stored:
     content_hash: bytes
     version: Version
     unsettled_at: datetime | None
+    is_finance_unknown: bool
 
 
 def merge(
@@ -110,8 +112,8 @@ class _Merging:
     def look_up(self, ids: Collection[int]) -> dict[int, _Stored]:
         cursor = self._cursor.connection.cursor(binary=True)
         values = {"account_id": self._owner.account_id, "entity": self._entity.name, "ids": list(ids)}
-        rows = cursor.execute(query("stored_versions", self._entity.name), values)
-        return {row[0]: _Stored(row[1], Version(row[2], row[3], row[4]), row[5]) for row in rows}
+        rows = cursor.execute(stored_versions(self._entity.name), values)
+        return {row[0]: _Stored(row[1], Version(row[2], row[3], row[4]), row[5], row[6]) for row in rows}
 
     def is_newer(self, row: Row, stored: _Stored) -> bool:
         return is_newer(row.version, stored.version, is_read=self._is_read, trust=self._owner.trust)
@@ -151,10 +153,20 @@ class _Merging:
         """Stage and merge rows; returns how many were inserted, and how many others changed their content."""
         if not rows:
             return 0, 0
-        if self._owner.run_id is not None:
-            require_run(self._cursor, self._owner.run_id)
-        stage(self._cursor, self._entity, rows, is_read=self._is_read)
-        return merge_staged(self._cursor, self._entity, self._owner, is_read=self._is_read)
+        cursor, entity, owner = self._cursor, self._entity, self._owner
+        if owner.run_id is not None:
+            require_run(cursor, owner.run_id)
+        guests = None
+        if entity is RESERVATIONS:
+            guests = resolve_guests(cursor, owner.account_id, {row.id: identifiers_of(row) for row in rows})
+        stage(cursor, entity, rows, is_read=self._is_read, guests=guests)
+        written = merge_staged(cursor, entity, owner.account_id, owner.customer_id, owner.trust, is_read=self._is_read)
+        ids = {*written.new, *written.changed}
+        moved = [row for row in rows if row.id in ids]
+        if entity is RESERVATIONS:
+            merge_finance_lines(cursor, owner.account_id, moved, written.changed)
+        record_findings(cursor, entity, owner.account_id, moved)
+        return len(written.new), len(written.changed)
 
     def mark_unsettled(self, rows: Iterable[Row], stored: Mapping[int, _Stored]) -> None:
         doubtful = {
@@ -175,52 +187,7 @@ class _Merging:
             self._cursor.execute(query("confirm_rows", self._entity.name), values)
 
 
-def stage(cursor: psycopg.Cursor[Any], entity: Entity, rows: Sequence[Row], *, is_read: bool) -> None:
-    """COPY rows into a temporary table that lives as long as the connection and is emptied at commit."""
-    columns = _identifiers(entity)
-    cursor.execute(
-        sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA").format(
-            _stage_table(entity), columns, _table(entity)
-        )
-    )
-    cursor.execute(sql.SQL("DELETE FROM {}").format(_stage_table(entity)))  # of an earlier merge in this transaction
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(_stage_table(entity), columns)) as copy:
-        for row in rows:
-            # A row whose time lies ahead of ours is in doubt; so is a message from an event, which no list confirms.
-            is_in_doubt = row.is_ahead or (entity is MESSAGES and not is_read)
-            staged = (row.id, row.payload, row.content_hash, row.source_updated_at, row.read_at)
-            copy.write_row((*staged, row.read_at if is_in_doubt else None, *row.values))
-
-
-def merge_staged(cursor: psycopg.Cursor[Any], entity: Entity, owner: Owner, *, is_read: bool) -> tuple[int, int]:
-    """Run queries/merge.sql over the stage; returns how many rows are new, and how many others changed content."""
-    assignment = sql.SQL("{0} = excluded.{0}")
-    statement = sql.SQL(query("merge")).format(
-        table=_table(entity),
-        stage=_stage_table(entity),
-        columns=_identifiers(entity),
-        assignments=sql.SQL(",\n").join(
-            assignment.format(sql.Identifier(name)) for name in (*_ASSIGNED, *entity.columns)
-        ),
-    )
-    values = {"account_id": owner.account_id, "customer_id": owner.customer_id, "trust": owner.trust}
-    values |= {"entity": entity.name, "is_read": is_read}
-    counts = cursor.execute(statement.as_string(cursor), values).fetchone()
-    assert counts is not None  # noqa: S101 (an aggregate always returns one row)
-    return int(counts[0]), int(counts[1])
-
-
 def _is_change(row: Row, stored: _Stored) -> bool:
-    return stored.version.is_deleted or not is_same_content(row.content_hash, stored.content_hash)
-
-
-def _identifiers(entity: Entity) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, (*_STAGED, *entity.columns)))
-
-
-def _table(entity: Entity) -> sql.Identifier:
-    return sql.Identifier(SCHEMA, ENTITY_TABLES[entity.name].name)
-
-
-def _stage_table(entity: Entity) -> sql.Identifier:
-    return sql.Identifier(f"stage_{entity.name}")
+    """Whether the stored row gets other content, or what is known of its finance lines changes."""
+    is_confirmed = row.finance_read_at is not None and stored.is_finance_unknown
+    return stored.version.is_deleted or is_confirmed or not is_same_content(row.content_hash, stored.content_hash)

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
-from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Counts, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
 from hostaway_pipeline.store.copy import sweeps, threads
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
 from hostaway_pipeline.store.copy.merge import Owner, merge

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from hostaway_pipeline.domain.clocks import Version
+from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
-from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Counts, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, MESSAGES, Entity, Row
 from hostaway_pipeline.domain.markers import advanced_row, conversation_of
 from hostaway_pipeline.domain.verdicts import StoredObject
 from hostaway_pipeline.store.copy.deletions import Deletions

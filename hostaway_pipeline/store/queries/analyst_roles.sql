@@ -1,7 +1,8 @@
 -- analyst_roles: creates the roles of analysts and grants what they may read. It may be repeated.
 --
 -- Columns are granted one by one, so that a new one stays unreadable until somebody decides. Not granted: payloads,
--- texts of messages, names of guests, confirmation codes, and all other tables (accounts, inbox, outbox, state).
+-- texts of messages, names, addresses and channel ids of guests, confirmation codes, and all other tables (accounts,
+-- guests, inbox, outbox, state).
 DO $$
 DECLARE
     schema_name name;
@@ -39,12 +40,15 @@ REVOKE ALL ON ALL TABLES IN SCHEMA hostaway FROM analyst_read;
 GRANT SELECT (
     account_id, id, customer_id, source_updated_at, read_at, unsettled_at, created_at, updated_at, deleted_at,
     name, internal_name, address, city, country_code, time_zone, currency, price, person_capacity, bedrooms,
-    special_status
+    special_status, bathrooms, room_type, cleaning_fee, unit_count, unit_listing_ids, inserted_at, latest_activity_at,
+    archived_at
 ) ON hostaway.listings TO analyst_read;
 GRANT SELECT (
     account_id, id, customer_id, source_updated_at, read_at, unsettled_at, created_at, updated_at, deleted_at,
     listing_id, channel_id, channel_name, channel_reservation_id, status, number_of_guests, arrival_date,
-    departure_date, nights, total_price, currency, is_paid, reserved_at
+    departure_date, nights, total_price, currency, is_paid, reserved_at, guest_id, guest_country, adults, children,
+    infants, unit_count, is_dates_unspecified, tax_amount, cleaning_fee, channel_commission, payment_status, inserted_at,
+    cancelled_on, cancelled_by, finance_read_at
 ) ON hostaway.reservations TO analyst_read;
 GRANT SELECT (
     account_id, id, customer_id, source_updated_at, read_at, unsettled_at, created_at, updated_at, deleted_at,
@@ -52,5 +56,12 @@ GRANT SELECT (
 ) ON hostaway.conversations TO analyst_read;
 GRANT SELECT (
     account_id, id, customer_id, source_updated_at, read_at, unsettled_at, created_at, updated_at, deleted_at,
-    conversation_id, reservation_id, listing_id, communication_type, status, is_incoming, sent_at
+    conversation_id, reservation_id, listing_id, communication_type, status, is_incoming, sent_at,
+    communication_id, communication_event, sent_using_hostaway, inserted_at
 ) ON hostaway.messages TO analyst_read;
+GRANT SELECT (
+    account_id, reservation_id, line_no, source_id, name, title, type, total, is_included, is_deleted
+) ON hostaway.reservation_finance_lines TO analyst_read;
+GRANT SELECT (
+    account_id, entity, key, finding, rows, first_seen_at, last_seen_at
+) ON hostaway.payload_findings TO analyst_read;

@@ -8,9 +8,10 @@
 -- where that clock is equal or missing, the later request wins. A tombstoned row comes back, unless its content was
 -- requested before the row was found missing.
 --
--- When only volatile keys differ, source_updated_at advances alone: updated_at tells analysts when content changed. A
--- read settles a row in doubt, unless the doubt arose after the read was requested. Rows are written in the order of
--- their ids, so that two merges of the same rows wait for each other instead of deadlocking.
+-- When only volatile keys differ, source_updated_at advances alone: columns and payload are those of the content, and
+-- updated_at tells analysts when it changed. A read settles a row in doubt, unless the doubt arose after the read was
+-- requested. Rows are written in the order of their ids, so that two merges of the same rows wait for each other instead
+-- of deadlocking.
 --
 -- A complete sweep confirms every row when its pass begins (`proven_at`). That time is stored once per sweep instead of
 -- in each row.
@@ -25,6 +26,7 @@ merged AS (
         raw_payload = CASE WHEN stored.content_hash = excluded.content_hash
                            THEN stored.raw_payload ELSE excluded.raw_payload END,
         updated_at = CASE WHEN stored.content_hash = excluded.content_hash AND stored.deleted_at IS NULL
+                               AND NOT ({is_confirmed})
                           THEN stored.updated_at ELSE now() END,
         unsettled_at = CASE WHEN %(is_read)s AND (stored.unsettled_at > excluded.read_at) IS NOT TRUE
                             THEN excluded.unsettled_at
@@ -42,7 +44,8 @@ merged AS (
       AND (stored.content_hash <> excluded.content_hash
            OR stored.source_updated_at IS DISTINCT FROM excluded.source_updated_at
            OR stored.deleted_at IS NOT NULL
-           OR stored.unsettled_at IS NOT NULL)
-    RETURNING (xmax = 0) AS is_new, (updated_at = now()) AS is_moved
+           OR stored.unsettled_at IS NOT NULL
+           OR ({is_confirmed}))
+    RETURNING id, (xmax = 0) AS is_new, (updated_at = now()) AS is_moved
 )
-SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE is_moved AND NOT is_new) FROM merged
+SELECT array_agg(id) FILTER (WHERE is_new), array_agg(id) FILTER (WHERE is_moved AND NOT is_new) FROM merged

@@ -4,6 +4,6 @@
 SELECT id, content_hash, source_updated_at,
        greatest(read_at, (SELECT proven_at FROM hostaway.sweeps
                           WHERE account_id = %(account_id)s AND entity = %(entity)s)),
-       deleted_at IS NOT NULL, unsettled_at
+       deleted_at IS NOT NULL, unsettled_at, {is_finance_unknown}
 FROM {table}
 WHERE account_id = %(account_id)s AND id = ANY(%(ids)s)

@@ -2,6 +2,7 @@
 
 from hostaway_pipeline.store.schema.accounts import accounts
 from hostaway_pipeline.store.schema.base import SCHEMA, metadata
+from hostaway_pipeline.store.schema.derived import guests, payload_findings, reservation_finance_lines
 from hostaway_pipeline.store.schema.entities import (
     ENTITY_TABLES,
     conversations,
@@ -18,13 +19,16 @@ __all__ = [
     "accounts",
     "conversations",
     "deletion_budgets",
+    "guests",
     "key_canaries",
     "listings",
     "messages",
     "metadata",
     "metrics",
     "outbound_messages",
+    "payload_findings",
     "rate_scopes",
+    "reservation_finance_lines",
     "reservations",
     "sweeps",
     "sync_runs",

@@ -2,7 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, LargeBinary, Numeric, Table, Text, Uuid, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_pipeline.store.schema.base import Instant, account_id, metadata
@@ -50,6 +65,14 @@ listings = _entity(
     Column("person_capacity", BigInteger),
     Column("bedrooms", BigInteger),
     Column("special_status", Text),
+    Column("bathrooms", Numeric),
+    Column("room_type", Text),
+    Column("cleaning_fee", Numeric),
+    Column("unit_count", BigInteger, comment="Units of a multi-unit listing; null for a single unit"),
+    Column("unit_listing_ids", ARRAY(BigInteger), comment="Listings that are units of this one"),
+    Column("inserted_at", Instant, comment="When it was added at Hostaway"),
+    Column("latest_activity_at", Instant, comment="As of the present content: it moves without any change"),
+    Column("archived_at", Instant, comment="When a read first showed it archived after one that did not"),
 )
 
 reservations = _entity(
@@ -69,6 +92,27 @@ reservations = _entity(
     Column("currency", Text),
     Column("is_paid", Boolean),
     Column("reserved_at", Instant),
+    Column("guest_id", Uuid, comment="The guest in hostaway.guests; null: nothing identifies the guest"),
+    Column("guest_email", Text),
+    Column("guest_phone", Text),
+    Column("guest_external_id", Text, comment="The channel's id of the guest"),
+    Column("guest_country", Text),
+    Column("adults", BigInteger),
+    Column("children", BigInteger),
+    Column("infants", BigInteger),
+    Column("unit_count", BigInteger, comment="Units that it takes; null: not told"),
+    Column("is_dates_unspecified", Boolean, comment="True: the dates are placeholders"),
+    Column("tax_amount", Numeric),
+    Column("cleaning_fee", Numeric),
+    Column("channel_commission", Numeric),
+    Column("payment_status", Text),
+    Column("inserted_at", Instant, comment="When it was added at Hostaway"),
+    Column("cancelled_on", Date),
+    Column("cancelled_by", Text),
+    Column(
+        "finance_read_at", Instant, comment="Since then the finance lines are those of the content; null: not known"
+    ),
+    Column("finance_tried_at", Instant, comment="When the finance lines could not be read by id the last time"),
 )
 
 conversations = _entity(
@@ -100,6 +144,10 @@ messages = _entity(
     Column("is_incoming", Boolean),
     Column("body", Text),
     Column("sent_at", Instant),
+    Column("communication_id", BigInteger, comment="The automation that sent it; null: a person"),
+    Column("communication_event", Text, comment="What the automation reacted to"),
+    Column("sent_using_hostaway", Boolean),
+    Column("inserted_at", Instant, comment="When it was added at Hostaway"),
 )
 
 Index("reservations_listing", reservations.c.account_id, reservations.c.listing_id)
@@ -115,6 +163,18 @@ Index(
     messages.c.account_id,
     messages.c.conversation_id,
     postgresql_where=messages.c.unsettled_at.is_not(None),
+)
+
+# Reservations whose finance lines a refresh reads by id, because lists lack them. It is empty
+# where lists carry them.
+Index(
+    "reservations_finance_unread",
+    reservations.c.account_id,
+    reservations.c.arrival_date,
+    postgresql_where=text(
+        "finance_read_at IS NULL AND deleted_at IS NULL AND status IN "
+        "('new', 'modified', 'ownerStay', 'awaitingPayment', 'awaitingGuestVerification', 'cancelled')"
+    ),
 )
 
 ENTITY_TABLES = {table.name: table for table in (listings, reservations, conversations, messages)}

@@ -8,7 +8,8 @@ from functools import partial
 from itertools import islice
 
 from hostaway_pipeline.client.client import HostawayClient
-from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Counts
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES
 from hostaway_pipeline.store.copy.deletions import Marked
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord

@@ -2,7 +2,8 @@
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import NEWEST_RESERVATIONS
-from hostaway_pipeline.domain.entities import RESERVATIONS, Counts
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.sync.pull.progress import Progress

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hostaway_pipeline.client.client import CallStats
-from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES, Counts
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, ENTITIES
 from hostaway_pipeline.domain.vocabulary import Mode, SyncStatus
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.store.copy.sweeps import SweepRecord

@@ -8,7 +8,8 @@ from datetime import datetime
 from hostaway_pipeline.client.answers import Page
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import whole_list
-from hostaway_pipeline.domain.entities import RESERVATIONS, Counts, Entity
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import RESERVATIONS, Entity
 from hostaway_pipeline.domain.sweeps import Reading, Tally, TombstonePlan, plan_after_second_read, plan_tombstones
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter

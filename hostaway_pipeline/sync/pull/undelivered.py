@@ -12,7 +12,8 @@ import structlog
 from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import WEBHOOK_LOGS, object_path
-from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Counts, Entity
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import GarbledBody, NotFound, ServerError
 from hostaway_pipeline.services import Services

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Counts, Entity
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, Entity
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.domain.verdicts import Verdict, decide
 from hostaway_pipeline.errors import AccountError, DatabaseUnavailable, PipelineError, class_and_place

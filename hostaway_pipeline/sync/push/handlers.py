@@ -70,7 +70,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 
 
 def _candidate(event: ClaimedEvent, entity: Entity) -> Candidate:
-    """A payload is complete when it has every key that a column is read from. Null counts as present."""
+    """A payload is complete when it has every indispensable key that a column is read from. Null counts as present."""
     keys = frozenset(event.payload)
-    needed = {key for key, _ in entity.columns.values()}
+    needed = {key for key, _ in entity.columns.values()} - entity.dispensable
     return Candidate(event.id, entity.row(event.payload, event.received_at), keys, is_incomplete=not needed <= keys)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from hostaway_pipeline.domain.entities import Counts
+from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.errors import ApiError
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account

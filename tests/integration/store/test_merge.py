@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from hostaway_pipeline.domain.entities import RESERVATIONS, Counts, Row
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import RESERVATIONS, Row
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database

@@ -11,7 +11,8 @@ import pytest
 
 from hostaway_pipeline.domain.clocks import Version, is_newer
 from hostaway_pipeline.domain.entities import RESERVATIONS, Row
-from hostaway_pipeline.store.copy.merge import Owner, merge, merge_staged, stage
+from hostaway_pipeline.store.copy.merge import Owner, merge
+from hostaway_pipeline.store.copy.staging import merge_staged, stage
 from hostaway_pipeline.store.database import Database, driver
 from tests.factories import rows
 
@@ -119,7 +120,8 @@ def merge_unfiltered(database: Database, account_id: int, incoming: list[Row], *
     with database.transaction() as connection:
         cursor = driver(connection).cursor()
         stage(cursor, RESERVATIONS, incoming, is_read=is_read)
-        return merge_staged(cursor, RESERVATIONS, owner(account_id), is_read=is_read)
+        new, changed = merge_staged(cursor, RESERVATIONS, account_id, CUSTOMER, TRUST, is_read=is_read)
+        return len(new), len(changed)
 
 
 def owner(account_id: int) -> Owner:

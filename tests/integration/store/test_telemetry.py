@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from hostaway_pipeline.domain.entities import RESERVATIONS, Counts
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.errors import DatabaseUnavailable
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
