@@ -1,0 +1,92 @@
+{{ config(
+    version=['changed_at', 'booked_on', 'guest_id'],
+    indexes=[{'columns': ['account_id', 'property_id']}, {'columns': ['account_id', 'guest_id']}],
+) }}
+-- booking: a booking, owner stay, hold or enquiry with its state, dates and money. Tombstones have no row.
+--
+-- Rent is what the finance lines say, never the total, which has fees and taxes in it. A version also has what a
+-- booking takes from elsewhere: its local day of booking comes from the zone of the property.
+WITH line AS (
+    SELECT
+        account_id,
+        booking_id,
+        name,
+        type,
+        total,
+        is_deleted IS NOT TRUE AS is_live,
+        is_deleted IS NOT TRUE AND coalesce(is_included, name = 'baseRate', false) AS is_included,
+        coalesce(type = 'discount', false) OR coalesce(name ILIKE '%discount%', false) AS is_discount,
+        coalesce(type = 'totals', false) OR coalesce(name ILIKE 'total%' OR name ILIKE '%payoutsum', false) AS is_total
+    FROM {{ ref('stg_hostaway__finance_lines') }}
+    WHERE {{ due('account_id', 'booking_id') }}
+),
+money AS (
+    SELECT
+        account_id,
+        booking_id,
+        sum(total) FILTER (WHERE is_included AND name = 'baseRate') AS base_rate,
+        sum(total) FILTER (WHERE is_included AND is_discount) AS discount,
+        sum(total) FILTER (
+            WHERE is_included AND type IN ('fee', 'price', 'accomodation')
+                AND name IS DISTINCT FROM 'baseRate' AND NOT is_discount AND NOT is_total
+        ) AS fees,
+        sum(total) FILTER (WHERE is_included AND type = 'tax') AS tax,
+        sum(total) FILTER (WHERE is_live AND name = 'hostChannelFee') AS commission
+    FROM line
+    GROUP BY account_id, booking_id
+)
+SELECT
+    r.account_id,
+    r.booking_id,
+    r.property_id,
+    r.channel_id,
+    coalesce(c.channel, nullif(lower(r.channel_name), ''), 'unknown') AS channel,
+    r.channel_booking_id,
+    r.source_status,
+    CASE WHEN r.source_status LIKE 'inquiry%' THEN 'inquiry' ELSE coalesce(s.state, 'unknown') END AS state,
+    r.arrival_date,
+    r.departure_date,
+    CASE WHEN NOT r.is_dates_unspecified THEN r.departure_date - r.arrival_date END AS nights,
+    coalesce(r.unit_count, 1)::integer AS units,
+    r.is_dates_unspecified,
+    r.guest_count,
+    r.adults,
+    r.children,
+    r.infants,
+    r.guest_id,
+    r.guest_country,
+    r.currency,
+    r.total_price,
+    m.base_rate + coalesce(m.discount, 0) AS rent,
+    CASE
+        WHEN m.base_rate IS NOT NULL THEN 'finance_lines'
+        WHEN m.booking_id IS NOT NULL THEN 'no_base_rate'
+        WHEN r.finance_read_at IS NULL THEN 'missing'
+        WHEN coalesce(r.total_price, 0) = 0 THEN 'no_price'
+        ELSE 'no_base_rate'
+    END AS rent_source,
+    m.fees,
+    m.tax,
+    coalesce(m.commission, r.channel_commission) AS commission,
+    CASE
+        WHEN m.commission IS NOT NULL THEN 'finance_lines'
+        WHEN r.channel_commission IS NOT NULL THEN 'reservation'
+        ELSE 'none'
+    END AS commission_source,
+    r.total_price - coalesce(m.commission, r.channel_commission, 0) AS payout,
+    r.reserved_at AS booked_at,
+    (r.reserved_at AT TIME ZONE coalesce(l.time_zone, 'UTC'))::date AS booked_on,
+    r.cancelled_on,
+    r.cancelled_by,
+    CASE WHEN NOT r.is_dates_unspecified
+        THEN r.arrival_date - (r.reserved_at AT TIME ZONE coalesce(l.time_zone, 'UTC'))::date
+    END AS lead_days,
+    r.is_paid,
+    r.payment_status,
+    r.changed_at
+FROM {{ ref('stg_hostaway__reservations') }} AS r
+LEFT JOIN {{ ref('stg_hostaway__listings') }} AS l ON l.account_id = r.account_id AND l.property_id = r.property_id
+LEFT JOIN money AS m ON m.account_id = r.account_id AND m.booking_id = r.booking_id
+LEFT JOIN {{ ref('channels') }} AS c ON c.channel_id = r.channel_id
+LEFT JOIN {{ ref('reservation_states') }} AS s ON s.status = r.source_status
+WHERE NOT r.is_deleted

@@ -1,0 +1,74 @@
+"""The models on a real database: sandbox accounts, synced, and `dbt build` in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from psycopg.rows import TupleRow
+
+from hostaway_pipeline.store.urls import parse_url
+
+PROJECT = Path(__file__).parents[2] / "dbt_models"
+INTERIM = Path(__file__).parent / "interim_columns.sql"
+
+Connection = psycopg.Connection[TupleRow]
+
+
+class Models:
+    """The dbt project on one database. `target` is shared by all databases of a session: parsing once is enough."""
+
+    def __init__(self, url: str, target: Path) -> None:
+        self.url = url
+        self.target = target
+
+    def build(self, *arguments: str) -> dbtRunnerResult:
+        """`dbt build` with these arguments; fails the test unless every model and test that is an error passed."""
+        result = self.run("build", *arguments)
+        assert result.success, [(r.node.name, r.message) for r in result.result or () if r.status in ("error", "fail")]
+        return result
+
+    def run(self, *arguments: str) -> dbtRunnerResult:
+        with _environment(dbt_environment(self.url, self.target)):
+            return dbtRunner().invoke([*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)])
+
+    def rows(self, query: str) -> list[TupleRow]:
+        with self.connect() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def execute(self, statements: str) -> None:
+        with self.connect() as connection:
+            connection.execute(statements.encode())
+
+    def connect(self) -> Connection:
+        return psycopg.connect(self.url, autocommit=True)
+
+
+def dbt_environment(url: str, target: Path) -> dict[str, str]:
+    """The environment with which dbt finds the database of this URL, and writes nowhere but to `target`."""
+    parsed = parse_url(url)
+    return {
+        "HOSTAWAY_DBT_HOST": str(parsed.host or parsed.query.get("host")),
+        "HOSTAWAY_DBT_PORT": str(parsed.port or parsed.query.get("port") or 5432),
+        "HOSTAWAY_DBT_USER": parsed.username or "",
+        "DBT_ENV_SECRET_HOSTAWAY_PASSWORD": str(parsed.password or ""),
+        "HOSTAWAY_DBT_DATABASE": parsed.database or "",
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(target),
+    }
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """dbt's folder for what it parsed and compiled."""
+    return tmp_path_factory.mktemp("target")
