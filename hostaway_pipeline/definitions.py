@@ -4,7 +4,7 @@ from typing import Any
 
 from dagster import Definitions, in_process_executor
 
-from hostaway_pipeline.defs.assets import entity_assets
+from hostaway_pipeline.defs.assets import build_assets
 from hostaway_pipeline.defs.checks import entity_checks
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
@@ -13,12 +13,15 @@ from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import nightly_purge, purge
 from hostaway_pipeline.defs.schedules import frequent_refresh, nightly_reconcile
 from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_sensor
+from hostaway_pipeline.settings import load_settings
 
 
-def build_defs(**overrides: Any) -> Definitions:
-    """`overrides` replace resources by name."""
+def build_defs(*, has_calendar: bool | None = None, **overrides: Any) -> Definitions:
+    """`has_calendar`: None, as HOSTAWAY_SYNC_CALENDAR says. `overrides` replace resources by name."""
+    if has_calendar is None:
+        has_calendar = load_settings().sync_calendar
     return Definitions(
-        assets=entity_assets,
+        assets=build_assets(has_calendar=has_calendar),
         asset_checks=[entity_checks],
         jobs=[sync_account, reconcile, refresh, drain_webhooks, purge],
         schedules=[nightly_reconcile, frequent_refresh, nightly_purge],

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         description="Share of the conversations without new messages that is read again per day, such as 1/30, to "
         "find edited messages. 0: none.",
     )
+    sync_calendar: bool = Field(
+        False,
+        description="Whether Dagster has the asset `hostaway/calendar`: price and availability per listing and day, "
+        "one call per listing. `hostaway sync ID --entities calendar` reads them in any case.",
+    )
     api_keys: ApiKeys | None = Field(
         None,
         description="Bearer keys of our own API, comma-separated, each of 16 characters or more; or `sha256:` and the "

@@ -19,6 +19,8 @@ from hostaway_pipeline.cli.output import stderr
 from hostaway_pipeline.sync.pull.progress import Progress as Watcher
 from hostaway_pipeline.sync.pull.progress import Silent
 
+_LABELS = {"messages": "messages (conversations read)", "calendar": "calendar (listings read)"}
+
 
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -26,7 +28,7 @@ class _Speed(ProgressColumn):
 
 
 class TerminalProgress:
-    """One bar per entity. For messages, a step is one conversation, which is about one call."""
+    """One bar per entity. For messages, a step is one conversation, which is about one call; for days, one listing."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -34,8 +36,7 @@ class TerminalProgress:
 
     def expect(self, what: str, total: int | None) -> None:
         if what not in self._tasks:
-            label = "messages (conversations read)" if what == "messages" else what
-            self._tasks[what] = self._bars.add_task(label, total=total)
+            self._tasks[what] = self._bars.add_task(_LABELS.get(what, what), total=total)
         else:
             self._bars.update(self._tasks[what], total=total)
 

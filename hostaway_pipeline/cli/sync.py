@@ -7,8 +7,10 @@ import typer
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
 from hostaway_pipeline.cli.session import configured_services
+from hostaway_pipeline.domain.calendar import CALENDAR
+from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.vocabulary import Mode
-from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.errors import AccountError, ConfigurationError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.run import pull, pull_many
@@ -23,6 +25,14 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
             help="full: all lists and messages · reconcile: all lists, changed threads · refresh: recent changes"
         ),
     ] = "full",
+    entities: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="What to sync. The calendar is read only if it is named here, whether or not HOSTAWAY_SYNC_CALENDAR "
+            "is set: one call per listing.",
+        ),
+    ] = ",".join(ENTITIES),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no progress.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write no row.")] = False,
     allow_mass_delete: Annotated[
@@ -30,14 +40,16 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
     ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another sync of this account.", min=0)] = 0,
 ) -> None:
-    """Bring the copy of one or more accounts up to date: listings, reservations, conversations, messages."""
+    """Bring the copy of one or more accounts up to date: listings, reservations, conversations, messages, calendar."""
     if bool(account_ids) == every:
         raise AccountError("give either account ids or --all")
+    chosen = _chosen(entities)
     with configured_services() as services:
         requests = [
             PullRequest(
                 account_id,
                 mode=mode,
+                entities=chosen,
                 allow_mass_delete=allow_mass_delete,
                 dry_run=dry_run,
                 wait_seconds=wait,
@@ -48,6 +60,15 @@ def sync(  # noqa: PLR0917 (options, which typer passes by name)
             _sync_one(services, requests[0], as_json=as_json)
         else:
             _sync_many(services, requests, as_json=as_json)
+
+
+def _chosen(names: str) -> tuple[str, ...]:
+    """Parse comma-separated names. Raises ConfigurationError if one does not exist."""
+    known = (*ENTITIES, CALENDAR)
+    chosen = {name.strip() for name in names.split(",")}
+    if not chosen <= set(known):
+        raise ConfigurationError(f"--entities: choose from {', '.join(known)}")
+    return tuple(name for name in known if name in chosen)
 
 
 def _sync_one(services: Services, request: PullRequest, *, as_json: bool) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 class Page:
     """One page of a list. `count` is Hostaway's count of the whole list, where it gives one.
 
-    `read_at` is the moment of the request, by the database's clock: the answer is no older than that.
+    `read_at` is the moment of the request, by the database's clock: the answer is no older than that. `dropped`: how
+    many elements were no objects, and are not among the rows.
     """
 
     rows: list[Mapping[str, Any]]
     count: int | None
     read_at: datetime | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

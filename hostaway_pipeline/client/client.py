@@ -91,7 +91,8 @@ class HostawayClient:
     def page(self, path: str, params: Params) -> Page:
         """One page of a list. Raises an ApiError when the retries are used up."""
         answer, read_at = self._call("GET", path, params=params, shape=list)
-        return Page([row for row in answer.result if isinstance(row, dict)], answer.count, read_at)
+        rows: list[Mapping[str, Any]] = [row for row in answer.result if isinstance(row, dict)]
+        return Page(rows, answer.count, read_at, dropped=len(answer.result) - len(rows))
 
     def pages(self, read: endpoints.ListRead) -> Iterator[Page]:
         """A list page by page, including the empty last one; the caller may stop earlier. Raises as `page` does."""

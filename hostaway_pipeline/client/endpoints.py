@@ -10,6 +10,7 @@ reached.
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from hostaway_pipeline.client.answers import Page
@@ -64,6 +65,12 @@ def messages_of(conversation_id: int, *, with_scheduled: bool = False) -> ListRe
 
 def conversations_of(reservation_id: int) -> ListRead:
     return ListRead(f"/{RESERVATIONS.name}/{reservation_id}/{CONVERSATIONS.name}", 100)
+
+
+def calendar_of(listing_id: int, first: date, last: date) -> tuple[str, dict[str, Any]]:
+    """Path and parameters of a listing's days, `first` and `last` included, without their reservations: one answer."""
+    days = {"startDate": first.isoformat(), "endDate": last.isoformat(), "includeResources": 0}
+    return f"{object_path(LISTINGS, listing_id)}/calendar", days
 
 
 def messages_path(conversation_id: int) -> str:

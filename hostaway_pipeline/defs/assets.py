@@ -1,4 +1,4 @@
-"""The four assets. Each calls `sync.pull` once for the account of its partition; no HTTP and no SQL here."""
+"""The assets. Each calls `sync.pull` once for the account of its partition; no HTTP and no SQL here."""
 
 from typing import cast, get_args
 
@@ -17,17 +17,18 @@ from dagster import (
 from pydantic import Field
 
 from hostaway_pipeline.defs.keys import GROUP, entity_key
-from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata
+from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata, table_of
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
 from hostaway_pipeline.sync.pull.request import PullRequest
 from hostaway_pipeline.sync.pull.run import pull
 
-# Messages are read per conversation. The other lists refer to each other, but each can be read without the others.
-DEPENDENCIES = {"messages": ["conversations"]}
+# Messages are read per conversation, days per listing. The other lists refer to each other, but each can be read alone.
+DEPENDENCIES = {"messages": ["conversations"], CALENDAR: ["listings"]}
 TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
 # The asset requests its retries itself: with a retry policy on the op, Dagster retries an interrupted run as if it had
 # failed, and continues with the next asset.
@@ -58,7 +59,7 @@ def build_asset(entity: str) -> AssetsDefinition:
         description=DESCRIPTIONS[entity],
         owners=["team:data-platform"],
         kinds={"python", "postgres"},
-        metadata={"dagster/column_schema": column_schema(entity), "dagster/table_name": f"hostaway.{entity}"},
+        metadata={"dagster/column_schema": column_schema(entity), "dagster/table_name": table_of(entity)},
     )
     def entity_asset(
         context: AssetExecutionContext, config: SyncConfig, hostaway: HostawayResource
@@ -84,6 +85,11 @@ def build_asset(entity: str) -> AssetsDefinition:
         return MaterializeResult(metadata=run_metadata(report, entity))
 
     return entity_asset
+
+
+def build_assets(*, has_calendar: bool) -> list[AssetsDefinition]:
+    """The assets of the four entities, and that of the calendar if it is wanted."""
+    return [*entity_assets, build_asset(CALENDAR)] if has_calendar else entity_assets
 
 
 def failure(error: PipelineError, retries: int) -> Failure | RetryRequested:

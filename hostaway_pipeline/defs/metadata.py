@@ -2,6 +2,7 @@
 
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
+from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.store.checks import describe_columns
 from hostaway_pipeline.sync.pull.request import Report
 
@@ -12,7 +13,14 @@ DESCRIPTIONS = {
     "`GET /conversations`.",
     "messages": "Messages of every conversation: sent ones, not scheduled ones. Source: "
     "`GET /conversations/{id}/messages`.",
+    CALENDAR: "Price, availability, blocked and free units per listing and day, from last month to 18 months ahead, "
+    "whatever the mode; past days stay. One call per listing. Source: `GET /listings/{id}/calendar`.",
 }
+
+
+def table_of(entity: str) -> str:
+    """The table that an asset fills, with its schema."""
+    return "hostaway.calendar_days" if entity == CALENDAR else f"hostaway.{entity}"
 
 
 def column_schema(entity: str) -> TableSchema:

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
+from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import MESSAGES
 from hostaway_pipeline.store.database import Database, driver, query, values_of
-from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps
+from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, calendar_days, sweeps
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -97,10 +98,10 @@ class Checks:
 
 
 def describe_columns(entity: str) -> list[ColumnDescription]:
-    """The columns of an entity's table, in their order."""
+    """The columns of the table of an entity or of the calendar, in their order."""
     return [
         ColumnDescription(column.name, column.type.compile(_DIALECT).lower(), column.comment, bool(column.nullable))
-        for column in ENTITY_TABLES[entity].columns
+        for column in (ENTITY_TABLES | {CALENDAR: calendar_days})[entity].columns
     ]
 
 

@@ -77,6 +77,23 @@ def test_sync_prints_one_json_object(hostaway: Run) -> None:
 
 
 @pytest.mark.usefixtures("added")
+def test_sync_reads_only_what_is_named(hostaway: Run) -> None:
+    """The calendar, too, although HOSTAWAY_SYNC_CALENDAR is not set."""
+    done = hostaway("sync", "59808", "--entities", "listings,calendar", "--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert list(report["entities"]) == ["listings", "calendar"]
+    assert report["entities"]["calendar"]["inserted"] > 1800
+    assert report["api_calls"] == 1 + 3
+
+
+@pytest.mark.usefixtures("added")
+def test_sync_refuses_what_it_does_not_know(hostaway: Run) -> None:
+    line = failed(hostaway("sync", "59808", "--entities", "listings,calender"))
+    assert "--entities: choose from listings, reservations, conversations, messages, calendar" in line
+
+
+@pytest.mark.usefixtures("added")
 def test_sync_prints_a_table_for_people(hostaway: Run) -> None:
     done = hostaway("sync", "59808")
     assert done.returncode == 0

@@ -156,6 +156,15 @@ def test_a_new_booking_shows(start):
     assert api.result(path, startDate=night, endDate=night)[0]["status"] == "available"
 
 
+def test_odd_days_are_left_out_changed_or_replaced(start):
+    api = start()
+    path = f"/listings/{next(iter(api.account.listings))}/calendar"
+    asked = {"startDate": "2026-07-01", "endDate": "2026-07-04"}
+    right = api.result(path, **asked)
+    api.server.faults.odd_days = {"2026-07-01": None, "2026-07-02": {"price": "1"}, "2026-07-03": 7}
+    assert api.result(path, **asked) == [right[1] | {"price": "1"}, 7, right[3]]
+
+
 # Finance lines
 
 

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import ARRAY, BigInteger, Boolean, Date, DateTime, Numeric, Text
 
+from hostaway_pipeline.domain import calendar
 from hostaway_pipeline.domain.entities import ENTITIES, as_unit_listing_ids
 from hostaway_pipeline.domain.values import as_bool, as_date, as_decimal, as_instant, as_int, as_length, as_text
-from hostaway_pipeline.store.schema import ENTITY_TABLES
+from hostaway_pipeline.store.schema import ENTITY_TABLES, calendar_days
 
 TYPES = {
     as_int: BigInteger,
@@ -79,3 +80,15 @@ def test_every_instant_is_stored_with_its_zone(name):
     instants = [column.type for column in ENTITY_TABLES[name].columns if isinstance(column.type, DateTime)]
     assert instants
     assert all(kind.timezone for kind in instants)
+
+
+def test_the_calendars_table_has_its_columns_and_no_more():
+    ours = {"account_id", "listing_id", "date", "read_at", "updated_at"}
+    assert set(calendar_days.columns.keys()) == {*calendar.COLUMNS} | ours
+
+
+@pytest.mark.parametrize("column", calendar.COLUMNS)
+def test_a_column_of_the_calendar_has_its_readers_type_and_takes_null(column):
+    _, reader = calendar.COLUMNS[column]
+    assert isinstance(calendar_days.columns[column].type, TYPES.get(reader, Text))
+    assert calendar_days.columns[column].nullable

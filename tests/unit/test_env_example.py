@@ -5,7 +5,7 @@ from pathlib import Path
 from hostaway_pipeline.settings import Settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
-SHOWN = {"reread_share": "1/30", "egress": ""}
+SHOWN = {"reread_share": "1/30", "egress": "", "sync_calendar": "false"}
 
 
 def expected() -> str:

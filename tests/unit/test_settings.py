@@ -51,6 +51,7 @@ WRONG = [
     ("HOSTAWAY_PUBLIC_URL", "http://hooks.example.com"),
     ("HOSTAWAY_PUBLIC_URL", "https://hooks.example.com:8443"),
     ("HOSTAWAY_PUBLIC_URL", "https://me:pw@hooks.example.com"),
+    ("HOSTAWAY_SYNC_CALENDAR", "perhaps"),
     ("HOSTAWAY_EVENTS_KEPT_DAYS", "0"),
     ("HOSTAWAY_LOG_LEVEL", "LOUD"),
 ]
@@ -117,6 +118,10 @@ def test_limits_are_the_published_ones_by_default(load):
     assert settings.rate_limit_ip == settings.rate_limit_account == RateLimit(200, 10)
 
 
+def test_the_calendar_is_read_only_on_request_by_default(load):
+    assert load().sync_calendar is False
+
+
 def test_the_egress_is_the_host_by_default(load):
     assert load().egress == socket.gethostname()
 
@@ -139,6 +144,7 @@ EVERYTHING = {
     "HOSTAWAY_MAX_DELETE_SHARE": "1",
     "HOSTAWAY_REREAD_SHARE": "1/4",
     "HOSTAWAY_READ_TIMEOUT": "2.5",
+    "HOSTAWAY_SYNC_CALENDAR": "true",
     "HOSTAWAY_API_KEYS": "0123456789abcdef",
     "HOSTAWAY_PUBLIC_URL": "https://hooks.example.com/",
     "HOSTAWAY_WEBHOOK_SIGNATURE_HEADER": "X-Signature",
@@ -173,6 +179,7 @@ def test_values_are_read(load):
         "max_delete_share": 1.0,
         "reread_share": 0.25,
         "read_timeout": 2.5,
+        "sync_calendar": True,
         "public_url": "https://hooks.example.com",
         "webhook_signature_header": "X-Signature",
         "events_kept_days": 7,

@@ -135,9 +135,8 @@ class Answers:
         if not timedelta(0) <= last - first <= LONGEST_CALENDAR:
             raise ApiFailure(400, "endDate must lie after startDate, by ten years at most")
         with_resources = flag(query, "includeResources", True)
-        return success(
-            calendar(account, listing_id, first.toordinal(), last.toordinal(), with_resources=with_resources)
-        )
+        days = calendar(account, listing_id, first.toordinal(), last.toordinal(), with_resources=with_resources)
+        return success(self.sandbox.faults.distort(days))
 
     def finance_fields(self, call: Call, account: Account) -> Response:
         return success(find(account.reservations, call.id("id")).payload()["financeField"])

@@ -59,6 +59,9 @@ class Faults(BaseModel):
     """Wrong answers to GETs, by path or by path template such as `/v1/listings/{id}`."""
     odd_answers_left: Number | None = None
     """How many odd answers are left; None means no end."""
+    odd_days: dict[str, Any] = Field(default_factory=dict)
+    """Wrong days in every calendar, by date: null leaves the day out, an object overrides keys of it, and anything else
+    stands in its place."""
     garbled_share: Share = 0.0
     """Share of answers whose body is cut in half, with a matching Content-Length."""
     cut_share: Share = 0.0
@@ -164,6 +167,15 @@ class Faults(BaseModel):
         """The listings that a shortened answer keeps."""
         kept = {"full": len(ids), "half": len(ids) // 2, "empty": 0}[self.listings_answer]
         return ids[:kept]
+
+    def distort(self, days: list[dict[str, Any]]) -> list[Any]:
+        """The days of a calendar, with the odd ones among them."""
+        odd = self.odd_days
+        if not odd:
+            return days
+        wrong = [odd.get(day["date"], day) for day in days]
+        pairs = zip(days, wrong, strict=True)
+        return [day | new if isinstance(new, dict) else new for day, new in pairs if new is not None]
 
     def is_drifting(self) -> bool:
         """Whether accounts still change by themselves."""

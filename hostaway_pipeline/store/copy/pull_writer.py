@@ -3,15 +3,17 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar
+from datetime import date, datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from hostaway_pipeline.domain.calendar import Days
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
-from hostaway_pipeline.store.copy import sweeps, threads
+from hostaway_pipeline.store.copy import calendar, sweeps, threads
+from hostaway_pipeline.store.copy.calendar import WrittenDays
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
 from hostaway_pipeline.store.copy.merge import Owner, merge
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -142,6 +144,24 @@ class PullWriter:
             return counts + Counts(deleted=marked.deleted), marked
 
         return self._write(apply)
+
+    def listings_to_ask(self) -> list[int]:
+        """Ids of the listings whose calendar is read."""
+        with self._database.transaction() as connection:
+            return calendar.listings_to_ask(connection, self.account_id)
+
+    def write_days(
+        self,
+        listing_id: int,
+        days: Days,
+        span: tuple[date, date],
+        *,
+        gone: Collection[date] = (),
+        read_at: datetime | None,
+    ) -> WrittenDays:
+        """Store a listing's days, and delete those in `gone`: see `write_days` of calendar.py."""
+        options: dict[str, Any] = {"gone": gone, "read_at": read_at, "dry_run": self.dry_run}
+        return self._write(lambda c: calendar.write_days(c, self.account_id, listing_id, days, span, **options))
 
     def mark_gone(self, entity: Entity, ids: Collection[int], *, asked_at: datetime, max_share: float) -> Marked:
         """Set tombstones of single objects that two reads by id did not find."""

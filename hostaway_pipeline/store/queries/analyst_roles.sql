@@ -65,3 +65,7 @@ GRANT SELECT (
 GRANT SELECT (
     account_id, entity, key, finding, rows, first_seen_at, last_seen_at
 ) ON hostaway.payload_findings TO analyst_read;
+GRANT SELECT (
+    account_id, listing_id, date, is_available, status, price, minimum_stay, maximum_stay, total_units,
+    available_units, blocked_units, pending_units, read_at, updated_at
+) ON hostaway.calendar_days TO analyst_read;

@@ -2,6 +2,7 @@
 
 from hostaway_pipeline.store.schema.accounts import accounts
 from hostaway_pipeline.store.schema.base import SCHEMA, metadata
+from hostaway_pipeline.store.schema.calendar import calendar_days
 from hostaway_pipeline.store.schema.derived import guests, payload_findings, reservation_finance_lines
 from hostaway_pipeline.store.schema.entities import (
     ENTITY_TABLES,
@@ -17,6 +18,7 @@ __all__ = [
     "ENTITY_TABLES",
     "SCHEMA",
     "accounts",
+    "calendar_days",
     "conversations",
     "deletion_budgets",
     "guests",

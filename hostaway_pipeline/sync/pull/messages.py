@@ -1,11 +1,10 @@
 """Reads the messages of the conversations that need it, several at a time, and stores them as they come."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import islice
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.counts import Counts
@@ -15,6 +14,7 @@ from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
 from hostaway_pipeline.store.copy.threads import Read, Unread
 from hostaway_pipeline.sync.pull.progress import Progress
+from hostaway_pipeline.sync.pull.side_by_side import side_by_side
 from hostaway_pipeline.sync.pull.sweep import Outcome
 from hostaway_pipeline.sync.pull.threads import Thread, read_thread
 
@@ -77,23 +77,10 @@ class MessageReader:
         return Counts(deleted=self._writer.delete_messages_of_deleted_conversations())
 
     def _read_all(self, conversations: list[Unread], *, to_the_end: bool = False) -> Iterator[list[Thread]]:
-        """Yields what has arrived since the last batch: a slow database gets larger batches."""
         read = partial(read_thread, self._client, to_the_end=to_the_end, may_be_empty=self._max_share >= 1)
-        waiting = iter(conversations)
-        under_way: set[Future[Thread]] = set()
-        try:
-            while True:
-                free = 2 * self._client.concurrency - len(under_way)
-                under_way |= {self._pool.submit(read, c) for c in islice(waiting, free)}
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                threads = [future.result() for future in done]
-                self._note_failures(threads)
-                yield threads
-        finally:
-            for future in under_way:
-                future.cancel()
+        for threads in side_by_side(self._pool, read, conversations, at_once=2 * self._client.concurrency):
+            self._note_failures(threads)
+            yield threads
 
     def _note_failures(self, threads: list[Thread]) -> None:
         """Count failures in a row; after a few, probe. Raises an ApiError when the probe fails, too."""

@@ -1,4 +1,4 @@
-"""Runs the reads of one sync: the lists in parallel, then the messages of the conversations that need it."""
+"""Runs the reads of one sync: the lists in parallel, then messages, then the calendar if it is asked for."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
@@ -7,10 +7,12 @@ from functools import partial
 from typing import Self
 
 from hostaway_pipeline.client.client import HostawayClient
+from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS, MESSAGES, RESERVATIONS
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.sync_runs import StartedRun
+from hostaway_pipeline.sync.pull.calendar import CalendarReader
 from hostaway_pipeline.sync.pull.messages import MessageReader
 from hostaway_pipeline.sync.pull.newest import read_newest
 from hostaway_pipeline.sync.pull.progress import Progress
@@ -61,6 +63,8 @@ class Reads:
                 report.add(outcome)
             if MESSAGES.name in self.request.entities:
                 report.add(self._read_messages(pool))
+            if CALENDAR in self.request.entities:
+                report.add(self._read_calendar(pool))
 
     def _list_reads(self, pool: Executor) -> list[Callable[[], Outcome]]:
         wanted = [entity for entity in _LISTS if entity.name in self.request.entities]
@@ -91,6 +95,10 @@ class Reads:
             max_delete_share=self.max_delete_share,
         )
         return reader.run(unread)
+
+    def _read_calendar(self, pool: Executor) -> Outcome:
+        reader = CalendarReader(self.client, self.writer, pool, self.progress, max_delete_share=self.max_delete_share)
+        return reader.run()
 
     def _run_in_parallel(self, calls: list[Callable[[], Outcome]]) -> list[Outcome]:
         """Each call in its own thread. Raises the first failure once all have ended."""

@@ -16,6 +16,7 @@ from hostaway_pipeline.sync.pull.sweep import Outcome
 class PullRequest:
     """What to sync and how.
 
+    `entities`: the four entities, unless others are named; the calendar is read only if it is.
     `allow_mass_delete`: mark any number of missing rows as deleted, ignoring HOSTAWAY_MAX_DELETE_SHARE.
     `reread_share`: fraction of the unchanged conversations that a reconcile reads; None: HOSTAWAY_REREAD_SHARE.
     `respect_pause`: refuse an account that its circuit breaker has paused; a person's request may try it.

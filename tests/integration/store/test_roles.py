@@ -27,6 +27,7 @@ WITHHELD = {
     "messages": {"raw_payload", "content_hash", "body"},
     "reservation_finance_lines": set(),
     "payload_findings": set(),
+    "calendar_days": set(),
 }  # fmt: skip
 
 
