@@ -3,7 +3,8 @@
 PipelineError                     what happened and how to fix it, in one line
 ├── ConfigurationError            a setting is missing or wrong: nothing was started
 │   ├── KeyringError              an encryption key is missing, unknown or wrong
-│   └── SchemaBehind              the database schema is not the one this version needs
+│   ├── SchemaBehind              the database schema is not the one this version needs
+│   └── ModelsMissing             a table of the analyst layer has not been built yet
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
 │   └── DatabaseConflict          another transaction holds the same rows: a retry may succeed at once
 ├── AccountError                  the account is unknown, exists already or is not active
@@ -43,6 +44,10 @@ class KeyringError(ConfigurationError):
 
 class SchemaBehind(ConfigurationError):
     """The database schema is not the one this version needs."""
+
+
+class ModelsMissing(ConfigurationError):
+    """A table of the analyst layer has not been built yet."""
 
 
 class DatabaseUnavailable(PipelineError):
