@@ -81,7 +81,7 @@ def template(postgres: EmbeddedPostgres | GivenPostgres) -> str:
     return name
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_database(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Callable[[], str]:
     """Creates migrated, empty databases; each call returns a URL."""
 

@@ -1,0 +1,79 @@
+"""Bookings and listed days of three random accounts against the oracle: what all KPIs are sums over."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from random import randrange
+from typing import Any
+
+import pytest
+
+from hostaway_pipeline import frames
+from tests.analytics.accounts import Accounts, opened
+from tests.analytics.conftest import Models
+from tests.analytics.oracle.bookings import bookings
+from tests.analytics.oracle.supply import listed_days
+from tests.factories import rows
+
+
+@pytest.fixture(scope="module")
+def accounts(new_database: Callable[[], str], target: Path) -> Iterator[Accounts]:
+    seed, url = randrange(10**6), new_database()
+    with opened(url, "59808:9:150", "59809:6:80", "59811:3:60", seed=seed) as found:
+        for account_id in found.all:
+            found.sync(account_id, calendar=account_id == 59808)
+        _change(found)
+        Models(url, target).build()
+        yield found
+
+
+def _change(accounts: Accounts) -> None:
+    """One listing goes, one is archived, bookings are cancelled, move and are deleted; all of it is synced."""
+    account = accounts.all[59809]
+    gone, archived, *_ = account.listings
+    accounts.delete_listing(account, gone)
+    account.update_listing(archived, specialStatus="archived")
+    first, second, third, fourth, *_ = [key for key, row in account.reservations.items() if row.own["status"] == "new"]
+    account.update_reservation(first, status="cancelled")
+    account.update_reservation(second, arrivalDate="2026-02-27", departureDate="2026-03-02", nights=3)
+    account.update_reservation(third, status="modified", listingMapId=archived)
+    account.delete_reservation(fourth)
+    accounts.sync(account.id)
+
+
+@pytest.mark.parametrize("account_id", [59808, 59809, 59811])
+def test_bookings(accounts, account_id):
+    found = frames.bookings(accounts.url, account_id=account_id)
+    shown = {
+        row["booking_id"]: tuple(
+            None if found[name].isna()[place] else row[name]
+            for name in ("property_id", "channel", "state", "nights", "units", "rent", "commission", "booked_on")
+        )
+        for place, row in found.iterrows()
+    }
+    wanted: dict[int, tuple[Any, ...]] = {
+        b.id: (b.property_id, b.channel, b.state, b.nights, b.units, b.rent, b.commission, b.booked_on)
+        for b in bookings(accounts.source(account_id))
+    }
+    shown = {key: (*row[:-1], row[-1].date() if row[-1] is not None else None) for key, row in shown.items()}
+    assert {key: (shown.get(key), row) for key, row in wanted.items() if shown.get(key) != row} == {}, accounts.seed
+    assert shown.keys() == wanted.keys(), accounts.seed
+
+
+@pytest.mark.parametrize("account_id", [59808, 59809, 59811])
+def test_listed_days(accounts, account_id):
+    """From the first day to the last; a property that is still listed ends where the oracle's knowledge does."""
+    source = accounts.source(account_id)
+    made = bookings(source)
+    days: dict[int, list[Any]] = {listing["id"]: [] for listing in source.listings}
+    for listing_id, on in listed_days(source, made, []):
+        days[listing_id].append(on)
+    query = "SELECT property_id, listed_from, listed_to FROM core.property WHERE account_id = %s"
+    found = {
+        row["property_id"]: (row["listed_from"], row["listed_to"]) for row in rows(accounts.url, query, account_id)
+    }
+    ahead = accounts.today + timedelta(500)
+    wanted = {
+        key: (min(listed), max(listed) if max(listed) < ahead else None) for key, listed in days.items() if listed
+    }
+    assert found == wanted, accounts.seed
