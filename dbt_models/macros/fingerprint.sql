@@ -1,7 +1,7 @@
 {#- What a model's rows depend on besides the rows that it reads: its own compiled code and contract, and the files of
     all its ancestors, seeds included. If it differs from the one stored with the table, the table is refilled. -#}
 {% macro code_fingerprint(sql) %}
-    {%- set parts = [local_md5(sql), local_md5(tojson(model.columns.values() | map(attribute='data_type') | list))] -%}
+    {%- set parts = [local_md5(sql), local_md5(tojson(model.contract))] -%}
     {%- for ancestor in code_ancestors(model.unique_id, []) | sort -%}
         {%- do parts.append(graph.nodes[ancestor].checksum.checksum) -%}
     {%- endfor -%}

@@ -12,7 +12,6 @@ from psycopg.rows import TupleRow
 from hostaway_pipeline.store.urls import parse_url
 
 PROJECT = Path(__file__).parents[2] / "dbt_models"
-INTERIM = Path(__file__).parent / "interim_columns.sql"
 
 Connection = psycopg.Connection[TupleRow]
 
