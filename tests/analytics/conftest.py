@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row
 
 from hostaway_pipeline.store.urls import parse_url
 
 PROJECT = Path(__file__).parents[2] / "dbt_models"
 
+PRIVATE = frozenset({"version", "is_first_of_month"})
 Connection = psycopg.Connection[TupleRow]
 
 
@@ -36,6 +38,12 @@ class Models:
     def rows(self, query: str) -> list[TupleRow]:
         with self.connect() as connection:
             return connection.execute(query.encode()).fetchall()
+
+    def records(self, query: str) -> list[dict[str, Any]]:
+        """Rows by the names of their columns, without those that only the build needs."""
+        with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(query.encode()).fetchall()
+        return [{name: value for name, value in row.items() if name not in PRIVATE} for row in found]
 
     def execute(self, statements: str) -> None:
         with self.connect() as connection:

@@ -1,4 +1,4 @@
-"""Bookings and listed days of three random accounts against the oracle: what all KPIs are sums over."""
+"""Every KPI of three random accounts, and the bookings and listed days that they are sums over, against the oracle."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,6 +12,8 @@ from hostaway_pipeline import frames
 from tests.analytics.accounts import Accounts, opened
 from tests.analytics.conftest import Models
 from tests.analytics.oracle.bookings import bookings
+from tests.analytics.oracle.compare import as_table, differences
+from tests.analytics.oracle.kpis import KEYS, kpis
 from tests.analytics.oracle.supply import listed_days
 from tests.factories import rows
 
@@ -77,3 +79,14 @@ def test_listed_days(accounts, account_id):
         key: (min(listed), max(listed) if max(listed) < ahead else None) for key, listed in days.items() if listed
     }
     assert found == wanted, accounts.seed
+
+
+@pytest.mark.parametrize("account_id", [59808, 59809, 59811])
+def test_kpis(accounts, account_id, target):
+    expected = kpis(accounts.source(account_id))
+    wrong: list[str] = []
+    for name in KEYS:
+        shown = Models(accounts.url, target).records(f"SELECT * FROM marts.{name} WHERE account_id = {account_id}")
+        assert len(shown) > 10, name
+        wrong += differences(name, expected[name], as_table(name, shown))
+    assert wrong == [], f"seed {accounts.seed}: {len(wrong)} differences, such as\n" + "\n".join(wrong[:20])

@@ -1,11 +1,14 @@
 {#- compared: a table that keeps its identity and changes only the rows that differ from the source.
 
-    config(keys=[…], version=[…], compare_with='…')
+    config(keys=[…], version=[…], compare_with='…', represented_by='…')
     * keys: columns that name a group of rows that is written together; by default the primary key.
     * version: columns that move whenever the group's content does. Without it all columns are compared: the model is
       evaluated whole in each run, which suits small ones.
     * compare_with: a model that has the keys and versions of all groups that must be in the table; by default the
       model itself, of which Postgres then evaluates these columns only.
+
+    * represented_by: a condition that holds for one row of each group. Only those are compared, by an index: without
+      it, every row of a large fact is.
 
     A watermark would miss what disappears or is committed late. The table is never swapped nor truncated, since both
     wait for every reader and drop or block what analysts made. If the code changed, or with --full-refresh, all rows
@@ -61,7 +64,9 @@
     {%- call statement('due') -%}
         CREATE TEMP TABLE due ON COMMIT DROP AS
         WITH wanted AS MATERIALIZED (SELECT {{ compared }} FROM {{ source }} AS source),
-             present AS MATERIALIZED (SELECT DISTINCT {{ compared }} FROM {{ table }})
+             present AS MATERIALIZED (
+                 SELECT DISTINCT {{ compared }} FROM {{ table }} WHERE {{ config.get('represented_by') or 'true' }}
+             )
         SELECT {{ key_list }} FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) AS missing
         UNION
         SELECT {{ key_list }} FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) AS stale

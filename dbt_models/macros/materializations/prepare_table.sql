@@ -64,5 +64,10 @@
         CREATE INDEX IF NOT EXISTS {{ table.identifier }}_{{ index.columns | join('_') }}
             ON {{ table }} ({{ index.columns | join(', ') }});
         {% endfor -%}
+        {% if config.get('represented_by') -%}
+        CREATE INDEX IF NOT EXISTS {{ table.identifier }}_groups
+            ON {{ table }} ({{ (config.require('keys') + config.require('version')) | join(', ') }})
+            WHERE {{ config.get('represented_by') }};
+        {%- endif %}
     {%- endcall -%}
 {% endmacro %}

@@ -31,7 +31,8 @@ money AS (
                 AND name IS DISTINCT FROM 'baseRate' AND NOT is_discount AND NOT is_total
         ) AS fees,
         sum(total) FILTER (WHERE is_included AND type = 'tax') AS tax,
-        sum(total) FILTER (WHERE is_live AND name = 'hostChannelFee') AS commission
+        sum(total) FILTER (WHERE is_live AND name = 'hostChannelFee') AS commission,
+        sum(total) FILTER (WHERE is_included) AS lines_total
     FROM line
     GROUP BY account_id, booking_id
 )
@@ -67,6 +68,7 @@ SELECT
     END AS rent_source,
     m.fees,
     m.tax,
+    m.lines_total,
     coalesce(m.commission, r.channel_commission) AS commission,
     CASE
         WHEN m.commission IS NOT NULL THEN 'finance_lines'

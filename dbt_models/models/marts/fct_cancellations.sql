@@ -1,0 +1,18 @@
+{{ config(version=['changed_at', 'booked_on', 'currency']) }}
+-- fct_cancellations: cancelled bookings, with the money that the host keeps: what is left of the total price.
+SELECT
+    b.account_id,
+    b.booking_id,
+    b.property_id,
+    b.channel,
+    b.booked_on,
+    b.cancelled_on,
+    b.arrival_date,
+    b.nights,
+    b.is_dates_unspecified,
+    coalesce(b.currency, p.currency, 'XXX') AS currency,
+    greatest(coalesce(b.total_price, 0), 0) AS kept_amount,
+    b.changed_at
+FROM {{ ref('booking') }} AS b
+LEFT JOIN {{ ref('property') }} AS p ON p.account_id = b.account_id AND p.property_id = b.property_id
+WHERE b.state = 'cancelled'

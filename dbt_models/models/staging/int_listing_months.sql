@@ -1,0 +1,74 @@
+{{ config(materialized='compared', contract={'enforced': true}) }}
+-- int_listing_months: the listed days of each property and month, with a version that moves with all that its KPIs
+-- depend on: the stays and the calendar of these days, and the property itself.
+--
+-- All KPIs of listings compare this small table with what they hold, so that a changed booking costs its own months.
+-- The present and coming months count whole: to 18 months ahead, or to the last night taken.
+WITH taken AS (
+    SELECT account_id, property_id, max(departure_date) - 1 AS last_night
+    FROM {{ ref('int_stays') }}
+    GROUP BY account_id, property_id
+),
+listed AS (
+    SELECT
+        p.account_id,
+        p.property_id,
+        p.units,
+        p.currency,
+        p.time_zone,
+        p.listed_from,
+        coalesce(
+            p.listed_to,
+            (date_trunc('month', greatest((now() AT TIME ZONE 'UTC')::date + interval '18 months', t.last_night))
+                + interval '1 month - 1 day')::date
+        ) AS listed_to
+    FROM {{ ref('property') }} AS p
+    LEFT JOIN taken AS t ON t.account_id = p.account_id AND t.property_id = p.property_id
+    WHERE p.listed_from IS NOT NULL
+),
+stay AS (
+    SELECT
+        s.account_id,
+        s.property_id,
+        m.month::date AS month,
+        bit_xor(hash_record_extended(ROW(s.booking_id, s.changed_at, s.currency, s.booked_on), 0)) AS version
+    FROM {{ ref('int_stays') }} AS s
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('month', s.arrival_date::timestamp), s.departure_date::timestamp - interval '1 day', interval '1 month'
+    ) AS m (month)
+    GROUP BY s.account_id, s.property_id, m.month
+),
+calendar AS (
+    SELECT
+        account_id,
+        property_id,
+        date_trunc('month', calendar_date::timestamp)::date AS month,
+        bit_xor(hash_record_extended(ROW(calendar_date, changed_at), 0)) AS version
+    FROM {{ ref('stg_hostaway__calendar_days') }}
+    GROUP BY account_id, property_id, date_trunc('month', calendar_date::timestamp)
+),
+month AS (
+    SELECT
+        l.*,
+        m.month::date AS month,
+        greatest(l.listed_from, m.month::date) AS first_day,
+        least(l.listed_to, (m.month + interval '1 month - 1 day')::date) AS last_day
+    FROM listed AS l
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('month', l.listed_from::timestamp), l.listed_to::timestamp, interval '1 month'
+    ) AS m (month)
+)
+SELECT
+    m.account_id,
+    m.property_id,
+    m.month,
+    m.first_day,
+    m.last_day,
+    m.units,
+    m.currency,
+    hash_record_extended(
+        ROW(m.first_day, m.last_day, m.units, m.currency, m.time_zone, s.version, c.version), 0
+    ) AS version
+FROM month AS m
+LEFT JOIN stay AS s ON s.account_id = m.account_id AND s.property_id = m.property_id AND s.month = m.month
+LEFT JOIN calendar AS c ON c.account_id = m.account_id AND c.property_id = m.property_id AND c.month = m.month
