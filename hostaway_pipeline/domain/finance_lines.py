@@ -1,8 +1,8 @@
 """Reads the finance lines of a reservation (`financeField`), of which the included ones sum to its total price."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from hostaway_pipeline.domain.entities import FINANCE, Reader
 from hostaway_pipeline.domain.payloads import Payload
@@ -19,30 +19,38 @@ LINE_COLUMNS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "is_deleted": ("isDeleted", as_bool),
     }
 )
+_COLUMNS = tuple((name, key, read) for name, (key, read) in LINE_COLUMNS.items())
 
 
-def finance_lines(payload: Payload) -> Iterator[dict[str, Any]]:
-    """The lines as columns by name, with `line_no`, their position from 1 on. What is no line is left out."""
-    for line_no, line in _lines(payload):
-        yield {"line_no": line_no, **{name: read(line.get(key)) for name, (key, read) in LINE_COLUMNS.items()}}
+class FinanceLines(NamedTuple):
+    """The lines as columns by name, with `line_no`, their position from 1 on.
+
+    `unreadable`: keys such as `financeField.total` with a value that could not be read in some line. What is no line is
+    left out.
+    """
+
+    lines: list[dict[str, Any]]
+    unreadable: set[str]
 
 
-def unreadable_in_lines(payload: Payload) -> set[str]:
-    """Keys such as `financeField.total` whose value could not be read in some line."""
+def read_lines(payload: Payload) -> FinanceLines:
     raw = payload.get(FINANCE)
-    if is_empty(raw):
-        return set()
-    if not isinstance(raw, list) or not all(isinstance(line, dict) for line in raw):
-        return {FINANCE}
-    return {
-        f"{FINANCE}.{key}"
-        for line in raw
-        for key, read in LINE_COLUMNS.values()
-        if not is_empty(value := line.get(key)) and read(value) is None
-    }
+    found = FinanceLines([], set())
+    if not isinstance(raw, list):
+        return found if is_empty(raw) else FinanceLines([], {FINANCE})
+    for line_no, line in enumerate(raw, start=1):
+        if isinstance(line, dict):
+            found.lines.append(_read_line(line_no, line, found.unreadable))
+        elif not is_empty(line):
+            found.unreadable.add(FINANCE)
+    return found
 
 
-def _lines(payload: Payload) -> Iterator[tuple[int, Payload]]:
-    raw = payload.get(FINANCE)
-    if isinstance(raw, list):
-        yield from ((place, line) for place, line in enumerate(raw, start=1) if isinstance(line, dict))
+def _read_line(line_no: int, line: Payload, unreadable: set[str]) -> dict[str, Any]:
+    columns: dict[str, Any] = {"line_no": line_no}
+    for name, key, read in _COLUMNS:
+        raw = line.get(key)
+        value = columns[name] = None if raw is None else read(raw)
+        if value is None and not is_empty(raw):
+            unreadable.add(f"{FINANCE}.{key}")
+    return columns

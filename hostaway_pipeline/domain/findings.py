@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hostaway_pipeline.domain.entities import RESERVATIONS, Entity, Row
-from hostaway_pipeline.domain.finance_lines import unreadable_in_lines
+from hostaway_pipeline.domain.entities import Entity, Row
 from hostaway_pipeline.domain.known_keys import KNOWN_KEYS
 from hostaway_pipeline.domain.values import is_empty
 
@@ -14,6 +13,8 @@ UNREADABLE, UNKNOWN = "unreadable", "unknown"
 # A key that looks like no name of a field may be a value, even a personal one: these are counted together.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,59}")
 _OTHER = "(other)"
+# More different keys than this in one merge are no new fields.
+_MAX_KEYS = 100
 
 
 class Finding(NamedTuple):
@@ -22,22 +23,34 @@ class Finding(NamedTuple):
 
 
 def findings(entity: Entity, rows: Iterable[Row]) -> Counter[Finding]:
-    """The number of rows that have each finding."""
-    found = Counter[Finding]()
-    known = KNOWN_KEYS[entity.name]
+    """How many rows have each unknown key, and each key that has a value of which no column could be read."""
+    known, read_from = KNOWN_KEYS[entity.name], tuple(key for key, _ in entity.columns.values())
+    unknown, unreadable = Counter[str](), Counter[str]()
     for row in rows:
-        unknown = {key if _NAME.fullmatch(key) else _OTHER for key in row.keys - known}
-        found.update(Finding(key, UNKNOWN) for key in unknown)
-        found.update(Finding(key, UNREADABLE) for key in unreadable_keys(entity, row))
-    return found
+        unknown.update(row.keys - known)
+        unreadable.update(_unreadable(row, read_from))
+    return _named(unknown, UNKNOWN) + _named(unreadable, UNREADABLE)
 
 
-def unreadable_keys(entity: Entity, row: Row) -> set[str]:
-    """Keys that have a value of which no column could be read."""
-    read, unread = set[str](), set[str]()
-    for (key, _), value in zip(entity.columns.values(), row.values, strict=True):
-        if value is not None:
-            read.add(key)
-        elif not is_empty(row.content.get(key)):
-            unread.add(key)
-    return (unread - read) | (unreadable_in_lines(row.content) if entity is RESERVATIONS else set())
+def unreadable_findings(keys: Iterable[str]) -> Counter[Finding]:
+    return _named(Counter(keys), UNREADABLE)
+
+
+def _unreadable(row: Row, read_from: tuple[str, ...]) -> set[str]:
+    content = row.content
+    empty = {
+        key
+        for key, value in zip(read_from, row.values, strict=True)
+        if value is None and (raw := content.get(key)) is not None and not is_empty(raw)
+    }
+    if not empty:
+        return empty
+    return empty - {key for key, value in zip(read_from, row.values, strict=True) if value is not None}
+
+
+def _named(keys: Counter[str], finding: str) -> Counter[Finding]:
+    named = Counter[Finding]()
+    for key, number in keys.items():
+        is_name = len(named) < _MAX_KEYS and _NAME.fullmatch(key)
+        named[Finding(key if is_name else _OTHER, finding)] += number
+    return named

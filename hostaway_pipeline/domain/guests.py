@@ -11,6 +11,8 @@ _PLACES = tuple(
 )
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _MIN_PHONE_LENGTH = 7
+# Longer texts identify nobody, and an index could not hold them.
+_MAX_LENGTH = 300
 
 
 class Identifier(NamedTuple):
@@ -33,7 +35,7 @@ def identifiers(
         found.append(Identifier("email", email.strip().lower()))
     if phone and len(digits := _NOT_DIGITS.sub("", phone)) >= _MIN_PHONE_LENGTH:
         found.append(Identifier("phone", digits))
-    return found
+    return [identifier for identifier in found if len(identifier.value) <= _MAX_LENGTH]
 
 
 def identifiers_of(reservation: Row) -> list[Identifier]:

@@ -73,6 +73,11 @@ def is_same_content(incoming: bytes, stored: bytes) -> bool:
     return incoming == stored or (len(incoming) < len(stored) and stored.startswith(incoming))
 
 
+def hash_of_optional(whole: bytes) -> bytes:
+    """The part of a content hash that hashes the optional keys; empty without them."""
+    return whole[16:]
+
+
 def lacks_keys(incoming: bytes, stored: bytes) -> bool:
     """Compare two content hashes: whether the stored payload may have keys that the incoming one lacks."""
     return incoming[:4] != stored[:4] or len(incoming) < len(stored)

@@ -385,3 +385,28 @@ def test_every_sanitized_payload_can_be_hashed(payload):
 def test_a_flag_that_comes_as_text_counts_like_the_number():
     first, second = (attachment(url, isPublic="0") for url in ("https://s3/a?sig=1", "https://s3/a?sig=2"))
     assert content_hash(first) == content_hash(second)
+
+
+UNSPECIFIED = {
+    "id": 1,
+    "isDatesUnspecified": 1,
+    "arrivalDate": "2026-06-01",
+    "departureDate": "2026-06-01",
+    "previousArrivalDate": None,
+    "previousDepartureDate": None,
+    "nights": 0,
+}
+
+
+@pytest.mark.parametrize("key", ["arrivalDate", "departureDate", "previousArrivalDate", "previousDepartureDate"])
+def test_dates_that_are_not_specified_are_no_content(key):
+    """They are placeholders, which move every day."""
+    later = UNSPECIFIED | {key: "2026-06-02"}
+    assert content_hash(later) == content_hash(UNSPECIFIED)
+    specified = {**UNSPECIFIED, "isDatesUnspecified": 0}
+    assert content_hash(specified | {key: "2026-06-02"}) != content_hash(specified)
+
+
+@pytest.mark.parametrize("change", [{"isDatesUnspecified": 0}, {"isDatesUnspecified": None}, {"nights": 1}])
+def test_that_dates_are_not_specified_is_content(change):
+    assert content_hash(UNSPECIFIED | change) != content_hash(UNSPECIFIED)

@@ -18,12 +18,15 @@ from hostaway_pipeline.domain.values import (
     as_decimal,
     as_instant,
     as_int,
+    as_length,
     as_text,
+    ids_under,
     newest,
     parse_json,
 )
 
-READERS = (as_int, as_bool, as_text, as_decimal, as_instant, as_date)
+OF_SCALARS = (as_int, as_bool, as_text, as_decimal, as_instant, as_date)
+READERS = (*OF_SCALARS, as_length, ids_under("id"))
 OBJECTS_AND_LISTS: list[Any] = [[], [1], {}, {"id": 1}]
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -38,7 +41,7 @@ def test_null_is_none_for_every_reader(read):
     assert read(None) is None
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", OF_SCALARS)
 @pytest.mark.parametrize("value", OBJECTS_AND_LISTS)
 def test_an_object_or_a_list_is_none_for_every_reader(read, value):
     assert read(value) is None
@@ -349,3 +352,23 @@ def test_negative_integers_are_integers_for_both_parsers(number):
 @pytest.mark.parametrize("text", [b"[-9223372036854775808]", b"[-9223372036854775808, " + HALF + b"]"])
 def test_the_lowest_bigint_is_an_integer_too(text):
     assert isinstance(parse_json(text)[0], int)
+
+
+@pytest.mark.parametrize(("value", "length"), [([{}], 1), ([1, 2], 2), ([], None), ({"id": 1}, None), ("ab", None)])
+def test_the_length_of_a_list(value, length):
+    assert as_length(value) == length
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        ([{"id": 5}, {"id": "6"}], [5, 6]),
+        ([{"id": None}, {}, {"id": "x"}, "5", None, {"id": 7}], [7]),
+        ([{"id": None}], None),
+        ([], None),
+        ({"id": 5}, None),
+        ("5", None),
+    ],
+)
+def test_ids_in_a_list_of_objects(value, ids):
+    assert ids_under("id")(value) == ids

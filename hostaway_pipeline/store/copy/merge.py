@@ -17,11 +17,10 @@ from sqlalchemy import Connection
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS, Entity, Row
-from hostaway_pipeline.domain.guests import identifiers_of
+from hostaway_pipeline.domain.findings import findings, unreadable_findings
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
-from hostaway_pipeline.store.copy.finance_lines import merge_finance_lines
 from hostaway_pipeline.store.copy.findings import record_findings
-from hostaway_pipeline.store.copy.guests import resolve_guests
+from hostaway_pipeline.store.copy.reservations import ReservationMerge
 from hostaway_pipeline.store.copy.staging import merge_staged, stage, stored_versions
 from hostaway_pipeline.store.database import driver, query
 from hostaway_pipeline.store.sync_runs import require_run
@@ -156,16 +155,16 @@ class _Merging:
         cursor, entity, owner = self._cursor, self._entity, self._owner
         if owner.run_id is not None:
             require_run(cursor, owner.run_id)
-        guests = None
-        if entity is RESERVATIONS:
-            guests = resolve_guests(cursor, owner.account_id, {row.id: identifiers_of(row) for row in rows})
-        stage(cursor, entity, rows, is_read=self._is_read, guests=guests)
+        reservations = ReservationMerge(cursor, owner.account_id, rows) if entity is RESERVATIONS else None
+        stage(cursor, entity, rows, is_read=self._is_read, guests=reservations.guests if reservations else {})
         written = merge_staged(cursor, entity, owner.account_id, owner.customer_id, owner.trust, is_read=self._is_read)
         ids = {*written.new, *written.changed}
         moved = [row for row in rows if row.id in ids]
-        if entity is RESERVATIONS:
-            merge_finance_lines(cursor, owner.account_id, moved, written.changed)
-        record_findings(cursor, entity, owner.account_id, moved)
+        found = findings(entity, moved)
+        if reservations is not None:
+            for lines in reservations.store_lines(moved, written.changed):
+                found += unreadable_findings(lines.unreadable)
+        record_findings(cursor, entity, owner.account_id, found)
         return len(written.new), len(written.changed)
 
     def mark_unsettled(self, rows: Iterable[Row], stored: Mapping[int, _Stored]) -> None:

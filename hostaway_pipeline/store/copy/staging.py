@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -48,7 +49,7 @@ def stage(
     rows: Sequence[Row],
     *,
     is_read: bool,
-    guests: Mapping[int, UUID] | None = None,
+    guests: Mapping[int, UUID] = MappingProxyType({}),
 ) -> None:
     """COPY rows into a temporary table that lives as long as the connection and is emptied at commit.
 
@@ -62,7 +63,7 @@ def stage(
             # A row whose time lies ahead of ours is in doubt; so is a message from an event, which no list confirms.
             is_in_doubt = row.is_ahead or (entity is MESSAGES and not is_read)
             staged = (row.id, row.payload, row.content_hash, row.source_updated_at, row.read_at)
-            extra = (row.finance_read_at, (guests or {}).get(row.id)) if entity is RESERVATIONS else ()
+            extra = (row.finance_read_at, guests.get(row.id)) if entity is RESERVATIONS else ()
             copy.write_row((*staged, row.read_at if is_in_doubt else None, *row.values, *extra))
 
 

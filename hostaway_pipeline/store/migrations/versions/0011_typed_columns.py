@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.domain.finance_lines import finance_lines
+from hostaway_pipeline.domain.finance_lines import read_lines
 from hostaway_pipeline.domain.guests import Identifier, identifiers
 from hostaway_pipeline.domain.payloads import content_hash
 from hostaway_pipeline.store.copy.guests import resolve_guests
@@ -222,7 +222,7 @@ def _fill(connection: sa.Connection, table: str) -> None:
             lines = [
                 {"account_id": account_id, "reservation_id": reservation_id, **line}
                 for (account_id, reservation_id), payload in payloads.items()
-                for line in finance_lines(payload)
+                for line in read_lines(payload).lines
             ]
             if lines:
                 connection.execute(sa.text(_ADD_LINES), {"lines": _json(lines)})
