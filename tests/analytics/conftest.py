@@ -24,6 +24,7 @@ class Models:
     def __init__(self, url: str, target: Path) -> None:
         self.url = url
         self.target = target
+        self.project = PROJECT
 
     def build(self, *arguments: str) -> dbtRunnerResult:
         """`dbt build` with these arguments; fails the test unless every model and test that is an error passed."""
@@ -33,7 +34,8 @@ class Models:
 
     def run(self, *arguments: str) -> dbtRunnerResult:
         with _environment(dbt_environment(self.url, self.target)):
-            return dbtRunner().invoke([*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)])
+            folder = str(self.project)
+            return dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder])
 
     def rows(self, query: str) -> list[TupleRow]:
         with self.connect() as connection:

@@ -32,7 +32,7 @@
     {%- endif -%}
     {%- if added -%}
         {#- Adding waits for open transactions, and new readers wait behind it: rather fail soon and be run again. -#}
-        {%- do in_transaction("SET LOCAL lock_timeout = '800ms'") -%}
+        {%- do in_transaction("SET LOCAL lock_timeout = '500ms'") -%}
         {%- do in_transaction('ALTER TABLE ' ~ table ~ ' ADD COLUMN ' ~ added | join(', ADD COLUMN ')) -%}
     {%- endif -%}
 {% endmacro %}

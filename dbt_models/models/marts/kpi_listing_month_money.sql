@@ -39,5 +39,5 @@ SELECT
     m.version
 FROM earned AS e
 FULL JOIN offered AS o USING (account_id, property_id, month, currency)
-JOIN (SELECT account_id, property_id, month, version FROM {{ ref('int_listing_months') }}) AS m
+JOIN (SELECT account_id, property_id, month, version FROM {{ ref('int_priced_months') }}) AS m
     USING (account_id, property_id, month)
