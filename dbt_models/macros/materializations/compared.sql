@@ -54,22 +54,25 @@
     {%- set version = config.get('version') -%}
     {%- set key_list, column_list = keys | join(', '), columns | join(', ') -%}
     {%- if version -%}
-        {%- set compared, rows = (keys + version) | join(', '), limited_to_due(sql, key_list, 'pg_temp.due') -%}
-        {%- set source = ref(config.get('compare_with')) if config.get('compare_with') else '(' ~ sql ~ ')' -%}
+        {%- set rows = limited_to_due(sql, key_list, 'pg_temp.due') -%}
+        {%- set wanted = ref(config.get('compare_with')) if config.get('compare_with') else '(' ~ sql ~ ')' -%}
     {%- else -%}
         {%- do in_transaction('CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT ' ~ column_list ~ ' FROM (' ~ sql ~ ') AS model') -%}
-        {%- set compared, rows = column_list, limited_to_due('SELECT * FROM pg_temp.fresh', key_list, 'pg_temp.due') -%}
-        {%- set source = 'pg_temp.fresh' -%}
+        {%- set version = columns | reject('in', keys) | list -%}
+        {%- set rows, wanted = limited_to_due('SELECT * FROM pg_temp.fresh', key_list, 'pg_temp.due'), 'pg_temp.fresh' -%}
     {%- endif -%}
+    {#- One hash join of both sides. Several versions of a group on one side are due as well: one of them differs. -#}
     {%- call statement('due') -%}
         CREATE TEMP TABLE due ON COMMIT DROP AS
-        WITH wanted AS MATERIALIZED (SELECT {{ compared }} FROM {{ source }} AS source),
-             present AS MATERIALIZED (
-                 SELECT DISTINCT {{ compared }} FROM {{ table }} WHERE {{ config.get('represented_by') or 'true' }}
-             )
-        SELECT {{ key_list }} FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) AS missing
-        UNION
-        SELECT {{ key_list }} FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) AS stale
+        SELECT DISTINCT {{ key_list }}
+        FROM (SELECT {{ (keys + version) | join(', ') }}, true AS is_wanted FROM {{ wanted }} AS source) AS wanted
+        FULL JOIN (
+            SELECT {{ (keys + version) | join(', ') }}, true AS is_present
+            FROM {{ table }}
+            WHERE {{ config.get('represented_by') or 'true' }}
+        ) AS present USING ({{ key_list }})
+        WHERE is_wanted IS NULL OR is_present IS NULL
+            {%- for column in version %} OR wanted.{{ column }} IS DISTINCT FROM present.{{ column }} {%- endfor %}
     {%- endcall -%}
     {%- if load_result('due').response.rows_affected == 0 -%}
         {%- call noop_statement('main', 'UNCHANGED', 'UNCHANGED', 0) -%} SELECT {%- endcall -%}

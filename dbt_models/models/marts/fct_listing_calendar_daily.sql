@@ -8,27 +8,38 @@
 -- Listings of one unit have no count of blocked units, only a status. A block takes at most what stays leave.
 WITH night AS (
     SELECT
-        n.account_id,
-        n.property_id,
-        n.stay_date,
-        sum(n.units) FILTER (WHERE n.state = 'sold') AS sold,
-        sum(n.units) FILTER (WHERE n.state = 'owner') AS owner,
-        sum(n.units) FILTER (WHERE n.state = 'hold') AS hold
-    FROM {{ ref('int_listing_months') }} AS m
-    JOIN {{ ref('fct_reservation_nights') }} AS n
-        ON n.account_id = m.account_id AND n.property_id = m.property_id
-        AND n.stay_date BETWEEN m.first_day AND m.last_day
-    WHERE {{ due('m.account_id', 'm.property_id', 'm.month') }}
-    GROUP BY n.account_id, n.property_id, n.stay_date
+        account_id,
+        property_id,
+        stay_date,
+        sum(units) FILTER (WHERE state = 'sold') AS sold,
+        sum(units) FILTER (WHERE state = 'owner') AS owner,
+        sum(units) FILTER (WHERE state = 'hold') AS hold
+    FROM {{ ref('fct_reservation_nights') }}
+    WHERE {{ due('account_id', 'property_id', 'month') }}
+    GROUP BY account_id, property_id, stay_date
 ),
-day AS (
+-- Materialized, so that the day is a column: Postgres joins by it only then, and would compare all days with all nights.
+listed AS MATERIALIZED (
     SELECT
         m.account_id,
         m.property_id,
-        m.first_day + i AS calendar_date,
         m.month,
+        m.first_day + i AS calendar_date,
         i = 0 AS is_first_of_month,
-        coalesce(nullif(c.total_units, 0), m.units)::integer AS units,
+        m.units,
+        m.version
+    FROM {{ ref('int_listing_months') }} AS m
+    CROSS JOIN LATERAL generate_series(0, m.last_day - m.first_day) AS i
+    WHERE {{ due('m.account_id', 'm.property_id', 'm.month') }}
+),
+day AS (
+    SELECT
+        l.account_id,
+        l.property_id,
+        l.calendar_date,
+        l.month,
+        l.is_first_of_month,
+        coalesce(nullif(c.total_units, 0), l.units)::integer AS units,
         coalesce(n.sold, 0)::integer AS sold_units,
         coalesce(n.owner, 0)::integer AS owner_units,
         coalesce(n.hold, 0)::integer AS hold_units,
@@ -37,14 +48,12 @@ day AS (
         c.price,
         c.minimum_stay,
         c.calendar_date IS NOT NULL AS has_calendar,
-        m.version
-    FROM {{ ref('int_listing_months') }} AS m
-    CROSS JOIN LATERAL generate_series(0, m.last_day - m.first_day) AS i
+        l.version
+    FROM listed AS l
     LEFT JOIN night AS n
-        ON n.account_id = m.account_id AND n.property_id = m.property_id AND n.stay_date = m.first_day + i
+        ON n.account_id = l.account_id AND n.property_id = l.property_id AND n.stay_date = l.calendar_date
     LEFT JOIN {{ ref('stg_hostaway__calendar_days') }} AS c
-        ON c.account_id = m.account_id AND c.property_id = m.property_id AND c.calendar_date = m.first_day + i
-    WHERE {{ due('m.account_id', 'm.property_id', 'm.month') }}
+        ON c.account_id = l.account_id AND c.property_id = l.property_id AND c.calendar_date = l.calendar_date
 )
 SELECT
     account_id,

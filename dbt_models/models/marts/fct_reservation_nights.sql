@@ -1,7 +1,7 @@
 {{ config(
     keys=['account_id', 'booking_id'], version=['changed_at', 'currency'], compare_with='int_stays',
     represented_by='night_number = 1',
-    indexes=[{'columns': ['account_id', 'property_id', 'stay_date']}],
+    indexes=[{'columns': ['account_id', 'property_id', 'month']}],
 ) }}
 -- fct_reservation_nights: every night that a booking takes, with its share of the rent and of the commission.
 --
@@ -11,6 +11,7 @@ SELECT
     s.account_id,
     s.booking_id,
     s.arrival_date + i AS stay_date,
+    date_trunc('month', (s.arrival_date + i)::timestamp)::date AS month,
     i + 1 AS night_number,
     s.property_id,
     s.channel,

@@ -3,17 +3,9 @@
 -- Nights count in the month of the night, stays in that of arrival, cancellations in that of the booking.
 WITH part AS (
     SELECT
-        account_id, channel, month, currency, sold_nights, priced_nights, rent, commission, 0 AS stays, 0 AS cancellations
+        account_id, channel, month, currency, sold_nights, priced_nights, rent, commission, stays, 0 AS cancellations
     FROM {{ ref('int_listing_channel_months') }}
     WHERE channel IS NOT NULL
-    UNION ALL
-    SELECT s.account_id, s.channel, m.month, s.currency, 0, 0, 0, 0, 1, 0
-    FROM {{ ref('int_stays') }} AS s
-    JOIN {{ ref('int_listing_months') }} AS m
-        ON m.account_id = s.account_id AND m.property_id = s.property_id
-        AND m.month = date_trunc('month', s.arrival_date::timestamp)::date
-        AND s.arrival_date BETWEEN m.first_day AND m.last_day
-    WHERE s.state = 'sold'
     UNION ALL
     SELECT account_id, channel, date_trunc('month', booked_on::timestamp)::date, currency, 0, 0, 0, 0, 0, 1
     FROM {{ ref('fct_cancellations') }}
