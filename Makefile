@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint lock bench mutants clean help
+.PHONY: demo test lint lock bench docs mutants clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -27,6 +27,9 @@ lint: $(READY)  ## check format, lint, types, import rules, Dagster definitions
 
 bench: $(READY)  ## measure against floors of the same run; rewrite bench/RESULTS.md
 	$(BIN)/python -m bench
+
+docs: $(READY)  ## describe the models for analysts in one page, site/index.html
+	$(BIN)/hostaway marts docs site
 
 mutants: $(READY)  ## count how many small faults in domain/ the unit tests detect
 	$(BIN)/python -m bench.mutants

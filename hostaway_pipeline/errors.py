@@ -8,7 +8,7 @@ PipelineError                     what happened and how to fix it, in one line
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
 │   └── DatabaseConflict          another transaction holds the same rows: a retry may succeed at once
 ├── AccountError                  the account is unknown, exists already or is not active
-├── SyncInProgress                another process holds the account's lock
+├── SyncInProgress                another process holds the lock: of the account, or of the build for analysts
 ├── UnexpectedError               a bug of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
 ├── MessageNotSent                a message was not sent, or it is unknown whether it was

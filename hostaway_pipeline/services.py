@@ -24,8 +24,9 @@ from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import PushWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.locks import account_lock, drainer_lock, living_runs, run_lock, webhook_lock
+from hostaway_pipeline.store.locks import account_lock, build_lock, drainer_lock, living_runs, run_lock, webhook_lock
 from hostaway_pipeline.store.migrate import check_migrated, migrate
+from hostaway_pipeline.store.movement import movement
 from hostaway_pipeline.store.outbox import Outbox
 from hostaway_pipeline.store.slots import SendSlots, Slots
 from hostaway_pipeline.store.sync_runs import SyncRuns
@@ -151,11 +152,18 @@ class Services:
     def drainer_lock(self) -> AbstractContextManager[bool]:
         return drainer_lock(self.database)
 
+    def build_lock(self) -> AbstractContextManager[None]:
+        return build_lock(self.database, sleep=self.sleep)
+
     def run_lock(self, run_id: str) -> AbstractContextManager[None]:
         return run_lock(self.database, run_id)
 
     def living_runs(self, run_ids: Collection[str]) -> set[str]:
         return living_runs(self.database, run_ids)
+
+    def movement(self, tables: Collection[str]) -> str:
+        """A digest that differs once rows of these tables, or the accounts, have changed."""
+        return movement(self.database, tables)
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and the key of every stored secret is present."""

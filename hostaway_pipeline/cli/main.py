@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, sandbox, sync, up
+from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, marts, sandbox, sync, up
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.stopping import unwind_on_signals
@@ -25,6 +25,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
+app.add_typer(marts.app, name="marts")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Advisory locks among all processes: one per account for its sync, token and webhook; one drainer; living runs.
+"""Advisory locks among all processes: one per account for its sync, token and webhook; one drainer; one build; runs.
 
 All keys are listed here. The lease of a message that is being sent is a column: see outbox.py.
 """
@@ -14,7 +14,7 @@ from hostaway_pipeline.errors import SyncInProgress
 from hostaway_pipeline.store.database import Database, driver, query
 
 # First half of each lock's key; the second half is the account's id or the hash of the run's. No other key exists.
-_MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK, _ANALYSTS = (
+_MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK, _ANALYSTS, _BUILD = (
     4_301_000,
     4_301_001,
     4_301_002,
@@ -22,9 +22,12 @@ _MIGRATION, _TOKEN, _ACCOUNT, _DRAINER, _RUN, _WEBHOOK, _ANALYSTS = (
     4_301_005,
     4_301_006,
     4_301_007,
+    4_301_008,
 )
 # The longest that a registration of a webhook takes: it sends a few requests.
 _WEBHOOK_SECONDS = 60.0
+# Several times the longest build, which fills all tables of analysts from nothing.
+_BUILD_SECONDS = 900.0
 _POLL_SECONDS = 0.5
 
 Sleep = Callable[[float], None]
@@ -67,6 +70,17 @@ def analysts_lock(database: Database) -> Iterator[bool]:
     """Try to become the one process that serves analysts: each sets a password, which would end the others'."""
     with _try_lock(database, _ANALYSTS, 0) as is_taken:
         yield is_taken
+
+
+@contextmanager
+def build_lock(database: Database, *, sleep: Sleep = time.sleep) -> Iterator[None]:
+    """Hold the lock for building the tables of analysts.
+
+    Raises SyncInProgress when another process still holds it after a quarter of an hour.
+    """
+    busy = "another process is building the tables for analysts"
+    with _waiting_lock(database, _BUILD, 0, wait_seconds=_BUILD_SECONDS, sleep=sleep, busy=busy):
+        yield
 
 
 @contextmanager

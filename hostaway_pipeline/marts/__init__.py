@@ -1,0 +1,1 @@
+"""The second Dagster code location: the dbt project for analysts. Only this package knows dbt."""

@@ -1,0 +1,132 @@
+"""The code location of the marts: its definitions, one real build, and when the next one is requested."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunRequest, SkipReason
+
+from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.marts.definitions import defs
+from hostaway_pipeline.marts.project import DbtProject, arguments
+from hostaway_pipeline.marts.schedules import request_build
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
+from hostaway_pipeline.store.roles import allow_analyst
+from tests.factories import OpenSandbox, OpenServices, add_account, rows, synced
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for the file, so that dbt parses its project once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _in_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOSTAWAY_HOME", str(home))
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox("1:4:40")
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    services = open_services(sandbox)
+    add_account(services, 1)
+    synced(services, 1)
+    return services
+
+
+def build(instance: DagsterInstance) -> ExecuteInProcessResult:
+    return defs().resolve_job_def("build_marts").execute_in_process(instance=instance, raise_on_error=False)
+
+
+def decision(instance: DagsterInstance) -> RunRequest | SkipReason:
+    return request_build(instance, HostawayResource(), unless=[DagsterRunStatus.QUEUED])
+
+
+def ancestors(key: AssetKey) -> set[AssetKey]:
+    return set(defs().resolve_asset_graph().get_ancestor_asset_keys(key))
+
+
+def test_the_lineage_runs_from_the_copy_to_the_kpis() -> None:
+    assert AssetKey(["hostaway", "reservations"]) in ancestors(AssetKey(["marts", "kpi_listing_month"]))
+
+
+def test_every_model_is_described_grouped_by_schema_and_has_its_tests_as_checks() -> None:
+    models = [node for node in defs().resolve_asset_graph().asset_nodes if node.is_materializable]
+    assert {node.group_name for node in models} == {"staging", "core", "pii", "marts"}
+    assert all(node.group_name == node.key.path[0] for node in models)
+    assert [node.key for node in models if not node.description] == []
+    assert any(node.check_keys for node in models)
+
+
+def test_dbt_tells_nobody_and_writes_only_to_its_own_folder(home: Path) -> None:
+    options = arguments(Path("project"), home / "dbt" / "target")
+    assert {"--no-send-anonymous-usage-stats", "--no-version-check"} <= set(options)
+    assert [word for word in options if word.startswith("/")] == [str(home / "dbt" / "target")] * 2
+
+
+def test_the_manifest_is_made_again_when_a_file_of_the_project_changes(tmp_path: Path) -> None:
+    project = DbtProject(tmp_path, tmp_path / "work")
+    (tmp_path / "a.sql").write_text("SELECT 1")
+    (tmp_path / "target").mkdir()
+    before = project.manifest_name
+    (tmp_path / "target" / "left_by_dbt").touch()
+    assert DbtProject(tmp_path, tmp_path / "work").manifest_name == before
+    (tmp_path / "a.sql").write_text("SELECT 2")
+    assert DbtProject(tmp_path, tmp_path / "work").manifest_name != before
+
+
+@pytest.fixture
+def late(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(database_url) as connection:
+        yield connection
+
+
+def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
+    instance: DagsterInstance,
+    services: Services,
+    database_url: str,
+    late: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    allow_analyst(services.database, "analysts-password")
+    assert isinstance(decision(instance), RunRequest), "never built"
+    late.execute("UPDATE hostaway.listings SET updated_at = now() - interval '1 day' WHERE account_id = 1")
+
+    services.database.dispose()  # Postgres counts what a session has written within seconds, or when it ends
+    time.sleep(1)
+
+    result = build(instance)
+    assert result.success
+    event = instance.get_latest_materialization_event(AssetKey(["marts", "kpi_listing_month"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    written = event.asset_materialization.metadata["rows_written"].value
+    assert rows(database_url, "SELECT count(*) AS n FROM marts.kpi_listing_month") == [{"n": written}]
+    assert result.get_asset_check_evaluations()
+    readable = "SELECT has_table_privilege('analyst', 'marts.kpi_listing_month', 'SELECT') AS may"
+    assert rows(database_url, readable) == [{"may": True}], "the schema is younger than the role"
+    skipped = decision(instance)
+    assert isinstance(skipped, SkipReason)
+    assert skipped.skip_message == "Nothing has moved since the last build."
+
+    late.commit()
+    late.close()
+    deadline = time.monotonic() + 15
+    while not isinstance(decision(instance), RunRequest):
+        assert time.monotonic() < deadline, "an older change was committed late"
+        time.sleep(0.1)
+
+
+def test_a_removed_account_moves_the_state(services: Services) -> None:
+    tables = {"listings", "reservations"}
+    before = services.movement(tables)
+    assert services.movement(tables) == before
+    services.accounts.remove(1, hard=True)
+    assert services.movement(tables) != before
