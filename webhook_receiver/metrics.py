@@ -73,6 +73,7 @@ class _Metrics(Collector):
             yield _histogram(shown, text, labels, counted, totals)
         limited = sum(value for (name, labels), value in totals.items() if name == "api_requests" and labels[1] == _429)
         yield CounterMetricFamily("hostaway_api_429", "Answers 429", value=limited)
+        yield _findings(services.telemetry.findings())
         state = services.inbox.state()
         yield GaugeMetricFamily("hostaway_inbox_pending", "Events that wait to be applied", value=state.pending)
         yield GaugeMetricFamily("hostaway_inbox_failed", "Events that failed (dead letters)", value=state.failed)
@@ -103,6 +104,14 @@ def _counter(shown: str, text: str, labels: list[str], name: str, totals: dict[K
     for (counted, values), number in sorted(totals.items()):
         if counted == name:
             family.add_metric(list(values), number)
+    return family
+
+
+def _findings(found: dict[tuple[str, str], int]) -> Metric:
+    text = "Rows written with a key that is unknown or could not be read; payload_findings names the keys"
+    family = CounterMetricFamily("hostaway_payload_findings", text, labels=["entity", "finding"])
+    for (entity, finding), number in sorted(found.items()):
+        family.add_metric([entity, finding], number)
     return family
 
 

@@ -85,6 +85,11 @@ def object_path(entity: Entity, object_id: int, conversation_id: int | None = No
     return f"/{entity.name}/{object_id}"
 
 
+def finance_path(reservation_id: int) -> str:
+    """A reservation's finance lines, which its lists may lack."""
+    return f"/financeField/{reservation_id}"
+
+
 def webhook_path(webhook_id: int) -> str:
     return f"{WEBHOOKS}/{webhook_id}"
 

@@ -65,6 +65,12 @@ class Telemetry:
             rows = cursor.execute(query("metric_totals")).fetchall()
         return {(name, tuple(labels)): value for name, labels, value in rows}
 
+    def findings(self) -> dict[tuple[str, str], int]:
+        """Written rows with an unknown or unreadable key, by entity and finding: the merge counts them per key."""
+        with self._database.unsynced() as cursor:
+            rows = cursor.execute(query("finding_totals")).fetchall()
+        return {(entity, finding): int(number) for entity, finding, number in rows}
+
     def _upsert(self, counts: Iterable[tuple[Key, float]]) -> None:
         # Sorted, so that two processes wait for each other instead of deadlocking.
         values = [{"name": name, "labels": list(labels), "value": value} for (name, labels), value in sorted(counts)]

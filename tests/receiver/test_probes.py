@@ -156,3 +156,14 @@ def test_labels_hold_no_ids(receiver: Receiver, services: Services) -> None:
 def test_metrics_include_what_was_counted_just_before(receiver: Receiver) -> None:
     before = total(figures(receiver), "hostaway_db_statement_seconds_count")
     assert total(figures(receiver), "hostaway_db_statement_seconds_count") > before
+
+
+def test_metrics_count_what_could_not_be_read(receiver: Receiver, services: Services, sandbox: SandboxServer) -> None:
+    first, second, *_ = sandbox.world.account(ACCOUNT).reservations
+    sandbox.world.account(ACCOUNT).update_reservation(first, adults="two", petFee=5)
+    sandbox.world.account(ACCOUNT).update_reservation(second, petFee=5)
+    synced(services, ACCOUNT, entities=("listings", "reservations"))
+    found, name = figures(receiver), "hostaway_payload_findings_total"
+    assert total(found, name, entity="reservations", finding="unreadable") == 1
+    assert total(found, name, entity="reservations", finding="unknown") == 2
+    assert total(found, name) == 3

@@ -12,7 +12,7 @@ from hostaway_pipeline.domain.calendar import Days
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
-from hostaway_pipeline.store.copy import calendar, sweeps, threads
+from hostaway_pipeline.store.copy import calendar, finance, sweeps, threads
 from hostaway_pipeline.store.copy.calendar import WrittenDays
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
 from hostaway_pipeline.store.copy.merge import Owner, merge
@@ -162,6 +162,22 @@ class PullWriter:
         """Store a listing's days, and delete those in `gone`: see `write_days` of calendar.py."""
         options: dict[str, Any] = {"gone": gone, "read_at": read_at, "dry_run": self.dry_run}
         return self._write(lambda c: calendar.write_days(c, self.account_id, listing_id, days, span, **options))
+
+    def finance_to_read(self, most: int) -> list[int]:
+        """Ids of reservations whose finance lines are not known; none in a dry run."""
+        if self.dry_run:
+            return []
+        with self._database.transaction() as connection:
+            return finance.finance_to_read(connection, self.account_id, most)
+
+    def apply_finance(self, answers: Mapping[int, finance.FinanceAnswer], failed: Collection[int]) -> Counts:
+        """Merge finance lines that were read by id, and record for which reservations that failed."""
+
+        def apply(connection: Connection) -> Counts:
+            finance.mark_finance_tried(connection, self.account_id, failed)
+            return finance.merge_finance(connection, answers, self._owner)
+
+        return self._write(apply)
 
     def mark_gone(self, entity: Entity, ids: Collection[int], *, asked_at: datetime, max_share: float) -> Marked:
         """Set tombstones of single objects that two reads by id did not find."""

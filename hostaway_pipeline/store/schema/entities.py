@@ -165,8 +165,7 @@ Index(
     postgresql_where=messages.c.unsettled_at.is_not(None),
 )
 
-# Reservations whose finance lines a refresh reads by id, because lists lack them. It is empty
-# where lists carry them.
+# Reservations whose finance lines a refresh reads by id: see finance_to_read.sql. It is empty where lists carry them.
 Index(
     "reservations_finance_unread",
     reservations.c.account_id,

@@ -13,6 +13,7 @@ from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.sync_runs import StartedRun
 from hostaway_pipeline.sync.pull.calendar import CalendarReader
+from hostaway_pipeline.sync.pull.finance import read_finance
 from hostaway_pipeline.sync.pull.messages import MessageReader
 from hostaway_pipeline.sync.pull.newest import read_newest
 from hostaway_pipeline.sync.pull.progress import Progress
@@ -63,6 +64,8 @@ class Reads:
                 report.add(outcome)
             if MESSAGES.name in self.request.entities:
                 report.add(self._read_messages(pool))
+            if self.request.mode == "refresh" and RESERVATIONS.name in self.request.entities:
+                report.entities[RESERVATIONS.name] += read_finance(self.client, self.writer, pool, self.progress)
             if CALENDAR in self.request.entities:
                 report.add(self._read_calendar(pool))
 
