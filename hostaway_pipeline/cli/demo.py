@@ -28,6 +28,7 @@ ACCOUNT_ID = 59808
 _ACCOUNT = f"{ACCOUNT_ID}:7:787"
 _FIRST_SYNC_SECONDS = 600
 _FIRST_EVENTS_SECONDS = 90
+_MARTS_SECONDS = 180
 _CHANGES_PER_SECOND = 2.0
 _ENOUGH_EVENTS = 10
 
@@ -65,6 +66,8 @@ def demo(
         _start_traffic(sandbox_port)
         say(f"webhooks: {_CHANGES_PER_SECOND:g} changes per second from now on …")
         say(f"  {_await_events(services, stack)}")
+        _await_marts(stack, port)
+        _show_kpis(services)
         if not once:
             say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
             say(analysts)
@@ -133,6 +136,40 @@ def _await_sync(services: Services, stack: Stack, port: int) -> AccountOverview:
 def _show(overview: AccountOverview, seconds: float) -> None:
     rows = [[f"hostaway.{entity}", number] for entity, number in overview.rows.items()]
     say_table(f"Account {overview.account.account_id} arrived in {seconds:.0f} s", ["table", "rows"], rows)
+
+
+def _await_marts(stack: Stack, port: int) -> None:
+    """Wait for the build that follows the first sync."""
+    say("marts: dbt builds the tables for analysts …")
+    deadline, status = time.monotonic() + _MARTS_SECONDS, None
+    while time.monotonic() < deadline:
+        stack.check()
+        status = newest_run_status(f"http://127.0.0.1:{port}", "build_marts")
+        if status == "SUCCESS":
+            return
+        if status in ("FAILURE", "CANCELED"):
+            break
+        time.sleep(1)
+    raise ProcessEnded(f"the marts were not built ({status or 'no run'}); see the job `build_marts` in Dagster")
+
+
+def _show_kpis(services: Services) -> None:
+    found = services.kpis_of_last_month(ACCOUNT_ID)
+    month = found[0].month.strftime("%B %Y") if found else "last month"
+    rows = [
+        [kpis.property, _percent(kpis.occupancy), _money(kpis.adr), _money(kpis.revpar), kpis.currency or ""]
+        for kpis in found
+    ]
+    columns = ["property", "occupancy", "ADR", "RevPAR", "currency"]
+    say_table(f"{month}, from marts.kpi_listing_month and kpi_listing_month_money", columns, rows)
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.0%}"
+
+
+def _money(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:,.2f}"
 
 
 def _start_traffic(sandbox_port: int) -> None:

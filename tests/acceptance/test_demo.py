@@ -62,6 +62,16 @@ def test_the_demo_ends_by_itself_and_says_what_arrived(demo: Demo) -> None:
     assert re.search(r"hostaway\.reservations\W+787\b", demo.output), demo.output
 
 
+def test_the_demo_prints_kpis_and_no_home_is_fuller_than_full(demo: Demo) -> None:
+    assert re.search(r"RevPAR", demo.output), demo.output
+    assert len(re.findall(r"\d%", demo.output)) >= 6, demo.output
+    with EmbeddedPostgres(demo.home) as server, psycopg.connect(server.url("hostaway")) as connection:
+        found = connection.execute("SELECT count(*), max(occupancy_with_owner) FROM marts.kpi_listing_month").fetchone()
+    assert found is not None
+    assert found[0] > 100
+    assert 0.8 < found[1] <= 1
+
+
 def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
     left = [
         p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(demo.home) in " ".join(p.info["cmdline"] or [])
