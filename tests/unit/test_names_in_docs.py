@@ -62,7 +62,8 @@ def texts_of(path: Path) -> tuple[str, str]:
 @cache
 def code() -> str:
     settings = [path.read_text(encoding="utf-8") for path in (ROOT / "pyproject.toml", ROOT / "dagster.yaml")]
-    return "\n".join([*(texts_of(path)[1] for path in SOURCES if path != Path(__file__)), *settings])
+    models = [f"{path.stem}\n{path.read_text(encoding='utf-8')}" for path in (ROOT / "dbt_models").rglob("*.*")]
+    return "\n".join([*(texts_of(path)[1] for path in SOURCES if path != Path(__file__)), *settings, *models])
 
 
 @cache
