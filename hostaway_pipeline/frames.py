@@ -113,8 +113,11 @@ def _typed(values: Any, column: Column) -> Any:
     """The column with its own type; `values` is a Series of integers, or one of texts."""
     if values.dtype != "object":
         return values.astype("Int64")
-    codes, distinct = pd.factorize(values)
-    return _READERS.get(column.type, _texts)(distinct).take(codes, allow_fill=True)
+    codes, texts = pd.factorize(values)
+    distinct = _READERS.get(column.type, _texts)(texts)
+    if isinstance(distinct, np.ndarray):
+        return distinct[codes]  # -1, the code of null, is the last place
+    return distinct.take(codes, allow_fill=True)
 
 
 def _whole_numbers(texts: Any) -> Any:
@@ -122,9 +125,8 @@ def _whole_numbers(texts: Any) -> Any:
 
 
 def _amounts(texts: Any) -> Any:
-    found = np.empty(len(texts), dtype=object)
-    found[:] = [Decimal(text) for text in texts]
-    return pd.arrays.NumpyExtensionArray(found)
+    """Objects, and None at the end: pandas would put a float NaN among them."""
+    return np.array([*(Decimal(text) for text in texts), None], dtype=object)
 
 
 def _floats(texts: Any) -> Any:

@@ -17,6 +17,7 @@ from hostaway_pipeline.store.database import Database, driver, query
 
 NULL = r"\N"
 """What stands for null: an empty text is a value of its own."""
+_BOOKKEEPING = "version"  # by which dbt recognises a row that is due; it means nothing to an analyst
 
 
 class Column(NamedTuple):
@@ -70,12 +71,15 @@ def copied(database: Database, model: Model, part: Part) -> Iterator[tuple[list[
         cursor.execute("SET LOCAL TIME ZONE 'UTC'")
         cursor.execute("SET LOCAL datestyle TO ISO")
         cursor.execute(query("columns_of"), {"table": f"{model.schema}.{model.name}"})
-        columns = [Column(*row) for row in cursor]
+        columns = [column for row in cursor if (column := Column(*row)).name != _BOOKKEEPING]
         if not columns:
             raise ModelsMissing(f"{model.schema}.{model.name} does not exist yet: `hostaway up` builds it after a sync")
         # COPY takes no bound values: these are quoted by psycopg, and none is text from outside.
-        statement = sql.SQL("COPY (SELECT * FROM {} WHERE {}) TO STDOUT (FORMAT csv, NULL {})").format(
-            sql.Identifier(model.schema, model.name), part.condition(model.dated_by), sql.Literal(NULL)
+        statement = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT csv, NULL {})").format(
+            sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
+            sql.Identifier(model.schema, model.name),
+            part.condition(model.dated_by),
+            sql.Literal(NULL),
         )
         with cursor.copy(statement) as copy:
             yield columns, iter(copy)

@@ -12,7 +12,7 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.wiring import services_on
-from tests.analytics.oracle.source import Payload, Source, source_of
+from tests.analytics.oracle.source import Payload, Source, calendar_of, source_of
 from tests.factories import SANDBOXES, add_account, make_settings, rows, synced
 
 
@@ -25,14 +25,19 @@ class Accounts:
         self.url = url
         self.all = sandbox.world.accounts
         self.today = datetime.now(UTC).date()
-        self._calendars: set[int] = set()
+        self._calendars: dict[int, dict[tuple[int, date], Payload]] = {account_id: {} for account_id in self.all}
         self._removed: dict[int, list[Payload]] = {account_id: [] for account_id in self.all}
 
     def sync(self, account_id: int, *, calendar: bool = False, **options: Any) -> None:
+        """Sync an account; the calendar is that of the listings that are for sale now."""
         entities = (*ENTITIES, CALENDAR) if calendar else tuple(ENTITIES)
         synced(self.services, account_id, entities=entities, **options)
         if calendar:
-            self._calendars.add(account_id)
+            first, last = span(self.today)
+            account = self.all[account_id]
+            for_sale = [key for key, row in account.listings.items() if row.own["specialStatus"] is None]
+            days = range(first.toordinal(), last.toordinal() + 1)
+            self._calendars[account_id] |= calendar_of(account, for_sale, days)
 
     def delete_listing(self, account: Account, listing_id: int) -> None:
         """Delete it at the sandbox; the oracle goes on to know what it was."""
@@ -44,12 +49,10 @@ class Accounts:
         seen = rows(
             self.url, "SELECT id, archived_at, deleted_at FROM hostaway.listings WHERE account_id = %s", account_id
         )
-        first, last = span(self.today)
-        days = range(first.toordinal(), last.toordinal() + 1) if account_id in self._calendars else None
         source = source_of(
             self.all[account_id],
             self.today,
-            days,
+            calendar=self._calendars[account_id],
             archived_at={row["id"]: row["archived_at"] for row in seen if row["archived_at"]},
             deleted_at={row["id"]: row["deleted_at"] for row in seen if row["deleted_at"]},
             **facts,

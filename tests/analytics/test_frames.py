@@ -24,7 +24,9 @@ INSERT INTO core.booking VALUES
     (2, 4, 4, E'NA "é", \\n\\\\', '2026-07-02', 0.1, NULL, NULL);
 CREATE TABLE marts.fct_reservation_nights (account_id bigint NOT NULL, stay_date date NOT NULL, rent numeric);
 INSERT INTO marts.fct_reservation_nights SELECT 1, date '2026-07-01' + n, n::numeric / 3 FROM generate_series(0, 99) n;
-CREATE TABLE marts.kpi_account_month (account_id bigint, month date, response_minutes_median double precision);
+CREATE TABLE marts.kpi_account_month (
+    account_id bigint, month date, response_minutes_median double precision, version bigint
+);
 """
 
 
@@ -57,6 +59,7 @@ def test_values_are_exact(url):
         Decimal("12345678901234567890.12345"),
         Decimal("0.1"),
     ]
+    assert found["total_price"][2] is None
     assert found["total_price"].sum() == Decimal("12345678901234567890.32345")
     assert found["booked_at"][0] == pd.Timestamp("2026-01-31 23:30:00.25", tz="UTC")
     assert found["booked_at"][2] == pd.Timestamp("2026-02-01 08:00:00", tz="UTC")

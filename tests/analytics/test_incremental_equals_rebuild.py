@@ -35,6 +35,11 @@ def _unlist(rng: Random, account: Account, key: int) -> None:
         account.delete_listing(rng.choice(list(account.listings)))
 
 
+def _relocate(rng: Random, account: Account, key: int) -> None:
+    """Without any change of its bookings, their local days become others."""
+    account.update_listing(rng.choice(list(account.listings)), timeZoneName="Asia/Tokyo")
+
+
 def _write(rng: Random, account: Account, key: int) -> None:
     account.add_message(rng.choice(list(account.conversations)), "Hello", rng.random() < 0.5)
 
@@ -54,10 +59,7 @@ KINDS: tuple[tuple[int, Change], ...] = (
     (15, _write),
     (5, lambda rng, account, key: account.delete_conversation(rng.choice(list(account.conversations)))),
     (3, lambda rng, account, key: account.update_listing(rng.choice(list(account.listings)), specialStatus="archived")),
-    (
-        3,
-        lambda rng, account, key: account.update_listing(rng.choice(list(account.listings)), timeZoneName="Asia/Tokyo"),
-    ),
+    (8, _relocate),
     (2, _unlist),
 )
 DRAW = [change for weight, change in KINDS for _ in range(weight)]

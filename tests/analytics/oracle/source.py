@@ -38,16 +38,14 @@ class Source:
     rules: Rules = Rules()
 
 
-def source_of(account: Account, today: date, calendar_days: range | None = None, **facts: Any) -> Source:
-    """The present objects of a sandbox's account; `calendar_days` are ordinals of the days that the sync read."""
+def source_of(account: Account, today: date, **facts: Any) -> Source:
+    """The present objects of a sandbox's account; `facts` are the other fields."""
     objects = {kind: list(account.truth(kind)) for kind in ("listings", "reservations", "conversations", "messages")}
-    source = Source(account.id, **objects, today=today, **facts)
-    if calendar_days is not None:
-        source.calendar = calendar_of(account, (listing["id"] for listing in objects["listings"]), calendar_days)
-    return source
+    return Source(account.id, **objects, today=today, **facts)
 
 
 def calendar_of(account: Account, listing_ids: Iterable[int], days: range) -> dict[tuple[int, date], Payload]:
+    """The days of these listings; `days` are ordinals."""
     return {
         (listing_id, date.fromisoformat(row["date"])): row
         for listing_id in listing_ids
