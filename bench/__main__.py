@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import (
+    analytics,
     charts,
     clocks,
     full_sync,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Rate limits": limits.run,
     "Merge": merge.run,
     "Merge with the new columns against the revision before": merge_ab.run,
+    "Marts": analytics.run,
     "Hostile clocks": clocks.run,
     "Secrets": masking.run,
     "Memory": memory.run,
