@@ -23,6 +23,8 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {#- dbt sends COMMIT as a statement, of which psycopg2 knows nothing: it would not begin another transaction. -#}
     {%- do in_transaction('BEGIN') -%}
+    {#- Comparing and summing a million rows in memory rather than on disk. -#}
+    {%- do in_transaction("SET LOCAL work_mem = '64MB'") -%}
     {#- One writer at a time. Statements after this one see what the writer before has committed. -#}
     {%- do in_transaction("SELECT pg_advisory_xact_lock(hashtextextended('" ~ table ~ "', 0))") -%}
     {%- if should_full_refresh() or stored_fingerprint(table) != fingerprint -%}

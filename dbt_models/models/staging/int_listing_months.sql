@@ -26,17 +26,26 @@ listed AS (
     LEFT JOIN taken AS t ON t.account_id = p.account_id AND t.property_id = p.property_id
     WHERE p.listed_from IS NOT NULL
 ),
-stay AS (
+hashed AS (
     SELECT
-        s.account_id,
-        s.property_id,
-        m.month::date AS month,
-        bit_xor(hash_record_extended(ROW(s.booking_id, s.changed_at, s.currency, s.booked_on), 0)) AS version
-    FROM {{ ref('int_stays') }} AS s
-    CROSS JOIN LATERAL generate_series(
-        date_trunc('month', s.arrival_date::timestamp), s.departure_date::timestamp - interval '1 day', interval '1 month'
-    ) AS m (month)
-    GROUP BY s.account_id, s.property_id, m.month
+        account_id,
+        property_id,
+        date_trunc('month', arrival_date::timestamp)::date AS first_month,
+        date_trunc('month', (departure_date - 1)::timestamp)::date AS last_month,
+        hash_record_extended(ROW(booking_id, changed_at, currency, booked_on), 0) AS version
+    FROM {{ ref('int_stays') }}
+),
+-- Most stays lie in one month, and a series for each of them would cost more than all the rest.
+stay AS (
+    SELECT account_id, property_id, month, bit_xor(version) AS version
+    FROM (
+        SELECT account_id, property_id, first_month AS month, version FROM hashed
+        UNION ALL
+        SELECT h.account_id, h.property_id, m::date, h.version
+        FROM hashed AS h, generate_series(h.first_month + interval '1 month', h.last_month, interval '1 month') AS m
+        WHERE h.last_month > h.first_month
+    ) AS in_month
+    GROUP BY account_id, property_id, month
 ),
 calendar AS (
     SELECT
