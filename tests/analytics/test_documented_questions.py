@@ -1,4 +1,4 @@
-"""The ten questions of docs/analytics.md: each query runs, and its answer is the documented one.
+"""The examples of docs/analytics.md: each query runs, and its answer is the documented one; so does the pandas code.
 
 `python -m pytest tests/analytics/test_documented_questions.py` shows the new answer where the two differ.
 """
@@ -6,7 +6,9 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -53,3 +55,12 @@ def test_the_answer_is_the_documented_one(url: str, title: str, query: str, answ
         assert cursor.description is not None
         columns = [column.name for column in cursor.description]
         assert rendered(columns, cursor.fetchall()) == answer
+
+
+def test_the_pandas_example_runs(url: str) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)\n```", PAGE, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(re.sub(r'url = ".*"', f"url = {url!r}", code), found)
+    rent = found["rent"]
+    assert set(rent.index.get_level_values("currency")) >= {"JPY", "KWD", "USD"}
+    assert {type(amount) for amount in rent} <= {Decimal, int}, "an amount became a float"  # a month without rent is 0

@@ -3,7 +3,8 @@
 -- depend on: the stays and the calendar of these days, and the property itself.
 --
 -- All KPIs of listings compare this small table with what they hold, so that a changed booking costs its own months.
--- The present and coming months count whole: to 18 months ahead, or to the last night taken.
+-- The present and coming months count whole: to 18 months ahead, or to the last night taken, but not for a stay that a
+-- wrong year puts centuries ahead.
 WITH taken AS (
     SELECT account_id, property_id, max(departure_date) - 1 AS last_night
     FROM {{ ref('int_stays') }}
@@ -19,8 +20,10 @@ listed AS (
         p.listed_from,
         coalesce(
             p.listed_to,
-            (date_trunc('month', greatest((now() AT TIME ZONE 'UTC')::date + interval '18 months', t.last_night))
-                + interval '1 month - 1 day')::date
+            (date_trunc('month', least(
+                greatest((now() AT TIME ZONE 'UTC')::date + interval '18 months', t.last_night),
+                (now() AT TIME ZONE 'UTC')::date + interval '10 years'
+            )) + interval '1 month - 1 day')::date
         ) AS listed_to
     FROM {{ ref('property') }} AS p
     LEFT JOIN taken AS t ON t.account_id = p.account_id AND t.property_id = p.property_id
