@@ -1,7 +1,7 @@
 -- mart_data_quality: what is odd in an account's data, one row per rule that found something.
 --
 -- Nothing here stops a build. A rule says which numbers to doubt, and names rows to look at.
-WITH booking AS (SELECT * FROM {{ ref('booking') }}),
+WITH booking AS NOT MATERIALIZED (SELECT * FROM {{ ref('booking') }}),
 property AS (SELECT * FROM {{ ref('property') }}),
 stay AS (
     SELECT s.*, p.property_id IS NULL AS has_no_property, p.listed_from, p.listed_to, p.currency AS property_currency
