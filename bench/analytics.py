@@ -112,18 +112,10 @@ class Marts:
 
     def _server_seconds(self) -> float:
         """CPU seconds of the server: its ended sessions count as the postmaster's children."""
-        with psycopg.connect(self._url) as connection:
-            found = connection.execute("SELECT pg_backend_pid()").fetchone()
-        assert found is not None
-        postmaster = next(
-            p for p in psutil.process_iter() if any("postgres" in part for part in p.cmdline()[:1]) and self._is_ours(p)
-        )
+        postmaster = psutil.Process(int((self._work.parent / "postgres" / "postmaster.pid").read_text().split()[0]))
         times = postmaster.cpu_times()
         living = [child.cpu_times() for child in postmaster.children()]
         return float(times.children_user + times.children_system + sum(t.user + t.system for t in living))
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        return any(str(self._work.parent) in part for part in process.cmdline()[1:])
 
 
 def run() -> list[Figure]:
