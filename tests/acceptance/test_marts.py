@@ -11,6 +11,7 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus, ExecuteInProces
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.definitions import defs
 from hostaway_pipeline.marts.project import DbtProject, arguments
+from hostaway_pipeline.marts.runner import _cleaned
 from hostaway_pipeline.marts.schedules import request_build
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
@@ -130,3 +131,12 @@ def test_a_removed_account_moves_the_state(services: Services) -> None:
     assert services.movement(tables) == before
     services.accounts.remove(1, hard=True)
     assert services.movement(tables) != before
+
+
+def test_printed_errors_end_before_postgres_quotes_a_row() -> None:
+    """A guest's address in a failed statement would otherwise reach the log and Dagster's events."""
+    quoted = "Database Error\n  duplicate key value\n  DETAIL:  Key (email)=(ann@example.com) already exists."
+    event = {"info": {"msg": quoted}, "data": {"texts": [quoted, "CONTEXT:  COPY guests, line 1: ann"], "count": 1}}
+    cleaned = _cleaned(event)
+    assert cleaned["info"]["msg"] == "Database Error\n  duplicate key value"
+    assert cleaned["data"] == {"texts": ["Database Error\n  duplicate key value", ""], "count": 1}
