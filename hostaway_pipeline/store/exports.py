@@ -73,7 +73,7 @@ def copied(database: Database, model: Model, part: Part) -> Iterator[tuple[list[
         cursor.execute(query("columns_of"), {"table": f"{model.schema}.{model.name}"})
         columns = [column for row in cursor if (column := Column(*row)).name != _BOOKKEEPING]
         if not columns:
-            raise ModelsMissing(f"{model.schema}.{model.name} does not exist yet: `hostaway up` builds it after a sync")
+            raise ModelsMissing(f"{model.schema}.{model.name} does not exist yet: run `hostaway marts build`")
         # COPY takes no bound values: these are quoted by psycopg, and none is text from outside.
         statement = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT csv, NULL {})").format(
             sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),

@@ -131,7 +131,7 @@ def test_an_unknown_table_is_refused(url):
 
 
 def test_before_the_first_build(url, database_url):
-    with pytest.raises(ModelsMissing, match=r"^marts.kpi_channel_month does not exist yet: `hostaway up` builds it"):
+    with pytest.raises(ModelsMissing, match=r"^marts.kpi_channel_month does not exist yet: run `hostaway marts build`"):
         frames.kpis("channel_month", url)
 
 
