@@ -54,7 +54,12 @@ def serve_without_storing(port: int) -> None:
 def server(url: str, keys: str, command: list[str], port: int) -> Iterator[None]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment |= {"HOSTAWAY_DATABASE_URL": url, "HOSTAWAY_ENCRYPTION_KEYS": keys, "HOSTAWAY_LOG_LEVEL": "WARNING"}
+    environment |= {
+        "HOSTAWAY_DATABASE_URL": url,
+        "HOSTAWAY_EGRESS": "bench",
+        "HOSTAWAY_ENCRYPTION_KEYS": keys,
+        "HOSTAWAY_LOG_LEVEL": "WARNING",
+    }
     process = subprocess.Popen([sys.executable, *command], env=environment)
     try:
         wait_for_port(port)

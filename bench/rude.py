@@ -63,7 +63,12 @@ def receiver() -> Iterator[Receiver]:
         services.close()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment |= {"HOSTAWAY_DATABASE_URL": url, "HOSTAWAY_ENCRYPTION_KEYS": keys, "HOSTAWAY_LOG_LEVEL": "ERROR"}
+        environment |= {
+            "HOSTAWAY_DATABASE_URL": url,
+            "HOSTAWAY_EGRESS": "bench",
+            "HOSTAWAY_ENCRYPTION_KEYS": keys,
+            "HOSTAWAY_LOG_LEVEL": "ERROR",
+        }
         process = subprocess.Popen([sys.executable, "-m", "webhook_receiver", "--port", str(port)], env=environment)
         try:
             wait_for_port(port)

@@ -3,8 +3,10 @@
 wiring.py builds the objects that the settings describe.
 """
 
+import os
 import re
 import socket
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,6 +21,9 @@ from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
 _MIN_API_KEY_LENGTH = 16
+# What container runtimes leave in the file system, and the names by which a control group shows them.
+_CONTAINER_FILES = (".dockerenv", "run/.containerenv")
+_CONTAINER_GROUP = re.compile("docker|kubepods|containerd|libpod|lxc")
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -100,7 +105,7 @@ class Settings(BaseSettings):
     egress: str = Field(
         default_factory=socket.gethostname,
         description="Name of the outgoing IP address; processes with the same name share its rate limit. "
-        "Unset: the host's name.",
+        "Unset: the host's name. Required in a container with HOSTAWAY_DATABASE_URL.",
     )
     concurrency: int = Field(32, ge=1, le=128, description="Concurrent requests of one account.")
     read_timeout: float = Field(
@@ -183,13 +188,38 @@ def as_environment(settings: Settings) -> dict[str, str]:
     return {f"HOSTAWAY_{name.upper()}": str(value) for name, value in shown.items() if value is not None}
 
 
-def load_settings() -> Settings:
+def in_container(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process runs in a container, as far as `root` and the environment show."""
+    if "KUBERNETES_SERVICE_HOST" in environ or any((root / name).exists() for name in _CONTAINER_FILES):
+        return True
+    # Neither Podman's nor containerd's namespaces show in their own control group; the layered root does.
+    mounts = (line.split() for line in _text(root / "proc/self/mountinfo").splitlines())
+    is_layered = any(mount[4:5] == ["/"] and "overlay" in mount[6:] for mount in mounts)
+    return is_layered or _CONTAINER_GROUP.search(_text(root / "proc/self/cgroup")) is not None
+
+
+def _text(path: Path) -> str:
+    """The content of a file; an empty string where there is none, as on macOS."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def load_settings(is_contained: Callable[[], bool] = in_container) -> Settings:
     """Read the environment. Raises ConfigurationError: one line that names the first wrong variable."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         text = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # about several variables: the text names them
             raise ConfigurationError(text) from None
         raise ConfigurationError(f"HOSTAWAY_{str(first['loc'][0]).upper()}: {text}") from None
+    # Each container has a host name of its own, and would take the whole budget of an IP address that it shares.
+    if settings.database_url is not None and "egress" not in settings.model_fields_set and is_contained():
+        raise ConfigurationError(
+            "HOSTAWAY_EGRESS is not set, and a container's name does not tell its outgoing IP address: set the same "
+            "name, such as egress-1, for all processes behind one address"
+        )
+    return settings

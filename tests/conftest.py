@@ -165,6 +165,7 @@ def cli_environment(database_url: str) -> Callable[[Settings | SandboxServer | s
             "HOSTAWAY_DATABASE_URL": database_url,
             "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
             "HOSTAWAY_API_URL": url,
+            "HOSTAWAY_EGRESS": "tests",
         }
 
     return environment

@@ -17,6 +17,7 @@ def instance(
     """Needs the fixtures `sandbox` and `services` of the test file."""
     monkeypatch.setenv("HOSTAWAY_DATABASE_URL", database_url)
     monkeypatch.setenv("HOSTAWAY_API_URL", sandbox.url)
+    monkeypatch.setenv("HOSTAWAY_EGRESS", "tests")
     monkeypatch.setenv("HOSTAWAY_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
     monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_IP", "100000/1")
     monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")

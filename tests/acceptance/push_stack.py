@@ -65,6 +65,7 @@ class PushStack:
             "HOSTAWAY_DATABASE_URL": self.url,
             "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
             "HOSTAWAY_API_URL": self.sandbox.url,
+            "HOSTAWAY_EGRESS": "tests",
             "HOSTAWAY_RATE_LIMIT_IP": "100000/1",
             "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1",
             "HOSTAWAY_LOG_LEVEL": "ERROR",

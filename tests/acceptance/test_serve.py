@@ -204,7 +204,7 @@ def test_a_killed_postgres_is_started_again(embedded_folder: Path) -> None:
 
 
 def test_for_another_server_the_statements_are_printed(database_url: str, tmp_path: Path) -> None:
-    process = command(tmp_path, "serve", HOSTAWAY_DATABASE_URL=database_url)
+    process = command(tmp_path, "serve", HOSTAWAY_DATABASE_URL=database_url, HOSTAWAY_EGRESS="tests")
     statements, stderr = process.communicate(timeout=120)
     assert (process.returncode, stderr) == (0, "")
     with psycopg.connect(database_url) as connection:

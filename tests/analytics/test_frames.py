@@ -108,6 +108,7 @@ def test_a_url_of_sqlalchemy_is_understood(url, scheme):
 
 def test_the_configured_database_is_the_default(url, monkeypatch):
     monkeypatch.setenv("HOSTAWAY_DATABASE_URL", url)
+    monkeypatch.setenv("HOSTAWAY_EGRESS", "tests")
     assert len(frames.bookings()) == 4
 
 

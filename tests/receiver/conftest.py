@@ -152,6 +152,7 @@ def environment(database_url: str, sandbox: SandboxServer, services: Services) -
         "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         "HOSTAWAY_API_URL": sandbox.url,
         "HOSTAWAY_API_KEYS": KEY,
+        "HOSTAWAY_EGRESS": "tests",
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
-from hostaway_pipeline.settings import Settings, as_environment, load_settings
+from hostaway_pipeline.settings import Settings, as_environment, in_container, load_settings
 
 Load = Callable[..., Settings]
 
@@ -20,10 +20,10 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"HOSTAWAY_{name.upper()}", raising=False)
 
-    def with_environment(**variables: str) -> Settings:
+    def with_environment(*, is_contained: bool = False, **variables: str) -> Settings:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return load_settings()
+        return load_settings(lambda: is_contained)
 
     return with_environment
 
@@ -122,8 +122,52 @@ def test_the_calendar_is_read_only_on_request_by_default(load):
     assert load().sync_calendar is False
 
 
-def test_the_egress_is_the_host_by_default(load):
-    assert load().egress == socket.gethostname()
+@pytest.mark.parametrize("is_contained", [False, True])
+def test_the_egress_is_the_host_by_default(load, is_contained):
+    """In a container, too, with the embedded Postgres: its processes share no database with other containers."""
+    assert load(is_contained=is_contained).egress == socket.gethostname()
+
+
+def test_the_egress_is_the_host_with_a_postgres_of_ones_own(load):
+    assert load(HOSTAWAY_DATABASE_URL="postgresql://u:p@h/db").egress == socket.gethostname()
+
+
+def test_in_a_container_with_a_shared_postgres_the_egress_must_be_named(load):
+    """Each container would believe that it has an IP address, and a full budget, of its own."""
+    with pytest.raises(
+        ConfigurationError, match=r"^HOSTAWAY_EGRESS is not set[^\n]*set the same name, such as egress-1"
+    ):
+        load(HOSTAWAY_DATABASE_URL="postgresql://u:p@h/db", is_contained=True)
+    assert load(HOSTAWAY_EGRESS="egress-1", is_contained=True).egress == "egress-1"
+
+
+CONTAINERS = {
+    "docker": {".dockerenv": ""},
+    "podman": {"run/.containerenv": "engine=podman"},
+    "kubernetes, by its control group": {"proc/self/cgroup": "1:name=systemd:/kubepods/burstable/pod7/0123\n"},
+    "containerd": {"proc/self/mountinfo": "611 518 0:52 / / rw,relatime - overlay overlay rw,lowerdir=/l\n"},
+}
+HOSTS = {
+    "linux": {
+        "proc/self/cgroup": "0::/user.slice/user-1000.slice/session-2.scope\n",
+        "proc/self/mountinfo": "29 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw\n"
+        "611 29 0:52 / /var/lib/docker/overlay2/1/merged rw - overlay overlay rw,lowerdir=/l\n",
+    },
+    "macos": {},
+}
+
+
+@pytest.mark.parametrize("files", [*CONTAINERS.values(), *HOSTS.values()], ids=[*CONTAINERS, *HOSTS])
+def test_a_container_is_recognised_by_its_file_system(tmp_path, files):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert in_container(tmp_path, {}) is (files in CONTAINERS.values())
+
+
+def test_a_pod_is_recognised_by_its_environment(tmp_path):
+    assert in_container(tmp_path, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+    assert not in_container(tmp_path, {"HOSTNAME": "web-1"})
 
 
 # Read
