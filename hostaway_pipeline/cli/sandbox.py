@@ -21,6 +21,9 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     limit_ip: Annotated[str, typer.Option(help="Limit per IP as requests/seconds, or `none`.")] = "200/10",
     limit_account: Annotated[str, typer.Option(help="Limit per account as requests/seconds, or `none`.")] = "200/10",
     traffic: Annotated[float, typer.Option(help="Simulated changes by guests and hosts, per second.", min=0)] = 0.0,
+    ignore_orders: Annotated[
+        bool, typer.Option("--ignore-orders", help="List reservations by newest change, whatever order is requested.")
+    ] = False,
     webhook_time_scale: Annotated[
         float, typer.Option(help="Speed of webhook retries: at 1200, an hour of retries takes 3 s.", min=0.001)
     ] = 1.0,
@@ -35,17 +38,15 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
         ip, per_account = (_limit(text) for text in (limit_ip, limit_account))
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    windows = {limit.seconds for limit in (ip, per_account) if limit is not None}
-    if len(windows) > 1:
-        raise ConfigurationError("--limit-ip and --limit-account must have the same window, such as 15/10 and 20/10")
     config = SandboxConfig(
         accounts=accounts,
         seed=seed,
         latency=latency,
         ip_limit=ip.requests if ip else None,
         account_limit=per_account.requests if per_account else None,
-        window=windows.pop() if windows else 10.0,
+        window=_window(ip, per_account),
         traffic=traffic,
+        ignore_orders=ignore_orders,
         webhook_time_scale=webhook_time_scale,
     )
     for spec in accounts:
@@ -57,3 +58,11 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
 
 def _limit(text: str) -> RateLimit | None:
     return None if text == "none" else RateLimit.parse(text)
+
+
+def _window(*limits: RateLimit | None) -> float:
+    """The seconds over which all these limits count. Raises ConfigurationError if they differ."""
+    windows = {limit.seconds for limit in limits if limit is not None}
+    if len(windows) > 1:
+        raise ConfigurationError("--limit-ip and --limit-account must have the same window, such as 15/10 and 20/10")
+    return windows.pop() if windows else 10.0

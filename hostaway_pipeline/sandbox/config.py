@@ -69,6 +69,8 @@ class SandboxConfig:
     conversations_cap: int = 100
     messages_cap: int = 100
     short_pages: bool = False
+    ignore_orders: bool = False
+    """Start with the fault of that name on: `sortOrder` of the reservations is ignored."""
     latency: float = 0.0
 
     require_public_urls: bool = False

@@ -20,6 +20,7 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.listing_calendar import calendar
 from hostaway_pipeline.sandbox.world.objects import Conversation, sign
 from hostaway_pipeline.sandbox.world.pages import flag
+from hostaway_pipeline.sandbox.world.sorting import order_of
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
 LONGEST_CALENDAR = timedelta(3653)
@@ -85,20 +86,21 @@ class Answers:
     def reservations(self, call: Call, account: Account) -> Response:
         query = call.request.query_params
         pager = self.sandbox.pager(self.sandbox.config.reservations_cap)
-        ascending = pages.is_ascending(query)
+        sort_order = None if self.sandbox.faults.ignore_orders else query.get("sortOrder")
+        order = order_of(account, sort_order)
         without = () if flag(query, "includeResources", True) else RESERVATION_LISTS
         without = (*without, *self.sandbox.faults.lists_lack)
         if "latestActivityStart" in query or "latestActivityEnd" in query:
             ids = [
                 key
-                for key in account.order.ids(0, len(account.order), ascending=ascending)
+                for key in order.ids(0, len(order))
                 if pages.is_active_within(account.reservations[key].own["latestActivityOn"], query)
             ]
             page = pager.page(query, len(ids))
             ids = ids[page.start : page.stop]
         else:
-            page = pager.page(query, len(account.order), start=pages.start_after(account, query))
-            ids = account.order.ids(page.start, page.stop, ascending=ascending)
+            page = pager.page(query, len(order), start=pages.start_after(order, query))
+            ids = order.ids(page.start, page.stop)
         return page_of(page, [account.reservations[key].payload(without) for key in ids])
 
     def conversations(self, call: Call, account: Account) -> Response:

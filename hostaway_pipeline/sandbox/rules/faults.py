@@ -74,6 +74,8 @@ class Faults(BaseModel):
     """Never answer requests of these accounts."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lower the page cap of every list silently."""
+    ignore_orders: bool = False
+    """Ignore `sortOrder`: list reservations by newest change whatever a request asks for."""
     clock_skew: float | None = None
     """Seconds by which timestamps of changed objects are ahead of the present (or behind); so they may go backwards."""
     lists_lack: set[str] = Field(default_factory=set)

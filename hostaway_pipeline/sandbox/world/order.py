@@ -1,4 +1,7 @@
-"""Keeps row ids sorted by (updatedOn, id) while rows change. Knows nothing of the rows' contents."""
+"""Keeps row ids sorted by (updatedOn, id) while rows change. Knows nothing of the rows' contents.
+
+The other orders of the reservation list: world/sorting.py.
+"""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable

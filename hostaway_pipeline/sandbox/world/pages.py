@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
-from hostaway_pipeline.sandbox.world.account import Account
+from hostaway_pipeline.sandbox.world.sorting import ReservationOrder
 
 DEFAULT_LIMIT = 100
 
@@ -46,19 +46,10 @@ def flag(query: Mapping[str, str], name: str, default: bool) -> bool:
     return default if text is None else text.lower() in ("1", "true")
 
 
-def is_ascending(query: Mapping[str, str]) -> bool:
-    return query.get("sortOrder") == "updatedOn"
-
-
-def start_after(account: Account, query: Mapping[str, str]) -> int | None:
-    """The position after `afterId` in the current order, or None without it. Nothing follows a deleted row."""
+def start_after(order: ReservationOrder, query: Mapping[str, str]) -> int | None:
+    """The position after `afterId` in the requested order, or None without it."""
     after_id = number(query, "afterId", 0)
-    if not after_id:
-        return None
-    row = account.reservations.get(after_id)
-    if row is None:
-        return len(account.order)
-    return account.order.index_after((row.own["updatedOn"], after_id), ascending=is_ascending(query))
+    return order.position_after(after_id) if after_id else None
 
 
 def is_active_within(latest_activity_on: str, query: Mapping[str, str]) -> bool:

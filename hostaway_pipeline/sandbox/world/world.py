@@ -44,7 +44,7 @@ class Sandbox:
         self.tokens = Tokens(expires_in=config.token_expires_in, delay=config.token_delay)
         self.limits = Limits(config)
         self.counters = Counters()
-        self.faults = Faults()
+        self.faults = Faults(ignore_orders=config.ignore_orders)
         self.world.clock.skew = lambda: self.faults.clock_skew
         self.drift = Drift(config.seed)
         self.deliveries = Deliveries(self.faults, config.webhook_time_scale)
