@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from weakref import WeakSet
 
@@ -24,7 +24,7 @@ from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import PushWriter
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
-from hostaway_pipeline.store.kpis import MonthKpis, kpis_of_last_month
+from hostaway_pipeline.store.kpis import MonthKpis, kpis_of_month
 from hostaway_pipeline.store.locks import account_lock, build_lock, drainer_lock, living_runs, run_lock, webhook_lock
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.movement import movement
@@ -166,8 +166,8 @@ class Services:
         """A digest that differs once rows of these tables, or the accounts, have changed."""
         return movement(self.database, tables)
 
-    def kpis_of_last_month(self, account_id: int) -> list[MonthKpis]:
-        return kpis_of_last_month(self.database, account_id)
+    def kpis_of_month(self, account_id: int, month: date) -> list[MonthKpis]:
+        return kpis_of_month(self.database, account_id, month)
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and the key of every stored secret is present."""

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.request import Request, urlopen
 
@@ -17,7 +18,7 @@ from hostaway_pipeline.cli.output import say, say_table
 from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
 from hostaway_pipeline.cli.up import START_SECONDS, Port, whole_stack
-from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.errors import AccountError, ConfigurationError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
@@ -37,12 +38,21 @@ ReceiverPort = Annotated[
     int,
     typer.Option(help="Port of the webhook receiver and our API. 0: any.", min=0, max=65535, show_default=False),
 ]
+Today = Annotated[
+    datetime | None,
+    typer.Option(
+        help="The sandbox's day: it generates what was booked before.",
+        formats=["%Y-%m-%d"],
+        show_default="the day of the first demo",
+    ),
+]
 
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop once the account and some webhooks have arrived.")] = False,
     port: Port = 3000,
     receiver_port: ReceiverPort = 0,
+    today: Today = None,
 ) -> None:
     """Watch an account arrive and change: like `up`, but with a Hostaway sandbox on this machine."""
     require_free(port, "--port")
@@ -51,9 +61,10 @@ def demo(
     receiver_port = receiver_port or free_port()
     sandbox_port, key = free_port(), secrets.token_urlsafe(24)
     settings = _demo_settings(configure(), sandbox_port, receiver_port, key)
+    day = _day(settings, today.date() if today else None)
     with (
         services_for(settings) as services,
-        _sandbox(settings, sandbox_port) as sandbox,
+        _sandbox(settings, sandbox_port, day) as sandbox,
         whole_stack(settings, services, port, receiver_port) as stack,
         analysts_served(settings, services) as analysts,
     ):
@@ -67,7 +78,7 @@ def demo(
         say(f"webhooks: {_CHANGES_PER_SECOND:g} changes per second from now on …")
         say(f"  {_await_events(services, stack)}")
         _await_marts(stack, port)
-        _show_kpis(services)
+        _show_kpis(services, (day.replace(day=1) - timedelta(1)).replace(day=1))
         if not once:
             say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
             say(analysts)
@@ -78,10 +89,25 @@ def demo(
                 time.sleep(1)
 
 
+def _day(settings: Settings, wanted: date | None) -> date:
+    """The sandbox's day. A home keeps its first one: on another day, the same ids would be other bookings.
+
+    Raises ConfigurationError when another one is wanted.
+    """
+    kept = settings.home / "today"
+    if not kept.exists():
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept.write_text((wanted or datetime.now(UTC).date()).isoformat(), encoding="ascii")
+    day = date.fromisoformat(kept.read_text(encoding="ascii"))
+    if wanted not in (None, day):
+        raise ConfigurationError(f"the demo in {settings.home} has the day {day}; remove that folder to change it")
+    return day
+
+
 @contextmanager
-def _sandbox(settings: Settings, port: int) -> Iterator[Stack]:
+def _sandbox(settings: Settings, port: int, day: date) -> Iterator[Stack]:
     with Stack(settings.home.absolute() / "logs", {}) as stack:
-        command = [sys.executable, "-m", "hostaway_pipeline", "sandbox", "--port", str(port)]
+        command = [sys.executable, "-m", "hostaway_pipeline", "sandbox", "--port", str(port), "--today", str(day)]
         stack.start("sandbox", [*command, "--account", _ACCOUNT, "--latency", "0.1"], folder=stack.logs)
         stack.wait_for(f"http://127.0.0.1:{port}/_sandbox/counters", seconds=START_SECONDS)
         yield stack
@@ -153,15 +179,20 @@ def _await_marts(stack: Stack, port: int) -> None:
     raise ProcessEnded(f"the marts were not built ({status or 'no run'}); see the job `build_marts` in Dagster")
 
 
-def _show_kpis(services: Services) -> None:
-    found = services.kpis_of_last_month(ACCOUNT_ID)
-    month = found[0].month.strftime("%B %Y") if found else "last month"
+def _show_kpis(services: Services, month: date) -> None:
     rows = [
-        [kpis.property, _percent(kpis.occupancy), _money(kpis.adr), _money(kpis.revpar), kpis.currency or ""]
-        for kpis in found
+        [
+            kpis.property,
+            f"{kpis.sold_nights} of {kpis.listed_nights}",
+            _percent(kpis.occupancy),
+            _money(kpis.adr),
+            _money(kpis.revpar),
+            kpis.currency or "",
+        ]
+        for kpis in services.kpis_of_month(ACCOUNT_ID, month)
     ]
-    columns = ["property", "occupancy", "ADR", "RevPAR", "currency"]
-    say_table(f"{month}, from marts.kpi_listing_month and kpi_listing_month_money", columns, rows)
+    say_table(f"{month:%B %Y} by property", ["property", "nights sold", "occupancy", "ADR", "RevPAR", "currency"], rows)
+    say("from marts.kpi_listing_month and kpi_listing_month_money; nights count per unit, while a home is listed")
 
 
 def _percent(ratio: float | None) -> str:

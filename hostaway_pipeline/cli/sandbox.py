@@ -1,5 +1,6 @@
 """`hostaway sandbox`: serves an imitation of Hostaway's API on this machine."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,6 +10,18 @@ from hostaway_pipeline.cli.stack import require_free
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
 
+_USUAL_DAY = datetime.fromisoformat("2026-09-01")
+
+Today = Annotated[
+    datetime,
+    typer.Option(
+        help="Day of the generated data: what was booked before.", formats=["%Y-%m-%d"], show_default="2026-09-01"
+    ),
+]
+TimeScale = Annotated[
+    float, typer.Option(help="Speed of webhook retries: at 1200, an hour of retries takes 3 s.", min=0.001)
+]
+
 
 def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     account: Annotated[
@@ -17,6 +30,7 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     ] = None,
     port: Annotated[int, typer.Option(help="Port on the loopback interface.", min=1, max=65535)] = 8470,
     seed: Annotated[int, typer.Option(help="Seed of the generated data: the same seed gives the same data.")] = 1,
+    today: Today = _USUAL_DAY,
     latency: Annotated[float, typer.Option(help="Delay of every answer in seconds.", min=0)] = 0.0,
     limit_ip: Annotated[str, typer.Option(help="Limit per IP as requests/seconds, or `none`.")] = "200/10",
     limit_account: Annotated[str, typer.Option(help="Limit per account as requests/seconds, or `none`.")] = "200/10",
@@ -24,9 +38,7 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     ignore_orders: Annotated[
         bool, typer.Option("--ignore-orders", help="List reservations by newest change, whatever order is requested.")
     ] = False,
-    webhook_time_scale: Annotated[
-        float, typer.Option(help="Speed of webhook retries: at 1200, an hour of retries takes 3 s.", min=0.001)
-    ] = 1.0,
+    webhook_time_scale: TimeScale = 1.0,
 ) -> None:
     """Serve an imitation of Hostaway's API with generated data. It enforces Hostaway's rate limits and token rules."""
     from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig  # noqa: PLC0415 (FastAPI is slow to load)
@@ -41,6 +53,7 @@ def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
     config = SandboxConfig(
         accounts=accounts,
         seed=seed,
+        today=today.date().isoformat(),
         latency=latency,
         ip_limit=ip.requests if ip else None,
         account_limit=per_account.requests if per_account else None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.sandbox.server import SandboxServer
 from tests.factories import OpenSandbox, rows
 
@@ -178,6 +179,14 @@ def test_a_port_in_use_is_reported(hostaway: Run, taken_port: int, command: str)
     line = failed(hostaway(command, "--port", str(taken_port)))
     assert f"port {taken_port}" in line
     assert "--port" in line
+
+
+def test_a_demo_keeps_the_day_of_its_home(hostaway: Run, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "today").write_text("2026-09-01")
+    line = failed(hostaway("demo", "--once", "--port", str(free_port()), "--today", "2026-09-02"))
+    assert "2026-09-01" in line
+    assert str(tmp_path / "demo") in line
 
 
 def test_keys_rotate_end_to_end(hostaway: Run, cli_environment: Callable[[str], dict[str, str]], added: None) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -63,8 +64,13 @@ def test_the_demo_ends_by_itself_and_says_what_arrived(demo: Demo) -> None:
 
 
 def test_the_demo_prints_kpis_and_no_home_is_fuller_than_full(demo: Demo) -> None:
-    assert re.search(r"RevPAR", demo.output), demo.output
-    assert len(re.findall(r"\d%", demo.output)) >= 6, demo.output
+    today = date.fromisoformat((demo.home / "today").read_text())
+    assert datetime.now(UTC).date() - today <= timedelta(1), "the bookings do not reach up to the present"
+    month = (today.replace(day=1) - timedelta(1)).strftime("%B %Y")
+    assert re.search(rf"{month} by property.*RevPAR", demo.output, re.DOTALL), demo.output
+    nights = [tuple(map(int, found)) for found in re.findall(r"(\d+) of (\d+)", demo.output)]
+    assert len(nights) >= 6, demo.output
+    assert 0.3 < sum(sold for sold, _ in nights) / sum(listed for _, listed in nights) <= 1, demo.output
     with EmbeddedPostgres(demo.home) as server, psycopg.connect(server.url("hostaway")) as connection:
         found = connection.execute("SELECT count(*), max(occupancy_with_owner) FROM marts.kpi_listing_month").fetchone()
     assert found is not None
@@ -102,7 +108,8 @@ def test_no_access_token_in_any_log_or_event(demo: Demo) -> None:
 
 
 def test_no_secret_and_no_guest_in_any_log(demo: Demo) -> None:
-    account = World(SandboxConfig(accounts=(SandboxAccount(59808, 7, 787),))).account(59808)
+    today = (demo.home / "today").read_text()
+    account = World(SandboxConfig(accounts=(SandboxAccount(59808, 7, 787),), today=today)).account(59808)
     guests = {r["guestName"] for r in account.truth("reservations") if r["guestName"] and len(r["guestName"]) > 8}
     emails = {r["guestEmail"] for r in account.truth("reservations") if r["guestEmail"]}
     bodies = {m["body"] for m in account.truth("messages") if m["body"] and len(m["body"]) > 20}
