@@ -37,7 +37,9 @@ webhook_events = Table(
     Column("applied_at", Instant, comment="When it got its final status"),
     comment="Inbox: what Hostaway delivered and we answered 2xx",
 )
+# Most events are settled. A query uses one of these only if it asks for this one status.
 Index("webhook_events_pending", webhook_events.c.id, postgresql_where=webhook_events.c.status == "pending")
+Index("webhook_events_failed", webhook_events.c.id, postgresql_where=webhook_events.c.status == "failed")
 Index("webhook_events_account", webhook_events.c.account_id, webhook_events.c.id.desc())
 Index("webhook_events_received", webhook_events.c.received_at)
 

@@ -27,7 +27,9 @@ sync_runs = Table(
     Column("entities", JSONB, nullable=False, server_default="{}", comment="Counts per entity"),
     Column("error", Text),
 )
-Index("sync_runs_account", sync_runs.c.account_id, sync_runs.c.started_at.desc())
+Index("sync_runs_newest", sync_runs.c.account_id, sync_runs.c.id.desc())
+Index("sync_runs_newest_of_mode", sync_runs.c.account_id, sync_runs.c.mode, sync_runs.c.id.desc())
+Index("sync_runs_running", sync_runs.c.account_id, postgresql_where=sync_runs.c.status == "running")
 
 sweeps = Table(
     "sweeps",
