@@ -8,6 +8,7 @@ from hostaway_pipeline.defs.assets import build_assets
 from hostaway_pipeline.defs.checks import entity_checks
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
+from hostaway_pipeline.defs.liveness import liveness_sensor
 from hostaway_pipeline.defs.reconcile import reconcile, refresh
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import nightly_purge, purge
@@ -25,7 +26,7 @@ def build_defs(*, has_calendar: bool | None = None, **overrides: Any) -> Definit
         asset_checks=[entity_checks],
         jobs=[sync_account, reconcile, refresh, drain_webhooks, purge],
         schedules=[nightly_reconcile, frequent_refresh, nightly_purge],
-        sensors=[accounts_sensor, webhook_events_sensor],
+        sensors=[accounts_sensor, webhook_events_sensor, liveness_sensor],
         resources={"hostaway": HostawayResource(), **overrides},
         # One process per run: four small steps are not worth four interpreters.
         executor=in_process_executor,

@@ -16,7 +16,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from hostaway_pipeline.defs.keys import GROUP, entity_key
+from hostaway_pipeline.defs.keys import BULK_POOL, GROUP, entity_key
 from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata, table_of
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
@@ -56,6 +56,7 @@ def build_asset(entity: str) -> AssetsDefinition:
         deps=[entity_key(name) for name in DEPENDENCIES.get(entity, [])],
         partitions_def=accounts_partitions,
         group_name=GROUP,
+        pool=BULK_POOL,
         description=DESCRIPTIONS[entity],
         owners=["team:data-platform"],
         kinds={"python", "postgres"},

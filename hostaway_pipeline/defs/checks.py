@@ -12,7 +12,7 @@ from dagster import (
     multi_asset_check,
 )
 
-from hostaway_pipeline.defs.keys import entity_key
+from hostaway_pipeline.defs.keys import BULK_POOL, entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.services import Services
@@ -66,7 +66,7 @@ SPECS = [
 ]
 
 
-@multi_asset_check(name="hostaway_checks", specs=SPECS, can_subset=True)
+@multi_asset_check(name="hostaway_checks", specs=SPECS, can_subset=True, pool=BULK_POOL)
 def entity_checks(context: AssetCheckExecutionContext, hostaway: HostawayResource) -> Iterator[AssetCheckResult]:
     with hostaway.services() as services:
         for key in sorted(context.selected_asset_check_keys):

@@ -36,7 +36,7 @@ class DrainConfig(Config):
     "again from Hostaway."
 )
 def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: HostawayResource) -> None:
-    with hostaway.services() as services, services.run_lock(context.run_id):
+    with hostaway.services() as services:
         log = MaterializationLog(context, services)
         try:
             drained = drain(services, log, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
@@ -51,7 +51,7 @@ def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: Host
 
 @job(
     description="Applies webhook events to the tables. `webhook_events_sensor` keeps one run alive while events wait.",
-    # A run orphaned by a killed stack must not block webhooks: Dagster ends it after max_runtime seconds.
+    # A run that hangs must not hold up webhooks: Dagster ends it after max_runtime seconds.
     tags={"dagster/max_runtime": "420", "dagster/priority": "10"} | WEBHOOKS,
 )
 def drain_webhooks() -> None:

@@ -1,14 +1,18 @@
-"""Names that the definitions share: asset keys, the asset group and run tags. Importing it builds no asset."""
+"""Names that the definitions share: asset keys and group, run tags, the pool. Importing it builds no asset."""
 
 from dagster import AssetKey
 
 PREFIX = "hostaway"
 GROUP = "hostaway"
 
-# dagster.yaml limits the runs of each lane: bulk work leaves a slot free, so that webhook events never wait behind it.
+# What kind of work a run is. A run launched in the UI has no tags of ours: HostawayResource adds this one at its start.
 LANE = "hostaway/lane"
 BULK = {LANE: "bulk"}
 WEBHOOKS = {LANE: "webhooks"}
+MARTS = {LANE: "marts"}
+# Every asset and op except the drainer is in this pool. dagster.yaml limits how many runs may have steps in it, whoever
+# launched them, to one less than all runs: so there is always room for the drainer.
+BULK_POOL = "hostaway_bulk"
 
 
 def entity_key(entity: str) -> AssetKey:

@@ -10,7 +10,7 @@ from dagster import AssetMaterialization, Config, MetadataValue, OpExecutionCont
 from pydantic import Field
 
 from hostaway_pipeline.defs.checks import log_evaluations
-from hostaway_pipeline.defs.keys import BULK, entity_key
+from hostaway_pipeline.defs.keys import BULK, BULK_POOL, entity_key
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
@@ -28,6 +28,7 @@ class AccountsConfig(Config):
 
 @op(
     out=Out(dict),
+    pool=BULK_POOL,
     description="Sweeps listings, reservations and conversations completely; reads the messages of conversations that "
     "changed, and of a daily share of the others.",
 )
@@ -43,6 +44,7 @@ def reconcile_accounts(
 
 @op(
     out=Out(dict),
+    pool=BULK_POOL,
     description="Reads the latest changes of reservations, the conversations, and the messages of those that changed. "
     "Finds the host's own replies, for which Hostaway sends no webhook.",
 )

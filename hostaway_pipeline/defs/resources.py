@@ -1,10 +1,12 @@
 """The Dagster resource that opens the services. It has no configuration, because Dagster's UI shows configuration."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 
+from hostaway_pipeline.defs.keys import BULK, LANE
 from hostaway_pipeline.log import configure_logging
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import load_settings
@@ -14,13 +16,36 @@ from hostaway_pipeline.wiring import open_services
 class HostawayResource(ConfigurableResource):  # type: ignore[type-arg]
     """Opens the services from the environment, checks schema and keys, and closes them when the step ends."""
 
+    lane: ClassVar[dict[str, str]] = BULK
+    """The tag of runs that have no lane yet."""
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Generator[Any, None, None]:
+        """Hold the run's lock (liveness.py) while a run has this resource: with one process per run, to its last step.
+
+        Ticks of sensors and schedules have no run.
+        """
+        if context.run is None:
+            yield self
+            return
+        with _open_services() as services, services.run_lock(context.run.run_id):
+            if context.instance is not None and LANE not in context.run.tags:
+                context.instance.add_run_tags(context.run.run_id, self.lane)
+            yield self
+
     @contextmanager
     def services(self) -> Iterator[Services]:
-        settings = load_settings()
-        configure_logging(settings.log_level)
-        services = open_services(settings, create=False)
-        try:
+        with _open_services() as services:
             services.check()
             yield services
-        finally:
-            services.close()
+
+
+@contextmanager
+def _open_services() -> Iterator[Services]:
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    services = open_services(settings, create=False)
+    try:
+        yield services
+    finally:
+        services.close()

@@ -16,7 +16,7 @@ from dagster import (
     op,
 )
 
-from hostaway_pipeline.defs.keys import BULK, entity_key
+from hostaway_pipeline.defs.keys import BULK, BULK_POOL, entity_key
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 
@@ -24,7 +24,10 @@ _FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatu
 _BATCH = 500
 
 
-@op(description="Deletes old webhook events, and old runs except those with the latest materialization of a partition.")
+@op(
+    pool=BULK_POOL,
+    description="Deletes old webhook events, and old runs except those with the latest materialization of a partition.",
+)
 def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
     with hostaway.services() as services:
         settings = services.settings

@@ -1,8 +1,6 @@
 """Sensors. Each reads the state, computes a plan in a pure function, and requests what the plan says."""
 
-import json
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ from dagster import (
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.jobs import sync_account
 from hostaway_pipeline.defs.keys import op_name
+from hostaway_pipeline.defs.lanes import limit_bulk
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
@@ -32,9 +31,6 @@ _UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
-# A run takes its lock shortly after it has started, and ends shortly after it has released it. Only a run that is
-# without its lock in two ticks at least this far apart has lost its process.
-_ORPHAN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,7 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
     ]
     if not (change.add or change.remove or requests):
         return SkipReason("Each active account has its partition, and no sync is due.")
+    limit_bulk(context.instance)
     return SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[
@@ -81,29 +78,6 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DrainerPlan:
-    """Runs to mark as failed, whether a new run is needed, and since when each run has been without its lock."""
-
-    orphans: tuple[str, ...]
-    is_needed: bool
-    unlocked_since: dict[str, float]
-
-
-def drainer_plan(
-    events: int, started: Collection[str], queued: int, alive: Collection[str], unlocked_since: Mapping[str, float]
-) -> DrainerPlan:
-    """Plan one live run while there are events. A started run whose process does not hold its lock is not alive.
-
-    `unlocked_since`: of the previous plan, in Unix seconds by run id.
-    """
-    now = time.time()
-    unlocked = {run_id: unlocked_since.get(run_id, now) for run_id in started if run_id not in alive}
-    orphans = tuple(run_id for run_id, since in unlocked.items() if now - since >= _ORPHAN_SECONDS)
-    live = queued + len(started) - len(orphans)
-    return DrainerPlan(orphans, events > 0 and live == 0, {r: s for r, s in unlocked.items() if r not in orphans})
-
-
 @sensor(
     job=drain_webhooks,
     minimum_interval_seconds=5,
@@ -111,23 +85,15 @@ def drainer_plan(
     description="Keeps exactly one drainer run alive while the inbox has events to apply.",
 )
 def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> RunRequest | SkipReason:
-    """Request a run without a run key, which would allow one run ever. The cursor keeps the runs without their lock."""
-    records = context.instance.get_run_records(RunsFilter(job_name=drain_webhooks.name, statuses=_UNFINISHED))
-    started = {record.dagster_run.run_id: record.dagster_run for record in records if record.start_time}
+    """Request a run without a run key, which would allow one run ever."""
+    alive = context.instance.get_runs_count(RunsFilter(job_name=drain_webhooks.name, statuses=_UNFINISHED))
     with hostaway.services() as services:
-        inbox, alive = services.inbox.state(), services.living_runs(started)
+        inbox = services.inbox.state()
     # Claimed events count too: without a live run, nothing processes them.
     events = inbox.claimable + inbox.claimed
-    unlocked = json.loads(context.cursor) if context.cursor else {}
-    plan = drainer_plan(events, started.keys(), len(records) - len(started), alive, unlocked)
-    context.update_cursor(json.dumps(plan.unlocked_since))
-    for run_id in plan.orphans:
-        context.instance.report_run_failed(
-            started[run_id], "The process of this drainer run is gone: it does not hold its lock."
-        )
-    if plan.is_needed:
+    if events and not alive:
         return RunRequest(tags={"hostaway/request_id": inbox.oldest_request_id or "none"})
-    return SkipReason(f"{events} events to apply, {len(records) - len(plan.orphans)} drainer runs alive.")
+    return SkipReason(f"{events} events to apply, {alive} drainer runs.")
 
 
 def _run_config(account: Account) -> dict[str, Any]:

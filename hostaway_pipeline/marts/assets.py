@@ -12,6 +12,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from packaging.version import Version
 from pydantic import Field
 
+from hostaway_pipeline.defs.keys import BULK_POOL
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.project import DbtProject
 from hostaway_pipeline.marts.state import STATE, current_state
@@ -28,7 +29,7 @@ def build_assets(project: DbtProject) -> AssetsDefinition:
     """All models and seeds of the project, with their tests as checks."""
     translator = MartsTranslator()
 
-    @dbt_assets(manifest=project.manifest(), name="dbt_build", dagster_dbt_translator=translator)
+    @dbt_assets(manifest=project.manifest(), name="dbt_build", dagster_dbt_translator=translator, pool=BULK_POOL)
     def dbt_build(context: AssetExecutionContext, config: BuildConfig, hostaway: HostawayResource) -> Iterator[Any]:
         # Read first: what changes from here on makes the next build necessary.
         with hostaway.services() as services:

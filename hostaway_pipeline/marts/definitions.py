@@ -1,12 +1,21 @@
 """The Dagster code location of the marts. Loading it reads HOSTAWAY_HOME: the assets follow from the manifest."""
 
+from typing import ClassVar
+
 from dagster import Definitions, definitions, in_process_executor
 
+from hostaway_pipeline.defs.keys import MARTS
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.assets import build_assets
 from hostaway_pipeline.marts.project import DbtProject
 from hostaway_pipeline.marts.schedules import build_after_sync, build_marts, frequent_build
 from hostaway_pipeline.settings import load_settings
+
+
+class MartsResource(HostawayResource):
+    """The services for runs that build the marts."""
+
+    lane: ClassVar[dict[str, str]] = MARTS
 
 
 @definitions
@@ -17,6 +26,6 @@ def defs() -> Definitions:
         jobs=[build_marts],
         schedules=[frequent_build],
         sensors=[build_after_sync],
-        resources={"hostaway": HostawayResource()},
+        resources={"hostaway": MartsResource()},
         executor=in_process_executor,
     )

@@ -19,7 +19,7 @@ from dagster import (
     schedule,
 )
 
-from hostaway_pipeline.defs.keys import BULK
+from hostaway_pipeline.defs.keys import MARTS
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.state import JOB, built_state, current_state
 
@@ -32,8 +32,8 @@ build_marts = define_asset_job(
     JOB,
     selection=AssetSelection.all(),
     description="Builds the models for analysts with dbt, and runs their tests.",
-    # A run orphaned by a killed stack must not hold up the schedule: Dagster ends it after max_runtime seconds.
-    tags={"dagster/max_runtime": "1800"} | BULK,
+    # A run that hangs must not hold up the schedule: Dagster ends it after max_runtime seconds.
+    tags={"dagster/max_runtime": "1800"} | MARTS,
 )
 
 

@@ -104,6 +104,7 @@ class Database:
         with self._translate_errors():
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             try:
+                driver(connection).execute(query("keep_session"))
                 yield connection
             finally:
                 # Not returned to the pool: a lock that could not be released must not be inherited.

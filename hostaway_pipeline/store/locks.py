@@ -3,14 +3,15 @@
 All keys are listed here. The lease of a message that is being sent is a column: see outbox.py.
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
-from hostaway_pipeline.errors import SyncInProgress
+from hostaway_pipeline.errors import DatabaseUnavailable, SyncInProgress
 from hostaway_pipeline.store.database import Database, driver, query
 
 # First half of each lock's key; the second half is the account's id or the hash of the run's. No other key exists.
@@ -29,6 +30,8 @@ _WEBHOOK_SECONDS = 60.0
 # Several times the longest build, which fills all tables of analysts from nothing.
 _BUILD_SECONDS = 900.0
 _POLL_SECONDS = 0.5
+# How often a run repeats its lock. One that was lost is held again well before a second look at it (defs/liveness.py).
+_BEAT_SECONDS = 3.0
 
 Sleep = Callable[[float], None]
 
@@ -87,10 +90,22 @@ def build_lock(database: Database, *, sleep: Sleep = time.sleep) -> Iterator[Non
 def run_lock(database: Database, run_id: str) -> Iterator[None]:
     """Prove that a Dagster run's process is alive: it holds this lock from its first statement to its last.
 
-    Postgres releases the lock when the process is killed or its connection is cut.
+    Postgres releases the lock when the process is killed. When only its connection is cut, a thread takes it again.
     """
-    with _try_lock(database, _RUN, func.hashtext(run_id)):
-        yield
+    lock = select(func.pg_try_advisory_lock(_RUN, func.hashtext(run_id)))
+    ended = threading.Event()
+    with database.dedicated() as connection:
+        connection.execute(lock)
+        keeper = threading.Thread(target=_keep_lock, args=(database, lock, connection, ended), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join(_BEAT_SECONDS)
+            if not (keeper.is_alive() or connection.invalidated):
+                with suppress(DBAPIError):
+                    connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 def living_runs(database: Database, run_ids: Collection[str]) -> set[str]:
@@ -131,8 +146,24 @@ def _waiting_lock(
                 connection.execute(select(func.pg_advisory_unlock(*key)))
 
 
+def _keep_lock(database: Database, lock: Select[tuple[bool]], connection: Connection, ended: threading.Event) -> None:
+    """Hold the lock until `ended`: on this connection until that is cut, then on new ones."""
+    with suppress(DBAPIError):
+        _repeat(lock, connection, ended)
+    while not ended.wait(_POLL_SECONDS):
+        with suppress(DatabaseUnavailable, DBAPIError), database.dedicated() as another:
+            another.execute(lock)
+            _repeat(lock, another, ended)
+
+
+def _repeat(lock: Select[tuple[bool]], connection: Connection, ended: threading.Event) -> None:
+    """Take the lock again and again, which its holder may: it shows a cut connection, and keeps it from idling."""
+    while not ended.wait(_BEAT_SECONDS):
+        connection.execute(lock)
+
+
 @contextmanager
-def _try_lock(database: Database, first: int, second: int | ColumnElement[int]) -> Iterator[bool]:
+def _try_lock(database: Database, first: int, second: int) -> Iterator[bool]:
     with database.dedicated() as connection:
         is_taken = bool(connection.execute(select(func.pg_try_advisory_lock(first, second))).scalar_one())
         try:

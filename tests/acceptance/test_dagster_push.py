@@ -1,7 +1,5 @@
 """Dagster in the push journey: one drainer run while events wait, and a status of its own for each account."""
 
-import json
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,11 +21,7 @@ from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.drainer import drain_webhooks
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.retention import old_runs
-from hostaway_pipeline.defs.sensors import (
-    accounts_sensor,
-    drainer_plan,
-    webhook_events_sensor,
-)
+from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_sensor
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
@@ -62,17 +56,11 @@ def accept(services: Services, sandbox: SandboxServer, account_id: int, **change
     services.inbox.accept([(parse_delivery(body), f"request-{account_id}")])
 
 
-def look(instance: DagsterInstance, cursor: str | None = None) -> RunRequest | SkipReason:
-    return look_again(instance, cursor)[0]
-
-
-def look_again(instance: DagsterInstance, cursor: str | None) -> tuple[RunRequest | SkipReason, str | None]:
-    """Return the sensor's answer and its cursor."""
-    resources = {"hostaway": HostawayResource()}
-    with build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
+def look(instance: DagsterInstance) -> RunRequest | SkipReason:
+    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
         found = webhook_events_sensor(context)
     assert isinstance(found, RunRequest | SkipReason)
-    return found, context.cursor
+    return found
 
 
 def change_run(instance: DagsterInstance, run_id: str, **values: Any) -> None:
@@ -140,57 +128,16 @@ def test_checks_stay_evaluated_while_webhooks_come(
     assert latest.run_id == result.run_id
 
 
-def test_a_run_is_tagged_so_that_an_orphan_cannot_block_the_webhooks() -> None:
+def test_a_drainer_that_hangs_is_ended() -> None:
     assert drain_webhooks.tags["dagster/max_runtime"] == "420"
-    assert drain_webhooks.tags["hostaway/lane"] == "webhooks"
 
 
-def test_a_run_whose_process_is_gone_is_declared_dead_and_replaced(
-    instance: DagsterInstance, services: Services, sandbox: SandboxServer
-) -> None:
-    """It began a minute ago, and no process holds its lock in two ticks."""
+def test_a_dead_drainer_is_replaced(instance: DagsterInstance, services: Services, sandbox: SandboxServer) -> None:
     accept(services, sandbox, 1, guestName="Ada")
     run = instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTED)
-    change_run(instance, run.run_id, start_time=time.time() - 60)
-    with services.run_lock(run.run_id):
-        look_at_a_living_one, cursor = look_again(instance, None)
-        assert isinstance(look_at_a_living_one, SkipReason)
-        assert json.loads(cursor or "") == {}
-    first, cursor = look_again(instance, cursor)
-    assert isinstance(first, SkipReason), "it may be about to end"
-    assert list(json.loads(cursor or "")) == [run.run_id]
-    assert isinstance(look(instance, json.dumps({run.run_id: time.time() - 20})), RunRequest)
-    found = instance.get_run_by_id(run.run_id)
-    assert found is not None
-    assert found.status == DagsterRunStatus.FAILURE
-
-
-@pytest.mark.parametrize(
-    ("events", "started", "queued", "alive", "needed"),
-    [
-        (0, [], 0, [], False),
-        (3, [], 0, [], True),
-        (3, [], 1, [], False),
-        (3, ["a"], 0, [], False),  # it may not have its lock yet, or just have given it up
-        (3, ["a"], 0, ["a"], False),
-    ],
-)
-def test_when_a_run_is_needed(events: int, started: list[str], queued: int, alive: list[str], needed: bool) -> None:
-    plan = drainer_plan(events, started, queued, alive, {})
-    assert (plan.orphans, plan.is_needed) == ((), needed)
-
-
-def test_a_run_that_is_twice_without_its_lock_is_dead() -> None:
-    first = drainer_plan(3, ["a", "b"], 0, ["b"], {})
-    assert (first.orphans, list(first.unlocked_since)) == ((), ["a"])
-    soon = drainer_plan(3, ["a"], 0, [], {"a": time.time() - 10})
-    assert (soon.orphans, soon.is_needed) == ((), False)
-    later = drainer_plan(3, ["a"], 0, [], {"a": time.time() - 16})
-    assert (later.orphans, later.is_needed, later.unlocked_since) == (("a",), True, {})
-
-
-def test_a_run_that_has_its_lock_again_is_not_remembered() -> None:
-    assert drainer_plan(3, ["a"], 0, ["a"], {"a": time.time() - 60}).unlocked_since == {}
+    assert isinstance(look(instance), SkipReason)
+    instance.report_run_failed(run)
+    assert isinstance(look(instance), RunRequest)
 
 
 def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(

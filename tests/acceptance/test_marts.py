@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunRequest, SkipReason
 
+from hostaway_pipeline.defs.keys import BULK_POOL, LANE
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.marts.definitions import defs
+from hostaway_pipeline.marts.definitions import MartsResource, defs
 from hostaway_pipeline.marts.project import DbtProject, arguments
 from hostaway_pipeline.marts.runner import _cleaned
 from hostaway_pipeline.marts.schedules import request_build
@@ -65,6 +66,13 @@ def test_every_model_is_described_grouped_by_schema_and_has_its_tests_as_checks(
     assert all(node.group_name == node.key.path[0] for node in models)
     assert [node.key for node in models if not node.description] == []
     assert any(node.check_keys for node in models)
+
+
+def test_builds_hold_their_lock_share_the_pool_of_bulk_work_and_have_their_lane() -> None:
+    (step,) = defs().resolve_job_def("build_marts").graph.iterate_op_defs()
+    assert "hostaway" in step.required_resource_keys
+    assert step.pool == BULK_POOL
+    assert (MartsResource.lane, defs().resolve_job_def("build_marts").tags[LANE]) == ({LANE: "marts"}, "marts")
 
 
 def test_dbt_tells_nobody_and_writes_only_to_its_own_folder(home: Path) -> None:

@@ -1,0 +1,94 @@
+"""Real runs under Dagster's own queue: bulk work leaves the drainer its slot, and killed runs are declared dead."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterRunStatus, Definitions, JobDefinition, OpExecutionContext, job, op
+
+from hostaway_pipeline.domain.events import parse_delivery
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
+from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.services import Services
+from tests.acceptance.dagster_stack import DagsterStack, wait_until
+from tests.conftest import GivenPostgres
+from tests.factories import OpenSandbox, OpenServices, add_account, synced
+
+STARTED, QUEUED, FAILED = DagsterRunStatus.STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.FAILURE
+BULK, WEBHOOK_ACCOUNT = [str(number) for number in range(1, 8)], 8
+
+
+@pytest.fixture
+def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
+    return open_sandbox(*(f"{number}:2:5" for number in range(1, WEBHOOK_ACCOUNT + 1)))
+
+
+@pytest.fixture
+def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
+    services = open_services(sandbox)
+    for number in range(1, WEBHOOK_ACCOUNT + 1):
+        add_account(services, number)
+    synced(services, WEBHOOK_ACCOUNT)
+    return services
+
+
+@pytest.fixture
+def stack(
+    postgres: EmbeddedPostgres | GivenPostgres,
+    services: Services,
+    sandbox: SandboxServer,
+    database_url: str,
+    tmp_path: Path,
+) -> Iterator[DagsterStack]:
+    postgres.ensure_database("dagster_runs")
+    stack = DagsterStack(tmp_path / "dagster", database_url, postgres.url("dagster_runs"), sandbox)
+    try:
+        stack.start_all()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def deliver(services: Services, sandbox: SandboxServer) -> None:
+    account = sandbox.world.account(WEBHOOK_ACCOUNT)
+    payload = account.update_reservation(next(iter(account.reservations)), guestName="Ada")
+    body = {"object": "reservation", "event": "reservation.updated", "accountId": WEBHOOK_ACCOUNT, "data": payload}
+    services.inbox.accept([(parse_delivery(body), "request")])
+
+
+def somebody_elses() -> JobDefinition:
+    @op
+    def work(context: OpExecutionContext) -> None: ...
+
+    @job
+    def theirs() -> None:
+        work()
+
+    return Definitions(jobs=[theirs]).resolve_job_def("theirs")
+
+
+def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_run_frees_its_own(
+    stack: DagsterStack, services: Services, sandbox: SandboxServer
+) -> None:
+    wait_until("the partitions", lambda: stack.instance.has_dynamic_partition("accounts", "8"), 60)
+    sandbox.faults.update(hang_share=1.0)
+    stack.backfill(["listings"], BULK[:3])
+    for partition in BULK[3:]:
+        stack.materialize("listings", partition)
+    wait_until("three bulk runs", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 4, 60)
+    bulk = stack.runs(STARTED)
+
+    deliver(services, sandbox)
+    wait_until("a drainer run", lambda: stack.runs(STARTED, job_name="drain_webhooks"), 60)
+    assert {run.run_id for run in stack.runs(STARTED, job_name="__ASSET_JOB")} == {run.run_id for run in bulk}
+    wait_until("the application of the event", lambda: not services.inbox.state().pending, 30)
+
+    foreign = stack.instance.create_run_for_job(somebody_elses(), status=STARTED)
+    stack.kill("code")  # it would report the run that it has started
+    dead, *alive = bulk
+    stack.process_of(dead).kill()
+    stack.start("code")
+    wait_until("the end of the dead run", lambda: stack.runs(FAILED, run_ids=[dead.run_id]), 120)
+    wait_until("a run in its slot", lambda: len(stack.runs(STARTED, job_name="__ASSET_JOB")) == 3, 60)
+    still = {run.run_id for run in stack.runs(STARTED)}
+    assert still >= {foreign.run_id, *(run.run_id for run in alive)}
