@@ -30,9 +30,9 @@ def unit_nights(account: Account) -> Counter[tuple[int, date]]:
     return taken
 
 
-def account_of(spec: str, seed: int = 1) -> Account:
+def account_of(spec: str, seed: int = 1, **options: Any) -> Account:
     sandbox_account = SandboxAccount.parse(spec)
-    return World(SandboxConfig(accounts=(sandbox_account,), seed=seed)).account(sandbox_account.account_id)
+    return World(SandboxConfig(accounts=(sandbox_account,), seed=seed, **options)).account(sandbox_account.account_id)
 
 
 def reservations(account: Account) -> list[Payload]:

@@ -1,5 +1,6 @@
 """The rules of test_market.py after changes: traffic and drift double-book no night, and totals match their lines."""
 
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -63,6 +64,19 @@ def test_an_archived_listing_sells_nothing_any_more(busy):
     for row in market.reservations(busy):
         if row["listingMapId"] in archived and row["status"] in TAKING:
             assert row["departureDate"] <= archived[row["listingMapId"]][:10]
+
+
+def test_no_night_after_the_end_of_an_archived_listing_is_free(account):
+    [archived] = [row for row in account.truth("listings") if row["specialStatus"]]
+    ended = day(archived["latestActivityOn"])
+    for nights, is_free in ((-1, True), (1, False)):
+        first, last = sorted((ended, ended + timedelta(nights)))
+        place = {"listingMapId": archived["id"], "arrivalDate": str(first), "departureDate": str(last)}
+        for row in market.reservations(account):
+            if row["arrivalDate"] < str(last) and row["departureDate"] > str(first):
+                account.update_reservation(row["id"], status="cancelled")
+        waiting = account.add_reservation(status="inquiry", **place)
+        assert account.nights.can_take(account.reservations[waiting["id"]]) == is_free
 
 
 def test_drift_sells_no_night_twice(account):

@@ -12,7 +12,9 @@ from hostaway_pipeline.sandbox.world.traffic import change
 from hostaway_pipeline.sandbox.world.world import World
 from tests.waiting import wait_until
 
-MIX = {"update_reservation": 0.5, "touch_reservation": 0.1, "add_reservation": 0.1, "add_message": 0.3}
+MOVES = 0.05
+MIX = {"update_reservation": 0.5 - MOVES, "touch_reservation": 0.1 + MOVES, "add_reservation": 0.1, "add_message": 0.3}
+"""Shares of the changes; the stays that move are touched."""
 
 
 def traffic_threads():
@@ -49,7 +51,24 @@ def test_the_mix_of_changes(account, monkeypatch):
     assert 0 < calls["add_conversation"] < calls["add_message"] / 2
 
 
-def test_updates_change_names_prices_and_status(account):
+def test_a_tenth_of_the_updates_moves_a_stay(account):
+    known = {row["id"]: (row["arrivalDate"], row["departureDate"]) for row in account.truth("reservations")}
+    moved = []
+
+    def look(_, event):
+        if event.kind == "reservation":
+            dates = event.data["arrivalDate"], event.data["departureDate"]
+            moved.append(known.get(event.data["id"], dates) != dates)
+            known[event.data["id"]] = dates
+
+    account.on_event = look
+    rng = Random(1)
+    for _ in range(2000):
+        change(account, rng)
+    assert sum(moved) / 2000 == pytest.approx(MOVES, abs=0.015)
+
+
+def test_updates_change_names_prices_status_and_dates(account):
     before = {row["id"]: row for row in account.truth("reservations")}
     rng = Random(1)
     for _ in range(500):
@@ -58,7 +77,8 @@ def test_updates_change_names_prices_and_status(account):
     changed = {key for row in after for key in row if row[key] != before[row["id"]][key]}
     amounts = {"totalPrice", "taxAmount", "cleaningFee", "channelCommissionAmount", "financeField"}
     cancellation = {"cancellationDate", "cancelledBy"}
-    assert changed == {"guestName", "status", "updatedOn", "latestActivityOn"} | amounts | cancellation
+    dates = {"arrivalDate", "departureDate", "nights", "previousArrivalDate", "previousDepartureDate"}
+    assert changed == {"guestName", "status", "updatedOn", "latestActivityOn"} | amounts | cancellation | dates
 
 
 def test_traffic_fills_an_empty_account():
@@ -73,7 +93,8 @@ def test_the_same_seed_makes_the_same_changes():
         rng = Random(7)
         for _ in range(100):
             change(account, rng)
-        return [(row["id"], row["guestName"], row["status"]) for row in account.truth("reservations")]
+        shown = ("id", "guestName", "status", "arrivalDate", "departureDate", "totalPrice")
+        return [[row[key] for key in shown] for row in account.truth("reservations")]
 
     assert changed() == changed()
 

@@ -84,10 +84,10 @@ class Account:
         with self.lock:
             return self.emit("reservation.updated", "reservation", self._update(reservation_id, changes).payload())
 
-    def touch_reservation(self, reservation_id: int) -> Payload:
-        """Move `updatedOn` and `latestActivityOn` only, as most of Hostaway's updates do."""
+    def touch_reservation(self, reservation_id: int, **changes: Any) -> Payload:
+        """Move `updatedOn` and `latestActivityOn`; most of Hostaway's updates change nothing else."""
         with self.lock:
-            row = self._update(reservation_id, {})
+            row = self._update(reservation_id, changes)
             row.own["latestActivityOn"] = row.own["updatedOn"]
             return self.emit("reservation.updated", "reservation", row.payload())
 

@@ -51,12 +51,16 @@ class Nights:
         return Counter(day for block in blocks for day in range(max(block.first, first), min(block.last, last)))
 
     def can_take(self, booking: Booking) -> bool:
-        """Whether the nights of a reservation that takes none are free for it."""
-        home = self.home(booking.own["listingMapId"])
+        """Whether the nights of a reservation are free for it."""
         first, last = as_day(booking.own["arrivalDate"]), as_day(booking.own["departureDate"])
-        if first is None or last is None or first >= last or (home.closed_on is not None and last > home.closed_on):
+        return first is not None and last is not None and self.can_move(booking, first, last)
+
+    def can_move(self, booking: Booking, first: int, last: int) -> bool:
+        """Whether the nights in [first, last) are free for a reservation, in its units, or its own already."""
+        home = self.home(booking.own["listingMapId"])
+        if first >= last or (home.closed_on is not None and last > home.closed_on):
             return False
-        busy = self._busy(home, first, last)
+        busy = self._busy(home, first, last, apart_from=booking)
         return not any(busy[unit] for unit in _unit_numbers(home, booking))
 
     def first_free(self, listing_id: int, earliest: int, nights: int) -> tuple[int, int]:
@@ -65,13 +69,15 @@ class Nights:
         busy = self._busy(home, earliest, date.max.toordinal())
         return min((_first_gap(busy[unit], earliest, nights), unit) for unit in range(home.units))
 
-    def _busy(self, home: Home, first: int, last: int) -> defaultdict[int, set[int]]:
+    def _busy(
+        self, home: Home, first: int, last: int, *, apart_from: Booking | None = None
+    ) -> defaultdict[int, set[int]]:
         """The days in [first, last) on which a unit cannot be booked, by the unit's number."""
         busy: defaultdict[int, set[int]] = defaultdict(set)
         for block in self.blocks.get(home.id, ()):
             busy[block.unit].update(range(max(block.first, first), min(block.last, last)))
         for booking, days in self.between(home.id, first, last):
-            if booking.own["status"] in TAKING:
+            if booking.own["status"] in TAKING and booking is not apart_from:
                 for unit in _unit_numbers(home, booking):
                     busy[unit].update(days)
         return busy

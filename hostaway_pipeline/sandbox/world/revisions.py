@@ -23,7 +23,7 @@ def rename(account: Account, reservation_id: int, rng: Random) -> None:
 def reprice(account: Account, reservation_id: int, rng: Random) -> None:
     """Change the base rate and the total by the same amount; without a base rate, change the name instead."""
     payload = account.reservations[reservation_id].payload()
-    rates = [line["total"] for line in payload["financeField"] if _is_rate(line)]
+    rates = [line["total"] for line in payload["financeField"] if is_rate(line)]
     if not rates or payload["totalPrice"] is None:
         return rename(account, reservation_id, rng)
     scale = account.nights.home(payload["listingMapId"]).scale
@@ -58,9 +58,23 @@ def change_status(account: Account, reservation_id: int, rng: Random) -> None:
     account.update_reservation(reservation_id, **changes)
 
 
+def price_of(
+    account: Account, booking: Booking, first: int | None, last: int | None, *, lead: int = 7, luck: float = 1.0
+) -> Price | None:
+    """Price a reservation on the nights in [first, last); None for iCal, and without nights."""
+    payload = booking.payload(("financeField",))
+    channel = BY_NAME.get(payload["channelName"], DIRECT)
+    if channel is ICAL or first is None or last is None or first >= last:
+        return None
+    home, nights = account.nights.home(payload["listingMapId"]), min(last - first, market.LONGEST_STAY)
+    guests, units = payload["numberOfGuests"] or 1, units_of(booking)
+    return finance.price(home, channel, first, nights, units=units, guests=guests, lead=lead, luck=luck)
+
+
 def _priced(account: Account, booking: Booking, after: str, rng: Random) -> Payload:
     """The amounts in the new status: null for an owner stay, mostly zero for a cancelled one."""
-    price = None if after == "ownerStay" else _price(account, booking)
+    first, last = as_day(booking.own["arrivalDate"]), as_day(booking.own["departureDate"])
+    price = None if after == "ownerStay" else price_of(account, booking, first, last)
     if price is not None and after == "cancelled":
         price = finance.cancelled(price, 1 if rng.random() < 0.15 else 0)
     own = booking.own
@@ -68,18 +82,7 @@ def _priced(account: Account, booking: Booking, after: str, rng: Random) -> Payl
     return {**finance.totals(price), "financeField": lines}
 
 
-def _price(account: Account, booking: Booking) -> Price | None:
-    payload = booking.payload(("financeField",))
-    first, last = as_day(payload["arrivalDate"]), as_day(payload["departureDate"])
-    channel = BY_NAME.get(payload["channelName"], DIRECT)
-    if channel is ICAL or first is None or last is None or first >= last:
-        return None
-    home, nights = account.nights.home(payload["listingMapId"]), min(last - first, market.LONGEST_STAY)
-    guests, units = payload["numberOfGuests"] or 1, units_of(booking)
-    return finance.price(home, channel, first, nights, units=units, guests=guests, lead=7)
-
-
-def _is_rate(line: dict[str, Any]) -> bool:
+def is_rate(line: dict[str, Any]) -> bool:
     return line["name"] == "baseRate" and not line["isDeleted"] and line["total"] > 0
 
 

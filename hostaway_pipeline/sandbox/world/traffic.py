@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from random import Random
 from threading import Condition, Thread
 
-from hostaway_pipeline.sandbox.world import revisions
+from hostaway_pipeline.sandbox.world import moves, revisions
 from hostaway_pipeline.sandbox.world.account import Account
 
 LONGEST_LAG = 1.0
 """Seconds of changes to catch up on after a pause; more would be a burst."""
+MOVES = 0.12
+"""The share of updates that try to move a stay; in four of five there is one, and room for it."""
 
 
 class Traffic:
@@ -97,6 +99,9 @@ def change(account: Account, rng: Random) -> None:
 
 
 def update_reservation(account: Account, reservation_id: int, rng: Random) -> None:
+    """Update the reservation, or move a stay of its listing to other nights, if one can move."""
+    if rng.random() < MOVES and moves.move(account, account.reservations[reservation_id].own["listingMapId"], rng):
+        return
     match rng.randrange(3):
         case 0:
             revisions.rename(account, reservation_id, rng)
