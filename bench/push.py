@@ -52,7 +52,7 @@ def percentile(values: list[float], share: float) -> float:
 def measure_live(made: Stand, port: int) -> tuple[list[tuple[float, float]], list[dict[str, Any]]]:
     """The arrival and the seconds until applied of every event, and the drainer's runs."""
     made.add_account(ACCOUNT, sync=True)
-    wait_until("the first sync", lambda: any(r["status"] == "SUCCESS" for r in runs(port, "sync_account")), 300)
+    wait_until("the first sync", lambda: any(r["status"] == "SUCCESS" for r in runs(port, "requested")), 300)
     time.sleep(5)
     made.control("traffic", {"per_second": RATE})
     time.sleep(SECONDS)

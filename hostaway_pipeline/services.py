@@ -17,6 +17,7 @@ from hostaway_pipeline.store.accounts.accounts import Account, Accounts
 from hostaway_pipeline.store.accounts.secrets import Secrets
 from hostaway_pipeline.store.accounts.tokens import Tokens
 from hostaway_pipeline.store.accounts.webhooks import Webhooks
+from hostaway_pipeline.store.cadences import Cadences
 from hostaway_pipeline.store.checks import Checks
 from hostaway_pipeline.store.copy.lookup import Lookup
 from hostaway_pipeline.store.copy.merge import Owner
@@ -73,6 +74,10 @@ class Services:
         return Accounts(self.database, self.keyring)
 
     @cached_property
+    def cadences(self) -> Cadences:
+        return Cadences(self.database, self.settings.cadence_plan)
+
+    @cached_property
     def sync_runs(self) -> SyncRuns:
         return SyncRuns(self.database)
 
@@ -112,8 +117,10 @@ class Services:
         for client in clients:
             client.abort()
 
-    def client(self, account_id: int, policy: RetryPolicy | None = None) -> HostawayClient:
-        return self._client(account_id, self.slots, policy, self.settings.read_timeout)
+    def client(self, account_id: int, policy: RetryPolicy | None = None, *, share: float = 1.0) -> HostawayClient:
+        """`share`: the part of the outgoing IP's limit that this client may use up, together with all others."""
+        slots = self.slots if share == 1.0 else self._slots(interactive=False, share=share)
+        return self._client(account_id, slots, policy, self.settings.read_timeout)
 
     def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
         """A client with priority over background work, which gives up sooner; a probe is not retried at all."""
@@ -202,13 +209,14 @@ class Services:
     def _impatient_seconds(self) -> float:
         return min(_IMPATIENT_SECONDS, self.settings.read_timeout)
 
-    def _slots(self, *, interactive: bool) -> Slots:
+    def _slots(self, *, interactive: bool, share: float = 1.0) -> Slots:
         return Slots(
             self.database,
             egress=self.settings.egress,
             ip=self.settings.rate_limit_ip,
             account=self.settings.rate_limit_account,
             interactive=interactive,
+            share=share,
         )
 
     def _client(

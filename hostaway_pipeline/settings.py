@@ -3,77 +3,36 @@
 wiring.py builds the objects that the settings describe.
 """
 
-import os
-import re
 import socket
-from collections.abc import Callable, Mapping
-from fractions import Fraction
+from collections.abc import Callable
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hostaway_pipeline.containers import in_container
+from hostaway_pipeline.domain.cadences import Plan
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
+from hostaway_pipeline.domain.durations import Window, duration_text
 from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.errors import ConfigurationError
-
-_MIN_API_KEY_LENGTH = 16
-# What container runtimes leave in the file system, and the names by which a control group shows them.
-_CONTAINER_FILES = (".dockerenv", "run/.containerenv")
-_CONTAINER_GROUP = re.compile("docker|kubepods|containerd|libpod|lxc")
-
-
-def _postgres_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+")):
-        raise ValueError("must start with postgresql://")
-    if value.get_secret_value().count("@") > 1:  # the rest of the password would be taken for the host name, and shown
-        raise ValueError("holds more than one @: in a name or password it is written %40")
-    return value
-
-
-def _share(text: str) -> float:
-    try:
-        return float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("must be a number from 0 to 1, such as 1/30") from None
-
-
-def _http_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise ValueError("must start with https:// (or http:// for a sandbox)")
-    return value.rstrip("/")
-
-
-def _public_url(value: str) -> str:
-    """Hostaway delivers only to https and a domain without a port; a sandbox on this machine delivers anywhere."""
-    parts = urlsplit(value)
-    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not is_local and (parts.scheme != "https" or not parts.hostname or parts.port is not None):
-        raise ValueError("must be https:// with a domain name and no port (or http://127.0.0.1:… with a sandbox)")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no credentials and no query")
-    return value.rstrip("/")
-
-
-def _api_keys(value: SecretStr) -> SecretStr:
-    for key in filter(None, (part.strip() for part in value.get_secret_value().split(","))):
-        is_hash = re.fullmatch("sha256:[0-9a-f]{64}", key) is not None
-        if key.startswith("sha256:") and not is_hash:
-            raise ValueError("sha256: must be followed by 64 hex digits in lower case")
-        if not is_hash and len(key) < _MIN_API_KEY_LENGTH:
-            raise ValueError(f"each key must have {_MIN_API_KEY_LENGTH} characters or more")
-    return value
-
-
-Limit = Annotated[RateLimit, NoDecode, BeforeValidator(lambda v: RateLimit.parse(v) if isinstance(v, str) else v)]
-PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
-Share = Annotated[float, NoDecode, BeforeValidator(lambda v: _share(v) if isinstance(v, str) else v)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-ApiKeys = Annotated[SecretStr, AfterValidator(_api_keys)]
-PublicUrl = Annotated[str, AfterValidator(_public_url)]
+from hostaway_pipeline.setting_types import (
+    ApiKeys,
+    DayWindow,
+    Duration,
+    HttpUrl,
+    Limit,
+    Period,
+    PostgresUrl,
+    PublicUrl,
+    Share,
+    Zone,
+)
 
 
 class Settings(BaseSettings):
@@ -145,6 +104,31 @@ class Settings(BaseSettings):
         description="Whether Dagster has the asset `hostaway/calendar`: price and availability per listing and day, "
         "one call per listing. `hostaway sync ID --entities calendar` reads them in any case.",
     )
+    time_zone: Zone = Field(ZoneInfo("UTC"), description="Time zone of nightly work, such as Europe/Berlin.")
+    reconcile_window: DayWindow = Field(
+        Window(time(2), timedelta(hours=6)),
+        description="When each account is reconciled once a day, as start/length: spread over six hours from two "
+        "o'clock on, in HOSTAWAY_TIME_ZONE.",
+    )
+    refresh_every: Period = Field(
+        timedelta(minutes=15), description="Time between two refreshes of an account, such as 15m or 2h."
+    )
+    listings_every: Period = Field(
+        timedelta(hours=8), description="Time between two reads of an account's listings, such as 8h."
+    )
+    calendar_every: Period = Field(
+        timedelta(days=1),
+        description="Time between two reads of an account's calendar, such as 1d, with HOSTAWAY_SYNC_CALENDAR only.",
+    )
+    refresh_share: Share = Field(
+        0.8, gt=0, le=1, description="Largest share of the rate limit of an outgoing IP address that refreshes take."
+    )
+    refresh_stale_after: Duration = Field(
+        timedelta(hours=4), description="Age of the oldest refresh from which on the check `refresh_current` fails."
+    )
+    sweepers: int = Field(
+        2, ge=1, le=64, description="Largest number of Dagster runs that sync due accounts at the same time."
+    )
     api_keys: ApiKeys | None = Field(
         None,
         description="Bearer keys of our own API, comma-separated, each of 16 characters or more; or `sha256:` and the "
@@ -172,6 +156,13 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
+    @property
+    def cadence_plan(self) -> Plan:
+        """When accounts are due that have no schedule of their own."""
+        calendar: dict[Cadence, timedelta] = {"calendar": self.calendar_every} if self.sync_calendar else {}
+        periods = {"refresh": self.refresh_every, "listings": self.listings_every, **calendar}
+        return Plan(self.reconcile_window, self.time_zone, periods)
+
     @model_validator(mode="after")
     def _signatures_are_whole(self) -> Self:
         if (self.webhook_signature_header is None) != (self.webhook_signature_secrets is None):
@@ -184,26 +175,16 @@ class Settings(BaseSettings):
 def as_environment(settings: Settings) -> dict[str, str]:
     """The environment variables that give another process these settings; those at their default are left out."""
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
-    shown = {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in values.items()}
-    return {f"HOSTAWAY_{name.upper()}": str(value) for name, value in shown.items() if value is not None}
+    return {f"HOSTAWAY_{name.upper()}": as_text(value) for name, value in values.items() if value is not None}
 
 
-def in_container(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process runs in a container, as far as `root` and the environment show."""
-    if "KUBERNETES_SERVICE_HOST" in environ or any((root / name).exists() for name in _CONTAINER_FILES):
-        return True
-    # Neither Podman's nor containerd's namespaces show in their own control group; the layered root does.
-    mounts = (line.split() for line in _text(root / "proc/self/mountinfo").splitlines())
-    is_layered = any(mount[4:5] == ["/"] and "overlay" in mount[6:] for mount in mounts)
-    return is_layered or _CONTAINER_GROUP.search(_text(root / "proc/self/cgroup")) is not None
-
-
-def _text(path: Path) -> str:
-    """The content of a file; an empty string where there is none, as on macOS."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+def as_text(value: object) -> str:
+    """A setting as the environment holds it; empty for None."""
+    if value is None:
         return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return duration_text(value) if isinstance(value, timedelta) else str(value)
 
 
 def load_settings(is_contained: Callable[[], bool] = in_container) -> Settings:

@@ -1,13 +1,14 @@
 """Request and response bodies of our own API. Secrets occur in requests only."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from hostaway_pipeline.domain.cadences import Schedule
 from hostaway_pipeline.domain.texts import is_blank
-from hostaway_pipeline.domain.vocabulary import AccountState, Channel, EventStatus, Mode
+from hostaway_pipeline.domain.vocabulary import AccountState, Cadence, Channel, EventStatus, Mode
 
 BIGINT = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
@@ -51,18 +52,51 @@ class NewAccount(Strict):
     sync: bool = Field(True, description="Start the first sync at once")
 
 
+class OwnSchedule(Strict):
+    """Periods and times of an account's own; `default` takes one back, and modes that are left out keep theirs."""
+
+    refresh: str | None = Field(None, description="Period", examples=["30m"])
+    reconcile: str | None = Field(None, description="Time of day in HOSTAWAY_TIME_ZONE", examples=["03:00"])
+    listings: str | None = Field(None, description="Period", examples=["4h"])
+    calendar: str | None = Field(None, description="Period", examples=["1d"])
+
+    @model_validator(mode="after")
+    def _parse(self) -> Self:
+        self.parsed()
+        return self
+
+    def parsed(self) -> dict[Cadence, Schedule]:
+        """Raises ValueError."""
+        modes: tuple[Cadence, ...] = ("refresh", "reconcile", "listings", "calendar")
+        texts = {mode: getattr(self, mode) for mode in modes}
+        return {mode: Schedule.parse(mode, text) for mode, text in texts.items() if text is not None}
+
+
 class AccountUpdate(Strict):
     """Fields that are left out keep their values."""
 
-    model_config = _examples({"name": "Seaside Homes"}, {"client_secret": "a new one from the dashboard"})
+    model_config = _examples(
+        {"name": "Seaside Homes"},
+        {"client_secret": "a new one from the dashboard"},
+        {"schedule": {"refresh": "30m", "reconcile": "03:00"}},
+    )
     client_secret: Secret | None = Field(None, description="Checked with Hostaway before it replaces the current one")
     name: Name | None = None
+    schedule: OwnSchedule | None = None
 
 
 class AccountReplacement(Strict):
     model_config = _examples({"client_secret": "a new one from the dashboard", "name": "Seaside Homes"})
     client_secret: Secret = Field(description="Checked with Hostaway before it replaces the current one")
     name: Name | None = None
+
+
+class DueTime(BaseModel):
+    mode: Cadence
+    schedule: str = Field(description="The account's own period or time of day, or `default`")
+    next_due_at: datetime | None = Field(description="Null: on request only")
+    requested_at: datetime | None = Field(description="A request that no success has answered yet")
+    as_of: datetime | None = Field(description="The copy holds what Hostaway had at this time")
 
 
 class Webhook(BaseModel):
@@ -81,10 +115,14 @@ class AccountSummary(BaseModel):
     last_run_status: str | None = Field(examples=["succeeded"])
     last_error: str | None
     rows: dict[str, int] = Field(examples=[{"listings": 7, "reservations": 787}])
+    schedule: dict[str, str] = Field(
+        description="Schedules of the account's own, by mode", examples=[{"refresh": "30m"}]
+    )
 
 
 class AccountDetail(AccountSummary):
     webhook: Webhook
+    due: list[DueTime] = Field(description="By mode")
 
 
 class Created(AccountDetail):

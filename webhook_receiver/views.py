@@ -1,15 +1,19 @@
 """Builds the API's answers about an account from what is stored."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from hostaway_pipeline.domain.cadences import DEFAULT, Schedule, schedule_texts
+from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from webhook_receiver.errors import public_text
-from webhook_receiver.schemas import AccountDetail, AccountSummary, Webhook
+from webhook_receiver.schemas import AccountDetail, AccountSummary, DueTime, Webhook
 
 
-def summary(entry: AccountOverview) -> AccountSummary:
+def summary(entry: AccountOverview, own: Mapping[Cadence, Schedule]) -> AccountSummary:
+    """`own`: the account's own schedules."""
     account = entry.account
     return AccountSummary(
         account_id=account.account_id,
@@ -20,6 +24,7 @@ def summary(entry: AccountOverview) -> AccountSummary:
         last_run_status=entry.last_status,
         last_error=None if entry.last_error is None else public_text(entry.last_error),
         rows=entry.rows,
+        schedule=schedule_texts(own),
     )
 
 
@@ -35,4 +40,16 @@ def detail(services: Services, account_id: int) -> AccountDetail:
         checked_at=state.checked_at,
         heard_at=state.heard_at,
     )
-    return AccountDetail(**summary(entry).model_dump(), webhook=webhook)
+    states = services.cadences.of(account_id)
+    own = {one.mode: one.own for one in states if one.own != DEFAULT}
+    due = [
+        DueTime(
+            mode=one.mode,
+            schedule=str(one.own),
+            next_due_at=one.next_due_at,
+            requested_at=one.requested_at,
+            as_of=one.succeeded_at,
+        )
+        for one in states
+    ]
+    return AccountDetail(**summary(entry, own).model_dump(), webhook=webhook, due=due)

@@ -2,14 +2,16 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import typer
 
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import configured_services
-from hostaway_pipeline.errors import AccountError
+from hostaway_pipeline.domain.cadences import Schedule, schedule_texts
+from hostaway_pipeline.domain.vocabulary import Cadence
+from hostaway_pipeline.errors import AccountError, ConfigurationError
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import rotate_password
@@ -46,16 +48,16 @@ def add(
 def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
     """List accounts with their row counts and the result of their last sync."""
     with configured_services() as services:
-        overviews = services.accounts.overview()
+        overviews, own = services.accounts.overview(), services.cadences.own()
+    schedules = {account_id: schedule_texts(schedules) for account_id, schedules in own.items()}
     if as_json:
-        say_json({"accounts": [_as_dict(overview) for overview in overviews]})
+        say_json({"accounts": [_as_dict(o) | {"schedule": schedules.get(o.account.account_id, {})} for o in overviews]})
     elif not overviews:
         say("no accounts yet; add one with `hostaway accounts add ID --secret-stdin`")
     else:
         entities = list(overviews[0].rows)
-        say_table(
-            None, ["account", "name", "state", *entities, "complete since", "last sync"], [_line(e) for e in overviews]
-        )
+        columns = ["account", "name", "state", *entities, "complete since", "last sync", "own schedule"]
+        say_table(None, columns, [[*_line(o), _joined(schedules.get(o.account.account_id, {}))] for o in overviews])
 
 
 @app.command()
@@ -83,6 +85,29 @@ def set_secret(
     say(f"account {account_id} has its new secret")
 
 
+@app.command()
+def schedule(
+    account_id: AccountId,
+    refresh: Annotated[str | None, typer.Option(metavar="EVERY", help="Such as 30m. `default`: as for all.")] = None,
+    reconcile: Annotated[str | None, typer.Option(metavar="TIME", help="Such as 03:00. `default`: as for all.")] = None,
+    listings: Annotated[str | None, typer.Option(metavar="EVERY", help="Such as 4h. `default`: as for all.")] = None,
+    calendar: Annotated[str | None, typer.Option(metavar="EVERY", help="Such as 1d. `default`: as for all.")] = None,
+) -> None:
+    """Give an account periods of its own, and a time of day for its reconcile; without options, show when it is due."""
+    given = {"refresh": refresh, "reconcile": reconcile, "listings": listings, "calendar": calendar}
+    own: dict[Cadence, Schedule] = {}
+    for mode, text in given.items():
+        if text is not None:
+            own[cast(Cadence, mode)] = _parse_schedule(mode, text)
+    with configured_services() as services:
+        services.accounts.get(account_id)
+        services.cadences.schedule(account_id, own)
+        states = services.cadences.of(account_id)
+    rows = [[state.mode, str(state.own), _minute(state.next_due_at), _minute(state.succeeded_at)] for state in states]
+    zone = services.settings.time_zone
+    say_table(f"Account {account_id}; times of day in {zone}", ["mode", "schedule", "next due", "copy as of"], rows)
+
+
 @app.command("rotate-webhook")
 def rotate_webhook(account_id: AccountId) -> None:
     """Give Hostaway a new webhook password. The current one stays valid for another day."""
@@ -107,9 +132,24 @@ def _read_secret(from_stdin: bool) -> str:
     return secret
 
 
+def _parse_schedule(mode: str, text: str) -> Schedule:
+    try:
+        return Schedule.parse(cast(Cadence, mode), text)
+    except ValueError as error:
+        raise ConfigurationError(f"--{mode}: {error}") from None
+
+
+def _joined(schedules: dict[str, str]) -> str:
+    return ", ".join(f"{mode} {text}" for mode, text in schedules.items())
+
+
+def _minute(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _line(overview: AccountOverview) -> list[object]:
     account = overview.account
-    since = f"{account.last_sync_at:%Y-%m-%d %H:%M} UTC" if account.last_sync_at else "never"
+    since = _minute(account.last_sync_at) or "never"
     state = account.state(datetime.now(UTC))
     last = overview.last_status or "none"
     return [str(account.account_id), account.name or "", state, *overview.rows.values(), since, last]

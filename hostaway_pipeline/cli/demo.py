@@ -71,7 +71,7 @@ def demo(
         began = time.monotonic()
         _request_sync(services)
         say(f"Dagster's UI: http://127.0.0.1:{port}/assets   sandbox: {settings.api_url}")
-        say(f"account {ACCOUNT_ID} is due: a sensor adds its partition and starts `sync_account` …")
+        say(f"account {ACCOUNT_ID} is due: a sensor adds its partition and starts the job `requested` …")
         overview = _await_sync(services, stack, port)
         _show(overview, time.monotonic() - began)
         _start_traffic(sandbox_port)
@@ -136,11 +136,11 @@ def _request_sync(services: Services) -> None:
     except AccountError:  # added by an earlier demo, whose sandbox has lost the registration of its webhook
         with services.client(ACCOUNT_ID) as client:
             ensure_webhook(services, client)
-        services.accounts.ask_for_sync(ACCOUNT_ID)
+        services.cadences.request(ACCOUNT_ID, "reconcile")
 
 
 def _await_sync(services: Services, stack: Stack, port: int) -> AccountOverview:
-    """Wait until the run that the sensor requested has ended, asset checks included."""
+    """Wait until a run has done what was requested."""
     deadline, shown = time.monotonic() + _FIRST_SYNC_SECONDS, ""
     while time.monotonic() < deadline:
         stack.check()
@@ -149,11 +149,9 @@ def _await_sync(services: Services, stack: Stack, port: int) -> AccountOverview:
         if counts and counts != shown:
             say(f"  {counts}")
             shown = counts
-        has_begun = overview.account.next_due_at is None
-        status = newest_run_status(f"http://127.0.0.1:{port}", "sync_account") if has_begun else None
-        if status == "SUCCESS":
+        if not any(state.requested_at for state in services.cadences.of(ACCOUNT_ID)):
             return overview
-        if status in ("FAILURE", "CANCELED"):
+        if overview.last_status == "failed":
             raise ProcessEnded(f"the sync of account {ACCOUNT_ID} ended {overview.last_status}: {overview.last_error}")
         time.sleep(1)
     raise ProcessEnded(f"account {ACCOUNT_ID} did not arrive within {_FIRST_SYNC_SECONDS} s; see Dagster's UI")

@@ -1,6 +1,6 @@
 """Names that the definitions share: asset keys and group, run tags, the pool. Importing it builds no asset."""
 
-from dagster import AssetKey
+from dagster import AssetKey, DagsterRunStatus
 
 PREFIX = "hostaway"
 GROUP = "hostaway"
@@ -13,6 +13,16 @@ MARTS = {LANE: "marts"}
 # Every asset and op except the drainer is in this pool. dagster.yaml limits how many runs may have steps in it, whoever
 # launched them, to one less than all runs: so there is always room for the drainer.
 BULK_POOL = "hostaway_bulk"
+# A run in one of these still has its slot in Dagster's queue.
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+# Of sweeper runs: whose due accounts they sync, and which of the HOSTAWAY_SWEEPERS places they have.
+MODE, PLACE = "hostaway/mode", "hostaway/sweeper"
 
 
 def entity_key(entity: str) -> AssetKey:

@@ -65,7 +65,8 @@ def liveness_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
         return SkipReason("No run is under way.")
     with hostaway.services() as services:
         alive = services.living_runs(runs)
-    plan = liveness_plan(runs, alive, json.loads(context.cursor or "{}"), time.time())
+        plan = liveness_plan(runs, alive, json.loads(context.cursor or "{}"), time.time())
+        services.cadences.give_back(plan.dead)
     for run_id in plan.dead:
         end(context.instance, run_id)
     context.update_cursor(json.dumps(plan.unlocked_since))

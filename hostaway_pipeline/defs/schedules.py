@@ -1,45 +1,78 @@
-"""When each job runs. No schedule is per account: each requests runs of up to ACCOUNTS_PER_RUN accounts."""
+"""One schedule per mode: each looks every minute whether accounts are due, and keeps sweeper runs at work on them.
 
-from collections.abc import Iterator, Sequence
+No schedule is per account, and none names accounts: the runs claim them. So a tick that is missed loses nothing, and
+after an outage each account is synced once.
+"""
 
-from dagster import DefaultScheduleStatus, RunConfig, RunRequest, ScheduleEvaluationContext, schedule
+import time
+from collections.abc import Iterator
 
-from hostaway_pipeline.defs.reconcile import AccountsConfig, reconcile, refresh
+from dagster import (
+    DagsterInstance,
+    DefaultScheduleStatus,
+    JobDefinition,
+    RunRequest,
+    RunsFilter,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from hostaway_pipeline.defs.keys import MODE, PLACE, UNFINISHED
+from hostaway_pipeline.defs.lanes import limit_bulk
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.store.accounts.accounts import Account
+from hostaway_pipeline.defs.sweeper_plan import Sweeper, sweeper_plan
+from hostaway_pipeline.defs.sweepers import calendar, listings, reconcile, refresh
+from hostaway_pipeline.services import Services
 
-ACCOUNTS_PER_RUN = 50
-
-
-@schedule(
-    job=reconcile,
-    cron_schedule="0 2 * * *",
-    execution_timezone="UTC",
-    default_status=DefaultScheduleStatus.RUNNING,
-    description="Every night: proves that each account's copy is complete, and repairs what is missing or outdated.",
-)
-def nightly_reconcile(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
-    with hostaway.services() as services:
-        accounts = services.accounts.active()
-    yield from _chunks(accounts, "reconcile_accounts", f"{context.scheduled_execution_time:%Y-%m-%d}")
+_MOST_PLACES = 64
 
 
-@schedule(
-    job=refresh,
-    cron_schedule="*/15 * * * *",
-    execution_timezone="UTC",
-    default_status=DefaultScheduleStatus.RUNNING,
-    description="Every 15 minutes: reads changes without a webhook, such as the host's own replies.",
-)
-def frequent_refresh(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest]:
-    """Request only accounts whose first sync is complete: for any other, a refresh would read everything."""
-    with hostaway.services() as services:
-        accounts = [account for account in services.accounts.active() if account.last_sync_at is not None]
-    yield from _chunks(accounts, "refresh_accounts", f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}")
+def request_sweeper(services: Services, instance: DagsterInstance, mode: str) -> RunRequest | SkipReason:
+    """Request one more sweeper run for this mode if accounts wait for it and a place is free; say why, or why not."""
+    services.cadences.plan_missing()
+    plan = sweeper_plan(
+        mode,
+        services.cadences.backlog(),
+        unfinished_sweepers(instance),
+        places=services.settings.sweepers,
+        period=services.cadences.plan.period(mode),
+        minute=int(time.time() // 60),
+        paused_until=services.slots.ip_state().paused_until,
+    )
+    place = services.cadences.reserve_place(plan.free_places) if plan.is_needed else None
+    if place is None:
+        return SkipReason(
+            plan.text if not plan.is_needed else f"{plan.text}; another schedule has just taken the place"
+        )
+    limit_bulk(instance)
+    return RunRequest(job_name=mode, tags={MODE: mode, PLACE: str(place), "hostaway/due": plan.text})
 
 
-def _chunks(accounts: Sequence[Account], op: str, tick: str) -> Iterator[RunRequest]:
-    ids = [account.account_id for account in accounts]
-    for start in range(0, len(ids), ACCOUNTS_PER_RUN):
-        config = RunConfig(ops={op: AccountsConfig(accounts=ids[start : start + ACCOUNTS_PER_RUN])})
-        yield RunRequest(run_key=f"{tick}:{start // ACCOUNTS_PER_RUN}", run_config=config)
+def unfinished_sweepers(instance: DagsterInstance) -> list[Sweeper]:
+    places = [str(place) for place in range(1, _MOST_PLACES + 1)]
+    records = instance.get_run_records(RunsFilter(tags={PLACE: places}, statuses=UNFINISHED))
+    tags = [record.dagster_run.tags for record in records]
+    return [Sweeper(int(one[PLACE]), one[MODE]) for one in tags]
+
+
+def _schedule_of(job: JobDefinition) -> ScheduleDefinition:
+    @schedule(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule="* * * * *",
+        execution_timezone="UTC",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description=f"Looks every minute for accounts that are due. {job.description}",
+    )
+    def evaluate(context: ScheduleEvaluationContext, hostaway: HostawayResource) -> Iterator[RunRequest | SkipReason]:
+        with hostaway.services() as services:
+            yield request_sweeper(services, context.instance, job.name)
+
+    return evaluate
+
+
+def build_schedules(*, has_calendar: bool) -> list[ScheduleDefinition]:
+    jobs = [reconcile, refresh, listings, *([calendar] if has_calendar else [])]
+    return [_schedule_of(job) for job in jobs]

@@ -1,11 +1,12 @@
 """Sensors. Each reads the state, computes a plan in a pure function, and requests what the plan says."""
 
+import json
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
 
 from dagster import (
-    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -16,21 +17,14 @@ from dagster import (
 )
 
 from hostaway_pipeline.defs.drainer import drain_webhooks
+from hostaway_pipeline.defs.failing_plan import failing_plan
 from hostaway_pipeline.defs.jobs import sync_account
-from hostaway_pipeline.defs.keys import op_name
+from hostaway_pipeline.defs.keys import BULK, UNFINISHED
 from hostaway_pipeline.defs.lanes import limit_bulk
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.domain.entities import ENTITIES
-from hostaway_pipeline.store.accounts.accounts import Account
-
-_UNFINISHED = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
+from hostaway_pipeline.defs.schedules import request_sweeper
+from hostaway_pipeline.defs.sweepers import REQUESTED, requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +40,35 @@ def partition_change(accounts: Collection[str], partitions: Collection[str]) -> 
 
 
 @sensor(
-    job=sync_account,
+    jobs=[requested, sync_account],
     minimum_interval_seconds=10,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Keeps one partition per active account, and starts syncs that are due, such as a new account's first.",
+    description="Keeps one partition per active account; starts a sweeper run for requested syncs, such as a new "
+    "account's first; and gives an account that keeps failing a run of its own, so that its partition turns red.",
 )
 def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> SensorResult | SkipReason:
     """An unreadable database must fail the tick: taken for an empty list, it would delete every partition."""
     with hostaway.services() as services:
-        active = [str(account.account_id) for account in services.accounts.active()]
-        due = services.accounts.due()
-    change = partition_change(active, context.instance.get_dynamic_partitions("accounts"))
-    requests = [
-        # The due time is in the key: one run per requested sync, however many ticks pass before the run starts.
-        RunRequest(
-            run_key=f"{account.account_id}:{account.next_due_at}",
-            partition_key=str(account.account_id),
-            run_config=_run_config(account),
-        )
-        for account in due
+        active = services.accounts.active()
+        sweeper = request_sweeper(services, context.instance, REQUESTED)
+    known = context.instance.get_dynamic_partitions(str(accounts_partitions.name))
+    change = partition_change([str(account.account_id) for account in active], known)
+    shown_at = {int(account_id): at for account_id, at in json.loads(context.cursor or "{}").items()}
+    failing = failing_plan(active, shown_at, datetime.now(UTC), time.time())
+    requests = [sweeper] if isinstance(sweeper, RunRequest) else []
+    requests += [
+        RunRequest(job_name=sync_account.name, partition_key=str(account_id), tags=BULK)
+        for account_id in failing.to_show
+        if str(account_id) in known
     ]
+    reason = sweeper.skip_message if isinstance(sweeper, SkipReason) else None
     if not (change.add or change.remove or requests):
-        return SkipReason("Each active account has its partition, and no sync is due.")
+        context.update_cursor(json.dumps(failing.shown_at))
+        return SkipReason(f"Each active account has its partition; {reason}. {failing.text}".strip())
     limit_bulk(context.instance)
     return SensorResult(
         run_requests=requests,
+        cursor=json.dumps(failing.shown_at),
         dynamic_partitions_requests=[
             accounts_partitions.build_add_request(change.add),
             accounts_partitions.build_delete_request(change.remove),
@@ -86,7 +84,7 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
 )
 def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> RunRequest | SkipReason:
     """Request a run without a run key, which would allow one run ever."""
-    alive = context.instance.get_runs_count(RunsFilter(job_name=drain_webhooks.name, statuses=_UNFINISHED))
+    alive = context.instance.get_runs_count(RunsFilter(job_name=drain_webhooks.name, statuses=UNFINISHED))
     with hostaway.services() as services:
         inbox = services.inbox.state()
     # Claimed events count too: without a live run, nothing processes them.
@@ -94,10 +92,3 @@ def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayRe
     if events and not alive:
         return RunRequest(tags={"hostaway/request_id": inbox.oldest_request_id or "none"})
     return SkipReason(f"{events} events to apply, {alive} drainer runs.")
-
-
-def _run_config(account: Account) -> dict[str, Any]:
-    """Pass the account's requested mode to all four assets."""
-    if account.next_mode is None:
-        return {}
-    return {"ops": {op_name(entity): {"config": {"mode": account.next_mode}} for entity in ENTITIES}}

@@ -10,6 +10,9 @@ from typing import Literal
 # refresh: the reservations that changed last, the conversations, and the messages of those that moved; no deletions.
 Mode = Literal["full", "reconcile", "refresh"]
 
+# What an account is due for. full: on request only. listings, calendar: a reconcile of this list alone.
+Cadence = Literal["full", "reconcile", "refresh", "listings", "calendar"]
+
 # The status of one sync of one account. incomplete: it ended, but a list could not be trusted.
 SyncStatus = Literal["running", "succeeded", "incomplete", "failed", "interrupted"]
 

@@ -26,7 +26,10 @@ from hostaway_pipeline.marts.state import JOB, built_state, current_state
 _WAITING = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
 _RUNNING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 # The default names of the first code location and of its repository.
-_SYNCS = JobSelector(location_name="hostaway", repository_name="__repository__", job_name="sync_account")
+_SYNCS = [
+    JobSelector(location_name="hostaway", repository_name="__repository__", job_name=name)
+    for name in ("requested", "sync_account")
+]
 
 build_marts = define_asset_job(
     JOB,
@@ -50,7 +53,7 @@ def frequent_build(context: ScheduleEvaluationContext, hostaway: HostawayResourc
 
 @run_status_sensor(
     run_status=DagsterRunStatus.SUCCESS,
-    monitored_jobs=[_SYNCS],
+    monitored_jobs=_SYNCS,
     request_job=build_marts,
     minimum_interval_seconds=10,
     default_status=DefaultSensorStatus.RUNNING,

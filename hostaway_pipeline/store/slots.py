@@ -43,12 +43,21 @@ class Slots:
     """`ip` and `account` are Hostaway's limits; MARGIN_SECONDS is added to their windows.
 
     `interactive`: somebody waits for the answer, so its requests go ahead of background requests that wait.
+    `share`: a request waits while this share of the IP's limit is used up; the rest is kept for more urgent work.
     """
 
     def __init__(
-        self, database: Database, *, egress: str, ip: RateLimit, account: RateLimit, interactive: bool = False
+        self,
+        database: Database,
+        *,
+        egress: str,
+        ip: RateLimit,
+        account: RateLimit,
+        interactive: bool = False,
+        share: float = 1.0,
     ) -> None:
         self._database = database
+        self._share = share
         self._ip_scope = f"ip:{egress}"
         self._ip = ip
         self._account = account
@@ -96,6 +105,14 @@ class Slots:
         values = {"scopes": [_send_scope(account_id)], "limits": [SENDS.requests], "floors": [SENDS.requests]}
         self._run("slow_down", values | {"window": SENDS.seconds, "sent_at": sent_at, "until": until})
 
+    def ip_state(self) -> ScopeState:
+        """The scope of this process's outgoing IP."""
+        values = {"pattern": self._ip_scope, "window": self._ip.seconds, "limit": self._ip.requests}
+        with self._database.unsynced() as cursor:
+            row = cursor.execute(query("scope_states"), values).fetchone()
+        scope, used, allowed, until = row or (self._ip_scope, 0, self._ip.requests, None)
+        return ScopeState(scope, used, allowed, self._ip, until)
+
     def states(self) -> list[ScopeState]:
         """Every known scope of this IP and of the accounts, busiest first."""
         states: list[ScopeState] = []
@@ -115,6 +132,7 @@ class Slots:
             "quiet": _QUIET_SECONDS,
             "interactive_for": _INTERACTIVE_SECONDS,
             "reserve": math.ceil(limit.requests * _INTERACTIVE_SHARE),
+            "share": self._share if scope == self._ip_scope else 1.0,
         }
         slot_at, wait = self._run(self._statement, values)
         return slot_at, wait

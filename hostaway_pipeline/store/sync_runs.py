@@ -8,10 +8,9 @@ from typing import Any
 import psycopg
 from sqlalchemy import ScalarSelect, func, insert, select, update
 
-from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.errors import AccountError, SyncInProgress
 from hostaway_pipeline.store.database import Database, query, values_of
-from hostaway_pipeline.store.schema import accounts, sync_runs
+from hostaway_pipeline.store.schema import sync_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,8 @@ class SyncRuns:
     def start(
         self, account_id: int, *, mode: str, source: str, dagster_run_id: str | None, entities: Iterable[str]
     ) -> StartedRun:
-        """Record a start, under the account's lock: runs that are still marked as running have died.
-
-        A sync that was asked for is then no longer due, unless this one reads the calendar only.
-        """
-        names, mine = [*entities], sync_runs.c.account_id == account_id
+        """Record a start, under the account's lock: runs that are still marked as running have died."""
+        mine = sync_runs.c.account_id == account_id
         end_dead_runs = (
             update(sync_runs)
             .where(mine, sync_runs.c.status == "running")
@@ -66,15 +62,12 @@ class SyncRuns:
                 dagster_run_id=dagster_run_id,
                 status="running",
                 baseline_at=func.coalesce(_unfinished_baseline(account_id, mode), func.now()),
-                entities={name: {} for name in names},
+                entities={name: {} for name in entities},
             )
             .returning(sync_runs.c.id, sync_runs.c.started_at, sync_runs.c.baseline_at)
         )
-        no_longer_due = update(accounts).where(accounts.c.account_id == account_id)
         with self._database.transaction() as connection:
             connection.execute(end_dead_runs)
-            if names != [CALENDAR]:
-                connection.execute(no_longer_due.values(next_due_at=None, next_mode=None))
             return StartedRun(*values_of(connection.execute(new).one()))
 
     def finish(

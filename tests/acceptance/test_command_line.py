@@ -242,3 +242,31 @@ def test_doctor_names_what_is_wrong(hostaway: Run) -> None:
     done = hostaway("doctor", HOSTAWAY_API_URL="http://127.0.0.1:1/v1")
     assert done.returncode == 1
     assert "FAIL  hostaway" in done.stdout
+
+
+def test_an_account_gets_a_schedule_of_its_own(hostaway: Run, added: None) -> None:
+    done = hostaway("accounts", "schedule", "59808", "--refresh", "30m", "--reconcile", "03:00")
+    assert done.returncode == 0, done.stderr
+    assert "30m" in done.stdout
+    assert "03:00 UTC" in done.stdout, "when it is due next"
+    listed = json.loads(hostaway("accounts", "list", "--json").stdout)["accounts"][0]
+    assert listed["schedule"] == {"reconcile": "03:00", "refresh": "30m"}
+    assert hostaway("accounts", "schedule", "59808", "--refresh", "default").returncode == 0
+    assert "reconcile 03:00" in hostaway("accounts", "list").stdout
+    assert "refresh" not in hostaway("accounts", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--refresh", "30", "--refresh: '30' is not a duration such as 90s, 15m, 8h or 1d"),
+        ("--reconcile", "30m", "--reconcile: '30m' is not a time of day such as 02:00"),
+    ],
+)
+def test_a_schedule_that_means_nothing_is_named(hostaway: Run, option: str, value: str, expected: str) -> None:
+    assert expected in failed(hostaway("accounts", "schedule", "59808", option, value))
+
+
+def test_a_schedule_needs_an_account(hostaway: Run) -> None:
+    assert hostaway("db", "migrate").returncode == 0
+    assert "account 4711 is not known" in failed(hostaway("accounts", "schedule", "4711", "--refresh", "30m"))

@@ -7,6 +7,7 @@ from dagster import (
     AssetKey,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     ExecuteInProcessResult,
     Failure,
     RetryRequested,
@@ -201,16 +202,24 @@ def test_the_sensor_keeps_partitions_equal_to_active_accounts_and_starts_first_s
         result = accounts_sensor(context)
 
     assert isinstance(result, SensorResult)
-    assert [request.partition_key for request in result.run_requests or []] == ["3"]
+    assert [request.job_name for request in result.run_requests or []] == ["requested"]
     added, removed = result.dynamic_partitions_requests or []
     assert (added.partition_keys, removed.partition_keys) == (["3"], ["2"])
 
 
-def test_the_sensor_requests_the_same_run_under_the_same_key(instance: DagsterInstance, services: Services) -> None:
-    services.accounts.ask_for_sync(1)
+def test_the_sensor_requests_one_run_however_many_ticks_pass_before_it_starts(
+    instance: DagsterInstance, services: Services
+) -> None:
+    services.cadences.request(1, "full")
     with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
-        keys = [accounts_sensor(context).run_requests[0].run_key for _ in range(2)]
-    assert keys[0] == keys[1]
+        first = accounts_sensor(context)
+        assert isinstance(first, SensorResult)
+        (request,) = first.run_requests or []
+        job = build_defs().resolve_job_def("requested")
+        instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, tags=dict(request.tags) | dict(job.tags))
+        second = accounts_sensor(context)
+    assert isinstance(second, SkipReason)
+    assert "1 requested; 1 at work on them" in str(second.skip_message)
 
 
 def test_the_sensor_skips_when_there_is_nothing_to_do(instance: DagsterInstance) -> None:

@@ -151,6 +151,7 @@ def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(
     assert drained(instance).success
     assert_equal_to_source(database_url, sandbox, 2)
 
+    instance.add_dynamic_partitions("accounts", ["1", "2"])
     with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
         result = accounts_sensor(context)
     assert isinstance(result, SensorResult)
@@ -158,18 +159,6 @@ def test_an_account_whose_api_refuses_it_turns_red_in_a_run_of_its_own(
     job = build_defs().resolve_job_def("sync_account")
     own = job.execute_in_process(instance=instance, partition_key="1", raise_on_error=False)
     assert not own.success
-
-
-def test_the_requested_mode_reaches_the_run(instance: DagsterInstance, services: Services) -> None:
-    services.accounts.ask_for_sync(2, "full")
-    with build_sensor_context(instance=instance, resources={"hostaway": HostawayResource()}) as context:
-        result = accounts_sensor(context)
-    assert isinstance(result, SensorResult)
-    request = (result.run_requests or [])[0]
-    assert request.run_config["ops"]["hostaway__messages"] == {"config": {"mode": "full"}}
-    assert request.run_config["ops"].keys() == {
-        f"hostaway__{entity}" for entity in ("listings", "reservations", "conversations", "messages")
-    }
 
 
 def test_old_runs_are_deleted_except_those_with_a_partitions_latest_materialization(

@@ -66,7 +66,8 @@ def test_an_account_is_checked_stored_and_registered(
     assert onboarded.webhook_problem is None
     account = onboarded.account
     assert (account.account_id, account.name, account.customer_id) == (ACCOUNT, "Sea view", UUID(int=7))
-    assert account.next_due_at is not None, "its first sync starts by itself"
+    (due,) = services.cadences.of(ACCOUNT)
+    assert (due.mode, due.requested_at is not None) == ("reconcile", True), "its first sync starts by itself"
     assert hooks(sandbox) == 1
     assert sandbox.deliveries.wait_idle(10)
     assert [ping.status for ping in sandbox.deliveries.pings] == [200, 200]

@@ -108,6 +108,16 @@ def stored_account(database_url: str, account_id: int) -> dict[str, Any]:
     return rows(database_url, "SELECT * FROM hostaway.accounts WHERE account_id = %s", account_id)[0]
 
 
+def requested_modes(database_url: str, account_id: int) -> list[str]:
+    """The modes of the account that were requested and not done yet."""
+    found = rows(
+        database_url,
+        "SELECT mode FROM hostaway.cadences WHERE account_id = %s AND requested_at IS NOT NULL ORDER BY mode",
+        account_id,
+    )
+    return [row["mode"] for row in found]
+
+
 def account_ids(database_url: str) -> list[int]:
     found = rows(database_url, "SELECT account_id FROM hostaway.accounts ORDER BY account_id")
     return [row["account_id"] for row in found]

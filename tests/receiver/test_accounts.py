@@ -19,6 +19,7 @@ from tests.receiver.steps import (
     Receiver,
     account_ids,
     delivery,
+    requested_modes,
     stored_account,
 )
 
@@ -46,12 +47,12 @@ def test_an_account_is_added_with_credentials_that_hostaway_accepts(receiver: Re
     row = stored_account(database_url, OTHER_ACCOUNT)
     assert row["customer_id"] == UUID(customer)
     assert row["client_secret"].startswith("v1:test:")
-    assert row["next_due_at"] is not None, "its first sync is due"
+    assert requested_modes(database_url, OTHER_ACCOUNT) == ["reconcile"], "its first sync"
 
 
 def test_with_sync_false_no_sync_is_due(receiver: Receiver, database_url: str) -> None:
     assert receiver.api("POST", "/accounts", NEW | {"sync": False}).status_code == 201
-    assert stored_account(database_url, OTHER_ACCOUNT)["next_due_at"] is None
+    assert requested_modes(database_url, OTHER_ACCOUNT) == []
 
 
 def test_a_secret_that_hostaway_refuses_is_not_stored(receiver: Receiver, database_url: str) -> None:
@@ -146,7 +147,9 @@ def test_accounts_show_status_rows_and_webhook_and_no_secret(
     receiver.deliver(delivery(reservation(7)))
     listed, one = receiver.api("GET", "/accounts"), receiver.api("GET", f"/accounts/{ACCOUNT}")
     [summary] = listed.json()
-    assert one.json() | {"webhook": None} == summary | {"webhook": None}
+    hidden = {"webhook": None, "due": None}
+    assert one.json() | hidden == summary | hidden
+    assert {due["mode"] for due in one.json()["due"]} == {"reconcile", "refresh", "listings"}
     assert (summary["status"], summary["last_run_status"], summary["last_error"]) == ("active", "succeeded", None)
     assert (summary["rows"]["listings"], summary["rows"]["reservations"]) == (2, 12)
     assert summary["last_sync_at"] is not None
@@ -241,3 +244,22 @@ def test_a_hard_delete_leaves_no_row_anywhere(receiver: Receiver, services: Serv
 def some_reservation(database_url: str) -> int:
     query = "SELECT reservation_id FROM hostaway.conversations WHERE reservation_id IS NOT NULL LIMIT 1"
     return int(rows(database_url, query)[0]["reservation_id"])
+
+
+def test_an_account_gets_a_schedule_of_its_own(receiver: Receiver, database_url: str) -> None:
+    answer = receiver.api("PATCH", f"/accounts/{ACCOUNT}", {"schedule": {"refresh": "30m", "reconcile": "03:00"}})
+    assert answer.status_code == 200
+    assert answer.json()["schedule"] == {"reconcile": "03:00", "refresh": "30m"}
+    due = {one["mode"]: one for one in answer.json()["due"]}
+    assert due["reconcile"]["schedule"] == "03:00"
+    assert due["reconcile"]["next_due_at"].endswith("T03:00:00Z")
+    (shown,) = [one for one in receiver.api("GET", "/accounts").json() if one["account_id"] == ACCOUNT]
+    assert shown["schedule"] == {"reconcile": "03:00", "refresh": "30m"}
+    answer = receiver.api("PATCH", f"/accounts/{ACCOUNT}", {"schedule": {"refresh": "default"}})
+    assert answer.json()["schedule"] == {"reconcile": "03:00"}
+
+
+@pytest.mark.parametrize("schedule", [{"refresh": "30"}, {"reconcile": "30m"}, {"full": "1d"}, {"refresh": "8d"}])
+def test_a_schedule_that_means_nothing_is_422(receiver: Receiver, schedule: dict[str, str]) -> None:
+    assert receiver.api("PATCH", f"/accounts/{ACCOUNT}", {"schedule": schedule}).status_code == 422
+    assert receiver.api("GET", f"/accounts/{ACCOUNT}").json()["schedule"] == {}

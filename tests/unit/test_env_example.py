@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.settings import Settings, as_text
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SHOWN = {"reread_share": "1/30", "egress": "", "sync_calendar": "false"}
@@ -12,7 +12,7 @@ def expected() -> str:
     """Run this module to rewrite the file."""
     blocks = ["# Copy to .env and change what you need. What is commented out shows its default."]
     for name, field in Settings.model_fields.items():
-        default = SHOWN.get(name, "" if field.default is None else str(field.default))
+        default = SHOWN.get(name, as_text(field.default))
         blocks.append(f"# {field.description}\n#HOSTAWAY_{name.upper()}={default}")
     return "\n\n".join(blocks) + "\n"
 

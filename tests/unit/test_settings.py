@@ -2,13 +2,17 @@
 
 import socket
 from collections.abc import Callable
+from datetime import time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from hostaway_pipeline.containers import in_container
+from hostaway_pipeline.domain.durations import Window
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
-from hostaway_pipeline.settings import Settings, as_environment, in_container, load_settings
+from hostaway_pipeline.settings import Settings, as_environment, load_settings
 
 Load = Callable[..., Settings]
 
@@ -52,6 +56,18 @@ WRONG = [
     ("HOSTAWAY_PUBLIC_URL", "https://hooks.example.com:8443"),
     ("HOSTAWAY_PUBLIC_URL", "https://me:pw@hooks.example.com"),
     ("HOSTAWAY_SYNC_CALENDAR", "perhaps"),
+    ("HOSTAWAY_TIME_ZONE", "Atlantis/Center"),
+    ("HOSTAWAY_TIME_ZONE", "../etc/passwd"),
+    ("HOSTAWAY_RECONCILE_WINDOW", "02:00"),
+    ("HOSTAWAY_RECONCILE_WINDOW", "25:00/6h"),
+    ("HOSTAWAY_RECONCILE_WINDOW", "02:00/25h"),
+    ("HOSTAWAY_REFRESH_EVERY", "15"),
+    ("HOSTAWAY_REFRESH_EVERY", "30s"),
+    ("HOSTAWAY_LISTINGS_EVERY", "8d"),
+    ("HOSTAWAY_CALENDAR_EVERY", "-1d"),
+    ("HOSTAWAY_REFRESH_SHARE", "0"),
+    ("HOSTAWAY_REFRESH_STALE_AFTER", "soon"),
+    ("HOSTAWAY_SWEEPERS", "0"),
     ("HOSTAWAY_EVENTS_KEPT_DAYS", "0"),
     ("HOSTAWAY_LOG_LEVEL", "LOUD"),
 ]
@@ -189,6 +205,14 @@ EVERYTHING = {
     "HOSTAWAY_REREAD_SHARE": "1/4",
     "HOSTAWAY_READ_TIMEOUT": "2.5",
     "HOSTAWAY_SYNC_CALENDAR": "true",
+    "HOSTAWAY_TIME_ZONE": "Europe/Berlin",
+    "HOSTAWAY_RECONCILE_WINDOW": "23:30/4h",
+    "HOSTAWAY_REFRESH_EVERY": "30m",
+    "HOSTAWAY_LISTINGS_EVERY": "12h",
+    "HOSTAWAY_CALENDAR_EVERY": "2d",
+    "HOSTAWAY_REFRESH_SHARE": "1/2",
+    "HOSTAWAY_REFRESH_STALE_AFTER": "60m",
+    "HOSTAWAY_SWEEPERS": "3",
     "HOSTAWAY_API_KEYS": "0123456789abcdef",
     "HOSTAWAY_PUBLIC_URL": "https://hooks.example.com/",
     "HOSTAWAY_WEBHOOK_SIGNATURE_HEADER": "X-Signature",
@@ -224,6 +248,14 @@ def test_values_are_read(load):
         "reread_share": 0.25,
         "read_timeout": 2.5,
         "sync_calendar": True,
+        "time_zone": ZoneInfo("Europe/Berlin"),
+        "reconcile_window": Window(time(23, 30), timedelta(hours=4)),
+        "refresh_every": timedelta(minutes=30),
+        "listings_every": timedelta(hours=12),
+        "calendar_every": timedelta(days=2),
+        "refresh_share": 0.5,
+        "refresh_stale_after": timedelta(hours=1),
+        "sweepers": 3,
         "public_url": "https://hooks.example.com",
         "webhook_signature_header": "X-Signature",
         "events_kept_days": 7,

@@ -59,7 +59,8 @@ def add(services: ServicesDep, new: NewAccount, response: Response) -> Created:
 
 @router.get("", summary="All accounts")
 def list_accounts(services: ServicesDep) -> list[AccountSummary]:
-    return [summary(entry) for entry in services.accounts.overview()]
+    own = services.cadences.own()
+    return [summary(entry, own.get(entry.account.account_id, {})) for entry in services.accounts.overview()]
 
 
 @router.get("/{account_id}", responses=_KNOWN, summary="One account: status, last sync, row counts, webhook")
@@ -75,7 +76,7 @@ def replace(services: ServicesDep, account_id: AccountId, new: AccountReplacemen
     return detail(services, account_id)
 
 
-@router.patch("/{account_id}", responses=_KNOWN | _HOSTAWAY, summary="Change secret or name")
+@router.patch("/{account_id}", responses=_KNOWN | _HOSTAWAY, summary="Change secret, name or schedule")
 def update(services: ServicesDep, account_id: AccountId, changes: Annotated[AccountUpdate, Body()]) -> AccountDetail:
     services.accounts.get(account_id)
     if changes.client_secret is not None:
@@ -83,6 +84,8 @@ def update(services: ServicesDep, account_id: AccountId, changes: Annotated[Acco
         change_secret(services, account_id, changes.client_secret.get_secret_value())
     if "name" in changes.model_fields_set:
         services.accounts.rename(account_id, changes.name)
+    if changes.schedule is not None:
+        services.cadences.schedule(account_id, changes.schedule.parsed())
     return detail(services, account_id)
 
 
@@ -114,7 +117,7 @@ def sync(
     if dry_run:
         response.status_code = 200
         return _dry_run(services, account_id, mode)
-    services.accounts.ask_for_sync(account_id, mode)
+    services.cadences.request(account_id, mode)
     return SyncAsked(account_id=account_id, mode=mode)
 
 

@@ -13,6 +13,7 @@ from hostaway_pipeline.domain.vocabulary import AccountState
 from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring, Place
 from hostaway_pipeline.store.accounts.removal import delete_account
+from hostaway_pipeline.store.cadences import request_of
 from hostaway_pipeline.store.database import Database, values_of
 from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps, sync_runs
 
@@ -25,8 +26,6 @@ class Account:
     customer_id: UUID
     name: str | None
     is_active: bool
-    next_due_at: datetime | None
-    next_mode: str | None
     last_sync_at: datetime | None
     created_at: datetime
     failures: int
@@ -96,13 +95,12 @@ class Accounts:
             raise _exists(account_id)
 
     def add(self, account_id: int, secret: str, *, name: str | None, customer_id: UUID | None, is_due: bool) -> Account:
-        """Insert an account, or bring back a removed one with its rows. `is_due`: schedule a sync now.
+        """Insert an account, or bring back a removed one with its rows. `is_due`: request its first sync.
 
         Raises AccountError when the account is active.
         """
         values: dict[str, Any] = {
             "client_secret": self._keyring.encrypt(secret, secret_place("client_secret", account_id)),
-            "next_due_at": func.now() if is_due else None,
             "is_active": True,
             "failures": 0,
             "paused_until": None,
@@ -121,6 +119,8 @@ class Accounts:
         )
         with self._database.transaction() as connection:
             row = connection.execute(statement).one_or_none()
+            if row is not None and is_due:
+                connection.execute(request_of(account_id, "reconcile"))
         if row is None:
             raise _exists(account_id)
         return Account(*values_of(row))
@@ -147,12 +147,6 @@ class Accounts:
         with self._database.transaction() as connection:
             rows = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
             return [Account(*values_of(row)) for row in rows]
-
-    def due(self) -> list[Account]:
-        """Active accounts whose next sync is due by the database's clock."""
-        is_due = accounts.c.is_active & (accounts.c.next_due_at <= func.now())
-        with self._database.transaction() as connection:
-            return [Account(*values_of(row)) for row in connection.execute(select(*_SHOWN).where(is_due))]
 
     def overview(self, account_id: int | None = None) -> list[AccountOverview]:
         """All accounts, removed ones included, or one of them, with the numbers of their rows and their last runs."""
@@ -184,12 +178,6 @@ class Accounts:
             )
             for row in found
         ]
-
-    def ask_for_sync(self, account_id: int, mode: str | None = None) -> None:
-        """Schedule a sync now."""
-        with self._database.transaction() as connection:
-            chosen = accounts.c.account_id == account_id
-            connection.execute(update(accounts).where(chosen).values(next_due_at=func.now(), next_mode=mode))
 
     def remove(self, account_id: int, *, hard: bool) -> None:
         """Stop syncing and forget the secrets; with `hard`, delete the account and its rows from every table.

@@ -5,7 +5,8 @@
 -- queue: callers are served in the order in which they came, and need no other lock.
 --
 -- The limit is the learned pace where there is one; after each quiet period it rises by a twentieth, up to the
--- configured limit. While interactive work goes on, `reserve` requests of the limit are kept free for it.
+-- configured limit. While interactive work goes on, `reserve` requests of the limit are kept free for it. `share` is the
+-- part of the limit that a request of this kind may find used up.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
 ON CONFLICT (scope) DO UPDATE SET
@@ -14,7 +15,8 @@ ON CONFLICT (scope) DO UPDATE SET
         scope.paused_until,
         scope.slots[cardinality(scope.slots)],
         scope.slots[
-            cardinality(scope.slots) + 1 - greatest(1, least(%(limit)s, coalesce(scope.pace, %(limit)s)) - CASE
+            cardinality(scope.slots) + 1
+            - greatest(1, floor(least(%(limit)s, coalesce(scope.pace, %(limit)s)) * %(share)s)::int - CASE
                 WHEN scope.interactive_at > clock_timestamp() - %(interactive_for)s * interval '1 second'
                 THEN %(reserve)s ELSE 0
             END)

@@ -2,6 +2,7 @@
 
 from hostaway_pipeline.store.schema.accounts import accounts
 from hostaway_pipeline.store.schema.base import SCHEMA, metadata
+from hostaway_pipeline.store.schema.cadences import cadences, sweeper_places
 from hostaway_pipeline.store.schema.calendar import calendar_days
 from hostaway_pipeline.store.schema.derived import guests, payload_findings, reservation_finance_lines
 from hostaway_pipeline.store.schema.entities import (
@@ -18,6 +19,7 @@ __all__ = [
     "ENTITY_TABLES",
     "SCHEMA",
     "accounts",
+    "cadences",
     "calendar_days",
     "conversations",
     "deletion_budgets",
@@ -32,6 +34,7 @@ __all__ = [
     "rate_scopes",
     "reservation_finance_lines",
     "reservations",
+    "sweeper_places",
     "sweeps",
     "sync_runs",
     "webhook_events",

@@ -25,8 +25,6 @@ accounts = Table(
     Column("webhook_log_id", BigInteger, comment="The newest past delivery that gap recovery has looked at"),
     Column("failures", Integer, nullable=False, server_default="0", comment="Failed syncs in a row"),
     Column("paused_until", Instant, comment="Circuit breaker: no sync by itself before then"),
-    Column("next_due_at", Instant, comment="When the next sync is due; null: only when asked for"),
-    Column("next_mode", Text, comment="The mode that was asked for; null: reconcile"),
     Column("last_sync_at", Instant, comment="Since when the whole copy is known to be complete"),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("updated_at", Instant, nullable=False, server_default=func.now()),

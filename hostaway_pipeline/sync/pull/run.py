@@ -10,6 +10,7 @@ import structlog
 
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.domain.breaker import pause_after
+from hostaway_pipeline.domain.cadences import satisfied_by
 from hostaway_pipeline.domain.entities import RESERVATIONS
 from hostaway_pipeline.errors import (
     Aborted,
@@ -20,7 +21,7 @@ from hostaway_pipeline.errors import (
     UnexpectedError,
 )
 from hostaway_pipeline.services import ONE_ATTEMPT, Services
-from hostaway_pipeline.store.accounts.accounts import Account, Accounts
+from hostaway_pipeline.store.accounts.accounts import Account
 from hostaway_pipeline.store.sync_runs import StartedRun, SyncRuns
 from hostaway_pipeline.store.telemetry import Telemetry
 from hostaway_pipeline.sync.pull.progress import Progress, Silent
@@ -45,9 +46,10 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
     if request.respect_pause:
         account.require_unpaused(datetime.now(UTC))
     report = Report(account.account_id)
+    share = services.settings.refresh_share if request.mode == "refresh" else 1.0
     with (
         services.account_lock(account.account_id, request.wait_seconds),
-        services.client(account.account_id) as client,
+        services.client(account.account_id, share=share) as client,
     ):
         run = _start(services.sync_runs, request)
         writer = services.pull_writer(account, dry_run=request.dry_run, run_id=run.id)
@@ -74,7 +76,7 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
             report.add_calls(client.stats)
             if not request.dry_run:
                 _record_metrics(services.telemetry, request, report)
-                _record_end(services.sync_runs, services.accounts, account, run, report)
+                _record_end(services, request, account, run, report)
     return report
 
 
@@ -87,7 +89,7 @@ def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[R
         # An interrupt may come at any moment: inside the pool's block, whose end waits for its threads, nothing may
         # happen without the abort.
         try:
-            for done in as_completed([pool.submit(_pull_or_report, services, request) for request in requests]):
+            for done in as_completed([pool.submit(pull_or_report, services, request) for request in requests]):
                 yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -95,7 +97,8 @@ def pull_many(services: Services, requests: Iterable[PullRequest]) -> Iterator[R
             raise
 
 
-def _pull_or_report(services: Services, request: PullRequest) -> Report:
+def pull_or_report(services: Services, request: PullRequest) -> Report:
+    """As `pull`, with the errors that it raises in the report."""
     try:
         return pull(services, request)
     except PipelineError as error:
@@ -148,9 +151,10 @@ def _record_metrics(telemetry: Telemetry, request: PullRequest, report: Report) 
         telemetry.record_counts("pull", entity, counts)
 
 
-def _record_end(sync_runs: SyncRuns, accounts: Accounts, account: Account, run: StartedRun, report: Report) -> None:
+def _record_end(services: Services, request: PullRequest, account: Account, run: StartedRun, report: Report) -> None:
+    accounts = services.accounts
     with suppress(DatabaseUnavailable):  # the account's next start then marks the run as interrupted
-        sync_runs.finish(
+        services.sync_runs.finish(
             run.id,
             status=report.status,
             api_calls=report.api_calls,
@@ -166,3 +170,6 @@ def _record_end(sync_runs: SyncRuns, accounts: Accounts, account: Account, run: 
             accounts.mark_failed(account.account_id, pause=pause)
         elif report.error is None:
             accounts.mark_synced(account.account_id)
+            if report.status == "succeeded":
+                done = satisfied_by(request.mode, request.entities)
+                services.cadences.record_success(account.account_id, done, run.started_at)

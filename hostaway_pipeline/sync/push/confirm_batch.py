@@ -13,7 +13,7 @@ from typing import Any
 from hostaway_pipeline.client.answers import ApiObject
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import object_path
-from hostaway_pipeline.domain.breaker import FAILURE_THRESHOLD, pause_after
+from hostaway_pipeline.domain.breaker import pause_after
 from hostaway_pipeline.domain.entities import CONVERSATIONS, LISTINGS
 from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import (
@@ -230,16 +230,11 @@ def _record(inbox: Inbox, batch: list[Confirmation], status: EventStatus, reason
 
 
 def _record_failure(accounts: Accounts, account: Account, error: ApiError) -> None:
-    """When the circuit breaker opens, request an ordinary sync of the account: its run shows red, with the reason.
-
-    A rate limit is no failure: the limiter has paused the account already.
-    """
+    """Count the failure. A rate limit is none: the limiter has paused the account already."""
     if isinstance(error, RateLimited):
         return
     pause = pause_after(account.failures + 1, is_permanent=isinstance(error, PermanentApiError))
     accounts.mark_failed(account.account_id, pause=pause)
-    if pause is not None and account.failures + 1 <= FAILURE_THRESHOLD:
-        accounts.ask_for_sync(account.account_id)
 
 
 def _all_ids(batch: list[Confirmation]) -> list[int]:

@@ -300,12 +300,12 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(
 
 
 def test_it_is_recorded_and_proves_nothing_about_the_rest_of_the_account(services: Services, database_url: str) -> None:
-    services.accounts.ask_for_sync(ACCOUNT)
+    services.cadences.request(ACCOUNT, "reconcile")
     read(services)
     [run] = rows(database_url, "SELECT status, entities FROM hostaway.sync_runs ORDER BY id DESC LIMIT 1")
     assert run["status"] == "succeeded"
     assert list(run["entities"]) == ["calendar"]
     assert [row["entity"] for row in rows(database_url, "SELECT entity FROM hostaway.sweeps")] == ["listings"]
-    account = services.accounts.get(ACCOUNT)
-    assert account.last_sync_at is None
-    assert account.next_due_at is not None, "the sync that was asked for is still due"
+    assert services.accounts.get(ACCOUNT).last_sync_at is None
+    states = {state.mode: state for state in services.cadences.of(ACCOUNT)}
+    assert states["reconcile"].requested_at is not None, "the sync that was requested still is"
