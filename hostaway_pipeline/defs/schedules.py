@@ -73,6 +73,12 @@ def _schedule_of(job: JobDefinition) -> ScheduleDefinition:
     return evaluate
 
 
+reconcile_schedule = _schedule_of(reconcile)
+refresh_schedule = _schedule_of(refresh)
+listings_schedule = _schedule_of(listings)
+calendar_schedule = _schedule_of(calendar)
+
+
 def build_schedules(*, has_calendar: bool) -> list[ScheduleDefinition]:
-    jobs = [reconcile, refresh, listings, *([calendar] if has_calendar else [])]
-    return [_schedule_of(job) for job in jobs]
+    """One per regular mode; that of the calendar only if it is wanted."""
+    return [reconcile_schedule, refresh_schedule, listings_schedule, *([calendar_schedule] if has_calendar else [])]
