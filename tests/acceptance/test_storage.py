@@ -1,0 +1,107 @@
+"""Dagster's storage as dagster.yaml configures it: few connections, none left behind, none trusted blindly."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, AssetMaterialization, DagsterInstance, OpExecutionContext, job, op
+
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
+from tests.factories import rows
+
+ROOT = Path(__file__).parents[2]
+EVENTS = 30
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    name = f"dagster_{time.time_ns()}"
+    postgres.ensure_database(name)
+    url = postgres.url(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOSTAWAY_DAGSTER_DATABASE_URL", url.replace("postgresql:", "postgresql+psycopg2:", 1))
+        yield url
+
+
+@pytest.fixture(scope="module")
+def instance(url: str) -> Iterator[DagsterInstance]:
+    with DagsterInstance.from_config(str(ROOT)) as instance:
+        yield instance
+
+
+def materialize(instance: DagsterInstance, meanwhile: Callable[[], object] = lambda: None) -> str:
+    """Run a job that materializes an asset; returns the run's id."""
+
+    @op
+    def many(context: OpExecutionContext) -> None:
+        for number in range(EVENTS):
+            context.log_event(AssetMaterialization(AssetKey("made"), partition=str(number)))
+            meanwhile()
+
+    @job
+    def making() -> None:
+        many()
+
+    result = making.execute_in_process(instance=instance)
+    assert result.success
+    return result.run_id
+
+
+def sessions(url: str) -> set[int]:
+    return {row["pid"] for row in rows(url, f"SELECT pid {OTHERS}")}
+
+
+def partitions_of(instance: DagsterInstance, run_id: str) -> list[str | None]:
+    records = instance.get_records_for_run(run_id).records
+    return [r.event_log_entry.dagster_event.partition for r in records if r.asset_event is not None]  # type: ignore[union-attr]
+
+
+def test_a_run_keeps_its_connections(instance: DagsterInstance, url: str) -> None:
+    seen: set[int] = set()
+    run_id = materialize(instance, lambda: seen.update(sessions(url)))
+    assert partitions_of(instance, run_id) == [str(number) for number in range(EVENTS)]
+    assert 1 <= len(seen) <= 2
+    assert sessions(url) <= seen
+
+
+def test_instances_of_a_process_share_them(instance: DagsterInstance, url: str) -> None:
+    materialize(instance)
+    before = sessions(url)
+    for _ in range(5):
+        with DagsterInstance.from_config(str(ROOT)) as other:
+            assert other.get_runs_count()
+    assert before == sessions(url) != set()
+
+
+def test_connections_that_were_closed_are_replaced(instance: DagsterInstance, url: str) -> None:
+    run_id = materialize(instance, lambda: rows(url, f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}"))
+    assert len(partitions_of(instance, run_id)) == EVENTS
+
+
+FORKED = """
+import os
+from dagster import DagsterInstance
+
+def session():
+    with instance.run_storage.connect() as connection:
+        return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+
+with DagsterInstance.from_config({root!r}) as instance:
+    mine = session()
+    if (child := os.fork()) == 0:
+        os._exit(session() == mine)
+    assert os.waitpid(child, 0)[1] == 0
+    assert session() == mine
+"""
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_forked_child_does_not_use_its_parents_connection() -> None:
+    """Celery's workers fork."""
+    code = FORKED.format(root=str(ROOT))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
