@@ -1,5 +1,6 @@
 """Dagster's storage as dagster.yaml configures it: few connections, none left behind, none trusted blindly."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,6 @@ from dagster import AssetKey, AssetMaterialization, DagsterInstance, OpExecution
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from tests.factories import rows
 
-ROOT = Path(__file__).parents[2]
 EVENTS = 30
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
@@ -28,8 +28,16 @@ def url(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def instance(url: str) -> Iterator[DagsterInstance]:
-    with DagsterInstance.from_config(str(ROOT)) as instance:
+def home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A DAGSTER_HOME with the project's dagster.yaml."""
+    folder = tmp_path_factory.mktemp("dagster")
+    shutil.copyfile(Path(__file__).parents[2] / "dagster.yaml", folder / "dagster.yaml")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def instance(url: str, home: str) -> Iterator[DagsterInstance]:
+    with DagsterInstance.from_config(home) as instance:
         yield instance
 
 
@@ -68,11 +76,11 @@ def test_a_run_keeps_its_connections(instance: DagsterInstance, url: str) -> Non
     assert sessions(url) <= seen
 
 
-def test_instances_of_a_process_share_them(instance: DagsterInstance, url: str) -> None:
+def test_instances_of_a_process_share_them(instance: DagsterInstance, url: str, home: str) -> None:
     materialize(instance)
     before = sessions(url)
     for _ in range(5):
-        with DagsterInstance.from_config(str(ROOT)) as other:
+        with DagsterInstance.from_config(home) as other:
             assert other.get_runs_count()
     assert before == sessions(url) != set()
 
@@ -90,7 +98,7 @@ def session():
     with instance.run_storage.connect() as connection:
         return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
 
-with DagsterInstance.from_config({root!r}) as instance:
+with DagsterInstance.from_config({home!r}) as instance:
     mine = session()
     if (child := os.fork()) == 0:
         os._exit(session() == mine)
@@ -100,8 +108,8 @@ with DagsterInstance.from_config({root!r}) as instance:
 
 
 @pytest.mark.usefixtures("instance")
-def test_a_forked_child_does_not_use_its_parents_connection() -> None:
+def test_a_forked_child_does_not_use_its_parents_connection(home: str) -> None:
     """Celery's workers fork."""
-    code = FORKED.format(root=str(ROOT))
+    code = FORKED.format(home=home)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
