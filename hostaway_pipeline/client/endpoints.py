@@ -43,6 +43,11 @@ class ListRead:
 
 ONE_LISTING = ListRead(f"/{LISTINGS.name}", 1)  # the cheapest read: does Hostaway answer this account at all?
 NEWEST_RESERVATIONS = ListRead(f"/{RESERVATIONS.name}", 100, _RESOURCES, by_position=True)
+# By the conversation's marker: reservations whose newest message of that kind is newest come first.
+NEWEST_THREADS = tuple(
+    ListRead(f"/{RESERVATIONS.name}", 100, {"sortOrder": order, "includeResources": 0}, by_position=True)
+    for order in ("lastConversationMessageSentDesc", "lastConversationMessageReceivedDesc")
+)
 REGISTERED_WEBHOOKS = ListRead(WEBHOOKS, 100)
 WEBHOOK_LOGS = ListRead("/unifiedWebhookLogs", 100)
 _WHOLE_LISTS = {

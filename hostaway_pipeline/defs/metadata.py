@@ -45,5 +45,6 @@ def run_metadata(report: Report, entity: str) -> dict[str, int | float]:
         **({"dagster/row_count": report.sweeps[entity].seen_count} if entity in report.sweeps else {}),
         "api_calls": report.api_calls,
         "http_429": report.http_429,
+        **({"enquiries_read": report.enquiries} if report.enquiries else {}),
         "seconds": report.seconds,
     }

@@ -1,18 +1,29 @@
-"""Advances the markers of a stored conversation when a message arrives, until the conversation is read again.
+"""Reads the markers of conversations, and advances those of a stored one when a message arrives, until its next read.
 
 A marker is the date of the newest sent or received message, as Hostaway's list of conversations gives it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Row
 from hostaway_pipeline.domain.payloads import Payload
-from hostaway_pipeline.domain.values import as_instant
+from hostaway_pipeline.domain.values import as_instant, newest
+
+# The dates of the newest sent and the newest received message; None: there is none.
+Markers = tuple[datetime | None, datetime | None]
 
 _INCOMING = tuple(MESSAGES.columns).index("is_incoming")
 _CONVERSATION = tuple(MESSAGES.columns).index("conversation_id")
 _SENT = tuple(MESSAGES.columns).index("sent_at")
+_MARKERS = [tuple(CONVERSATIONS.columns).index(name) for name in ("message_sent_at", "message_received_at")]
+
+
+def newest_markers(conversations: Sequence[Row]) -> Markers:
+    """The newest markers of a reservation's conversations."""
+    sent, received = ([row.values[place] for row in conversations] for place in _MARKERS)
+    return newest(*sent), newest(*received)
 
 
 def conversation_of(message: Row) -> int | None:

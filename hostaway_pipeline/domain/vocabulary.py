@@ -7,7 +7,7 @@ from typing import Literal
 
 # full: every list and the messages of every conversation.
 # reconcile: every list, the messages of conversations whose markers moved, and a daily share of the others.
-# refresh: the reservations that changed last, the conversations, and the messages of those that moved; no deletions.
+# refresh: the reservations that changed last, the conversations that moved, and their messages; no deletions.
 Mode = Literal["full", "reconcile", "refresh"]
 
 # What an account is due for. full: on request only. listings, calendar: a reconcile of this list alone.

@@ -258,7 +258,7 @@ def test_a_late_event_of_a_deleted_message_is_undone_by_the_next_refresh(
     assert_equal_to_source(database_url, sandbox, ONE)
 
 
-def test_an_old_version_of_a_message_is_replaced_by_the_next_refresh(
+def test_an_old_version_of_a_message_is_replaced_by_the_next_reconcile(
     services: Services, sandbox: SandboxServer, account: Account, deliver: Deliver, database_url: str
 ) -> None:
     thread = next(one for one in account.conversations.values() if len(one.visible()) > 2)
@@ -266,7 +266,7 @@ def test_an_old_version_of_a_message_is_replaced_by_the_next_refresh(
     payload = account.message(thread.id, message_id).payload()
     deliver({**payload, "body": "Wrong", "updatedOn": ago(seconds=1)}, "message.received")
     the_span_passes()
-    synced(services, ONE, mode="refresh")
+    synced(services, ONE, mode="reconcile")
     assert_equal_to_source(database_url, sandbox, ONE)
     assert rows(database_url, "SELECT 1 FROM hostaway.messages WHERE unsettled_at IS NOT NULL") == []
 

@@ -12,6 +12,7 @@ from hostaway_pipeline.domain.calendar import Days
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, Entity, Row
+from hostaway_pipeline.domain.markers import Markers
 from hostaway_pipeline.store.copy import calendar, finance, sweeps, threads
 from hostaway_pipeline.store.copy.calendar import WrittenDays
 from hostaway_pipeline.store.copy.deletions import Deletions, Marked
@@ -101,9 +102,25 @@ class PullWriter:
             return
         self._write(lambda connection: sweeps.advance_known_until(connection, entity, self.account_id, until))
 
-    def conversations_to_read(self, *, read_before: datetime | None, reread_share: float) -> list[Unread]:
+    def live_threads(self) -> int:
         with self._database.transaction() as connection:
-            stored = threads.to_read(connection, self.account_id, read_before=read_before, reread_share=reread_share)
+            return threads.live_threads(connection, self.account_id)
+
+    def recent_enquiries(self) -> list[int]:
+        with self._database.transaction() as connection:
+            return threads.recent_enquiries(connection, self.account_id)
+
+    def markers_of(self, reservation_ids: Collection[int]) -> dict[int, Markers]:
+        with self._database.transaction() as connection:
+            return threads.markers_of(connection, self.account_id, reservation_ids)
+
+    def conversations_to_read(
+        self, *, read_before: datetime | None = None, reread_share: float = 0.0, trusts_webhooks: bool = False
+    ) -> list[Unread]:
+        """See `to_read` of threads.py."""
+        options: dict[str, Any] = {"reread_share": reread_share, "trusts_webhooks": trusts_webhooks}
+        with self._database.transaction() as connection:
+            stored = threads.to_read(connection, self.account_id, read_before=read_before, **options)
             read = threads.read_markers(connection, self.account_id) if self.dry_run else {}
         would_be = (c for c in self._unwritten.values() if read_before or read.get(c.id) != c.markers)
         return list(({c.id: c for c in stored} | {c.id: c for c in would_be}).values())

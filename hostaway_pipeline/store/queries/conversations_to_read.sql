@@ -6,6 +6,9 @@
 -- than the sync. Edits of old messages may move no marker, so a daily share of the other conversations is reread, those
 -- that were read longest ago first. The share is per day, however often this runs; conversations read within a day are
 -- left out.
+--
+-- With `trusts_webhooks` (a refresh), a conversation that was read before waits for a reconcile if its markers are those
+-- of the newest messages here: whatever brought these, a read would most likely only confirm them.
 WITH alive AS (
     SELECT id, message_sent_at, message_received_at, messages_synced_at, messages_reread_at,
            messages_synced_at IS NULL
@@ -28,5 +31,13 @@ slice AS (
 )
 SELECT id, message_sent_at, message_received_at, must_be_read IS NOT TRUE AS is_reread
 FROM alive
-WHERE must_be_read OR id IN (SELECT id FROM slice)
+WHERE id IN (SELECT id FROM slice)
+   OR (must_be_read AND NOT (
+           %(trusts_webhooks)s AND messages_synced_at IS NOT NULL AND EXISTS (
+               SELECT FROM hostaway.messages
+               WHERE account_id = %(account_id)s AND conversation_id = alive.id AND deleted_at IS NULL
+               HAVING max(sent_at) FILTER (WHERE NOT is_incoming) IS NOT DISTINCT FROM message_sent_at
+                  AND max(sent_at) FILTER (WHERE is_incoming) IS NOT DISTINCT FROM message_received_at
+           )
+      ))
 ORDER BY is_reread, greatest(message_sent_at, message_received_at) DESC NULLS LAST, id

@@ -15,6 +15,7 @@ from hostaway_pipeline.store.sync_runs import StartedRun
 from hostaway_pipeline.sync.pull.calendar import CalendarReader
 from hostaway_pipeline.sync.pull.finance import read_finance
 from hostaway_pipeline.sync.pull.messages import MessageReader
+from hostaway_pipeline.sync.pull.moved import refresh_conversations
 from hostaway_pipeline.sync.pull.newest import read_newest
 from hostaway_pipeline.sync.pull.progress import Progress
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
@@ -78,16 +79,20 @@ class Reads:
         for entity in wanted:
             if self.request.mode == "refresh" and entity is RESERVATIONS:
                 reads.append(partial(read_newest, self.client, self.writer, self.progress))
+            elif self.request.mode == "refresh":
+                read = partial(refresh_conversations, self.client, self.writer, pool, self.progress)
+                reads.append(partial(read, max_delete_share=share))
             else:
                 sweep = Sweep(entity, self.client, self.writer, pool, self.progress)
                 reads.append(partial(sweep.run, max_delete_share=share))
         return reads
 
     def _read_messages(self, pool: Executor) -> Outcome:
-        is_full, is_reconcile = self.request.mode == "full", self.request.mode == "reconcile"
+        mode = self.request.mode
         unread = self.writer.conversations_to_read(
-            read_before=self.run.baseline_at if is_full else None,
-            reread_share=self.reread_share if is_reconcile else 0.0,
+            read_before=self.run.baseline_at if mode == "full" else None,
+            reread_share=self.reread_share if mode == "reconcile" else 0.0,
+            trusts_webhooks=mode == "refresh",
         )
         reader = MessageReader(
             self.client,

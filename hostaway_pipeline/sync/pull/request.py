@@ -37,13 +37,17 @@ class PullRequest:
 
 @dataclass(slots=True)
 class Report:
-    """`status` is succeeded, incomplete (a list could not be trusted: see `problems`) or failed (see `error`)."""
+    """`status` is succeeded, incomplete (a list could not be trusted: see `problems`) or failed (see `error`).
+
+    `enquiries`: conversations without a reservation that a refresh read by id, at one of the `api_calls` each.
+    """
 
     account_id: int
     status: SyncStatus = "running"
     seconds: float = 0.0
     api_calls: int = 0
     http_429: int = 0
+    enquiries: int = 0
     entities: dict[str, Counts] = field(default_factory=dict)
     sweeps: dict[str, SweepRecord] = field(default_factory=dict)
     error: PipelineError | None = None
@@ -54,6 +58,7 @@ class Report:
 
     def add(self, outcome: Outcome) -> None:
         self.entities[outcome.entity] = outcome.counts
+        self.enquiries += outcome.enquiries
         if outcome.gone_conversations:
             conversations = self.entities.get(CONVERSATIONS.name, Counts())
             self.entities[CONVERSATIONS.name] = conversations + Counts(deleted=outcome.gone_conversations)
@@ -72,5 +77,6 @@ class Report:
             "seconds": self.seconds,
             "api_calls": self.api_calls,
             "http_429": self.http_429,
+            **({"enquiries": self.enquiries} if self.enquiries else {}),
             "entities": {entity: counts.as_dict() for entity, counts in self.entities.items()},
         }

@@ -9,8 +9,9 @@ from hostaway_pipeline.client.answers import Page
 from hostaway_pipeline.client.client import HostawayClient
 from hostaway_pipeline.client.endpoints import whole_list
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.domain.entities import RESERVATIONS, Entity
+from hostaway_pipeline.domain.entities import CONVERSATIONS, RESERVATIONS, Entity
 from hostaway_pipeline.domain.sweeps import Reading, Tally, TombstonePlan, plan_after_second_read, plan_tombstones
+from hostaway_pipeline.domain.thread_order import messages_known_until
 from hostaway_pipeline.domain.values import newest
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.sweeps import SweepRecord
@@ -25,6 +26,7 @@ class Outcome:
     counts: Counts
     record: SweepRecord | None = None  # None: not a sweep, so nothing is known about deletions
     gone_conversations: int = 0  # marked as deleted while their messages were read
+    enquiries: int = 0  # conversations without a reservation that were read by id, one call each
 
 
 class Sweep:
@@ -68,7 +70,7 @@ class Sweep:
             seen_count=len(reading.last.seen),
             held_back=plan.missing - len(plan.ids),
             reason=plan.held_back or _incompleteness(reading),
-            known_until=self._newest_seen,
+            known_until=self._known_until(self._asked_at or started_at),
             proven_at=self._asked_at if reading.is_complete and plan.held_back is None else None,
         )
         marked, record = self._writer.finish_sweep(
@@ -80,6 +82,12 @@ class Sweep:
             max_share=max_delete_share,
         )
         return Outcome(self._entity.name, self._total(marked), record)
+
+    def _known_until(self, asked_at: datetime) -> datetime | None:
+        """How far a refresh may rely on this sweep. A conversation that changes meanwhile may be behind it."""
+        if self._entity is CONVERSATIONS:
+            return messages_known_until([self._newest_seen], asked_at)
+        return self._newest_seen
 
     def _read(self, *, to_the_end: bool = False) -> Reading:
         """`to_the_end`: read past Hostaway's count, as a count that is too low must not hide rows from a deletion."""

@@ -35,7 +35,7 @@ def arrive(services: Services, message: dict[str, Any]) -> None:
     drain(services, lambda _: None, linger=0)
 
 
-def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
+def test_a_message_that_arrives_after_hostaways_answer_is_found_by_the_next_reconcile(
     open_account: OpenAccount, database_url: str
 ) -> None:
     """A webhook moves the marker during the read, which is complete up to the previous marker only."""
@@ -55,7 +55,7 @@ def test_a_message_that_arrives_after_hostaways_answer_is_read_next_time(
         assert sandbox.counters.total == 0, "too slow: the answer has arrived before the webhook"
     sandbox.config.latency = 0.0
 
-    synced(services, ACCOUNT, mode="refresh")
+    synced(services, ACCOUNT, mode="reconcile")
 
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
