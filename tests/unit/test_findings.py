@@ -67,5 +67,9 @@ def test_a_key_that_may_be_a_value_is_not_named(key):
     assert found(RESERVATIONS, {key: 1}) == {("(other)", "unknown"): 1}
 
 
+def test_keys_that_are_not_named_are_counted_together():
+    assert found(RESERVATIONS, {"a b": 1, "c d": 1}, {"a b": 1}) == {("(other)", "unknown"): 3}
+
+
 def test_any_number_of_keys_makes_few_findings():
     assert len(found(RESERVATIONS, {f"key{number}": 1 for number in range(5000)})) <= 101

@@ -20,6 +20,7 @@ from hostaway_pipeline.domain.guests import identifiers, identifiers_of
         (None, None, None, "1234567", [("phone", "1234567")]),
         (None, None, None, "unknown", []),
         (None, None, "a" * 300 + "@x", "1" * 301, []),
+        (None, None, "a" * 298 + "@x", "1" * 300, [("email", "a" * 298 + "@x"), ("phone", "1" * 300)]),
         (
             2005,
             " g1 ",

@@ -81,6 +81,25 @@ def test_the_channels_id_decides_before_the_address(tables: PullWriter, database
     assert both == one != two
 
 
+def test_an_address_stays_that_of_its_first_guest_within_a_page(tables: PullWriter, database_url: str) -> None:
+    """The second reservation, of a guest who is known by the channel's id, names the address of the first."""
+    known = guest(guestExternalAccountId="g1")
+    merged(tables, known)
+    merged(tables, known, guest(guestEmail=EMAIL), known | {"guestEmail": EMAIL}, guest(guestEmail=EMAIL))
+    channel, first, both, again = ids(database_url)
+    assert both == channel != first
+    assert again == first
+    merged(tables, known, guest(), known, guest(guestEmail=EMAIL) | {"updatedOn": "2026-06-09 10:00:00", "status": "x"})
+    assert ids(database_url)[3] == first
+
+
+def test_who_names_nobody_is_no_guest(tables: PullWriter, database: Database, database_url: str) -> None:
+    named = {1: [], 2: [Identifier("email", EMAIL)], 3: []}
+    found = database.run(lambda connection: resolve_guests(driver(connection).cursor(), 1, named))
+    assert list(found) == [2]
+    assert database.run(lambda connection: resolve_guests(driver(connection).cursor(), 1, {1: []})) == {}
+
+
 def test_the_same_id_of_another_channel_is_another_guest(tables: PullWriter, database_url: str) -> None:
     merged(tables, guest(guestExternalAccountId="g1"), guest(guestExternalAccountId="g1") | {"channelId": 2005})
     one, two = ids(database_url)

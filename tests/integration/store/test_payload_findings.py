@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from hostaway_pipeline.domain.entities import RESERVATIONS
+from hostaway_pipeline.domain.entities import LISTINGS, RESERVATIONS
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
@@ -55,6 +55,17 @@ def test_written_rows_are_counted_by_key(tables: PullWriter, database_url: str) 
         ("reservations", "adults", "unreadable"): 3,
         ("reservations", "financeField.total", "unreadable"): 2,  # the lines stayed as they were
     }
+
+
+def test_findings_add_up_over_merges_and_entities_are_apart(tables: PullWriter, database_url: str) -> None:
+    read(tables, 0, reservation(1, petFee=5), reservation(2, petFee=5))
+    listing = LISTINGS.row({"id": 1, "petFee": 5}, START)
+    assert listing is not None
+    tables.merge(LISTINGS, [listing])
+    read(tables, 1, *(reservation(number, petFee=6) for number in (1, 2, 3)))
+    assert findings(database_url) == {("listings", "petFee", "unknown"): 1, ("reservations", "petFee", "unknown"): 5}
+    seen = rows(database_url, "SELECT entity FROM hostaway.payload_findings WHERE first_seen_at < last_seen_at")
+    assert seen == [{"entity": "reservations"}]
 
 
 def test_what_could_not_be_read_is_null(tables: PullWriter, database_url: str) -> None:
