@@ -83,7 +83,11 @@ class Services:
 
     @cached_property
     def checks(self) -> Checks:
-        return Checks(self.database, are_webhooks_wanted=self.settings.public_url is not None)
+        return Checks(
+            self.database,
+            are_webhooks_wanted=self.settings.public_url is not None,
+            refresh_stale_after=self.settings.refresh_stale_after,
+        )
 
     @cached_property
     def tokens(self) -> Tokens:

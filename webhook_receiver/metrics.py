@@ -82,6 +82,7 @@ class _Metrics(Collector):
         active = len(services.accounts.active())
         yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are synced", value=active)
         yield self._pace()
+        yield from self._cadences()
 
     def _pace(self) -> Metric:
         pace = GaugeMetricFamily(
@@ -94,6 +95,20 @@ class _Metrics(Collector):
         for kind, allowed in sorted(slowest.items()):
             pace.add_metric([kind], allowed)
         return pace
+
+    def _cadences(self) -> Iterator[Metric]:
+        due = GaugeMetricFamily("hostaway_due_accounts", "Accounts that wait for a sync", labels=["mode"])
+        interval = GaugeMetricFamily(
+            "hostaway_sync_interval_seconds", "Mean time between an account's two newest syncs", labels=["mode"]
+        )
+        oldest = GaugeMetricFamily("hostaway_sync_oldest_seconds", "Age of the oldest newest sync", labels=["mode"])
+        for mode, backlog in sorted(self._receiver.probes.services.cadences.backlog().items()):
+            due.add_metric([mode], backlog.due + backlog.requested)
+            if backlog.mean_interval is not None:
+                interval.add_metric([mode], backlog.mean_interval.total_seconds())
+            if backlog.oldest is not None:
+                oldest.add_metric([mode], backlog.oldest.total_seconds())
+        return iter((due, interval, oldest))
 
 
 _429 = "RateLimited"

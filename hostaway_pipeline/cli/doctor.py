@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -10,6 +11,7 @@ import typer
 
 from hostaway_pipeline.cli.output import say, say_json
 from hostaway_pipeline.cli.session import configure
+from hostaway_pipeline.domain.durations import duration_text
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
@@ -48,6 +50,7 @@ def _run_checks() -> list[CheckResult]:
         if results[-1].is_ok:
             results.append(_check("keys", lambda: _keys(services)))
             results.append(_check("accounts", lambda: f"{len(services.accounts.active())} active"))
+            results.append(_check("syncs", lambda: _syncs(services)))
             results.append(_check("pace", lambda: _pace(services)))
             results.append(_check("webhooks", lambda: _webhooks(services)))
     results.append(_check("hostaway", lambda: _reach(settings.api_url)))
@@ -92,6 +95,29 @@ def _pace(services: Services) -> str:
         if state.used or state.allowed < state.configured.requests
     ]
     return "; ".join(scopes) or "no recent requests, no lower limit learned"
+
+
+def _syncs(services: Services) -> str:
+    """Describe, by mode, how often accounts are synced at present, and how many wait."""
+    backlog = services.cadences.backlog()
+    modes = [
+        f"{mode} every {duration_text(services.cadences.plan.period(mode))}"
+        + (f", at present {_rounded(one.mean_interval)}" if one.mean_interval else "")
+        + (f", the oldest {_rounded(one.oldest)} ago" if one.oldest else "")
+        + (f", {one.due + one.requested} due" if one.due or one.requested else "")
+        for mode in services.cadences.plan.modes
+        if (one := backlog.get(mode)) is not None
+    ]
+    return "; ".join(modes) or "no account has been planned yet"
+
+
+def _rounded(duration: timedelta) -> str:
+    """In seconds, minutes or hours, whichever is readable."""
+    seconds = duration.total_seconds()
+    for unit, length in (("h", 3600.0), ("m", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f}{unit}"
+    return f"{seconds:.0f}s"
 
 
 def _webhooks(services: Services) -> str:

@@ -42,6 +42,10 @@ ACCOUNTS: dict[str, tuple[str, Query]] = {
         "No account fails repeatedly, and the copy of each was proven complete within the last 28 hours.",
         lambda checks, _: checks.stale_accounts(),
     ),
+    "refresh_current": (
+        "Every account was refreshed within HOSTAWAY_REFRESH_STALE_AFTER; if not, the rate limit allows no more.",
+        lambda checks, _: checks.stale_refreshes(),
+    ),
     "webhook_alive": (
         "If webhooks are wanted: one is registered and enabled, and events arrive when reservations change.",
         lambda checks, _: checks.silent_webhooks(),

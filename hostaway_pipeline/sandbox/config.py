@@ -40,6 +40,20 @@ class SandboxAccount:
         return cls(account_id, listings, reservations)
 
 
+def parse_accounts(spec: str) -> list[SandboxAccount]:
+    """Read `ID:LISTINGS:RESERVATIONS`, or `FIRST-LAST:LISTINGS:RESERVATIONS` for many accounts of one size.
+
+    Raises ValueError naming the spec.
+    """
+    ids, colon, size = spec.partition(":")
+    first, dash, last = ids.partition("-")
+    if not dash:
+        return [SandboxAccount.parse(spec)]
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) and size.count(":") == 1):
+        raise ValueError(f"not a range of accounts, expected FIRST-LAST:LISTINGS:RESERVATIONS: {spec!r}")
+    return [SandboxAccount.parse(f"{account_id}{colon}{size}") for account_id in range(int(first), int(last) + 1)]
+
+
 @dataclass(slots=True)
 class SandboxConfig:
     """Times are in seconds; a limit of None is off. Raises ValueError for a time scale that is not positive.

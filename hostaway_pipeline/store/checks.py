@@ -47,7 +47,14 @@ class Checks:
     `are_webhooks_wanted`: whether the receiver has a public URL at which Hostaway can deliver.
     """
 
-    def __init__(self, database: Database, *, are_webhooks_wanted: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        are_webhooks_wanted: bool = False,
+        refresh_stale_after: timedelta = timedelta(hours=4),
+    ) -> None:
+        self._refresh_stale_after = refresh_stale_after
         self._database = database
         self._are_webhooks_wanted = are_webhooks_wanted
 
@@ -86,6 +93,11 @@ class Checks:
         """Accounts that are paused after failures, or whose copy was last proven complete before the last night."""
         rows = self._fetch("stale_accounts", {"stale_after": _STALE_AFTER})
         return [Finding(account_id, _how_stale(*rest)) for account_id, *rest in rows]
+
+    def stale_refreshes(self) -> list[Finding]:
+        """Accounts whose newest refresh is older than HOSTAWAY_REFRESH_STALE_AFTER: the rate limit is too low."""
+        rows = self._fetch("stale_refreshes", {"stale_after": self._refresh_stale_after})
+        return [Finding(account_id, f"refreshed last at {at:%Y-%m-%d %H:%M} UTC") for account_id, at in rows]
 
     def orphan_messages(self) -> list[Finding]:
         """Accounts with live messages whose conversation is missing or deleted."""

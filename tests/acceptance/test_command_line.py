@@ -238,6 +238,13 @@ def test_doctor_finds_everything_right(hostaway: Run) -> None:
     assert {check["what"] for check in json.loads(done.stdout)["checks"]} >= {"database", "schema", "keys", "hostaway"}
 
 
+@pytest.mark.usefixtures("added")
+def test_doctor_shows_how_often_accounts_are_synced(hostaway: Run) -> None:
+    hostaway("sync", "59808")
+    checks = {check["what"]: check["detail"] for check in json.loads(hostaway("doctor", "--json").stdout)["checks"]}
+    assert "refresh every 15m, the oldest" in checks["syncs"]
+
+
 def test_doctor_names_what_is_wrong(hostaway: Run) -> None:
     done = hostaway("doctor", HOSTAWAY_API_URL="http://127.0.0.1:1/v1")
     assert done.returncode == 1

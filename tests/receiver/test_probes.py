@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -136,6 +137,18 @@ def test_metrics_include_other_processes(
     assert total(found, "hostaway_db_statement_seconds_count", statement="merge") > 0
     pace = {labels["scope"]: value for labels, value in found["hostaway_pace"]}
     assert pace.keys() == {"ip", "account"}
+
+
+def test_metrics_show_how_often_accounts_are_synced_and_how_many_wait(receiver: Receiver, services: Services) -> None:
+    services.cadences.plan_missing()
+    for minutes in (30, 0):
+        services.cadences.record_success(ACCOUNT, ["refresh"], datetime.now(UTC) - timedelta(minutes=minutes))
+    services.cadences.request(ACCOUNT, "full")
+    found = figures(receiver)
+    assert total(found, "hostaway_due_accounts", mode="full") == 1
+    assert total(found, "hostaway_due_accounts", mode="refresh") == 0
+    assert total(found, "hostaway_sync_interval_seconds", mode="refresh") == pytest.approx(1800, abs=5)
+    assert total(found, "hostaway_sync_oldest_seconds", mode="refresh") < 60
 
 
 def test_labels_hold_no_ids(receiver: Receiver, services: Services) -> None:

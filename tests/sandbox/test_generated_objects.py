@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, secret_for
+from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig, parse_accounts, secret_for
 from hostaway_pipeline.sandbox.world.world import World
 
 
@@ -36,6 +36,17 @@ def test_a_spec_is_id_listings_reservations():
 def test_an_invalid_spec_is_an_error_that_names_it(spec):
     with pytest.raises(ValueError, match="account spec"):
         SandboxAccount.parse(spec)
+
+
+def test_a_spec_may_name_a_range_of_accounts():
+    assert parse_accounts("59808:7:787") == [SandboxAccount(59808, 7, 787)]
+    assert parse_accounts("1-3:2:10") == [SandboxAccount(account_id, 2, 10) for account_id in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("spec", ["3-1:2:10", "1-:2:10", "-3:2:10", "1-3", "a-b:2:10"])
+def test_an_invalid_range_is_an_error_that_names_it(spec):
+    with pytest.raises(ValueError, match=spec):
+        parse_accounts(spec)
 
 
 def test_a_secret_is_not_in_the_repr():

@@ -53,3 +53,37 @@ def test_silent_webhooks(
     assert [finding.account_id for finding in found] == ([1] if wanted else [])
     assert not wanted or wanted in found[0].what
     assert Checks(database).silent_webhooks() == []
+
+
+@pytest.mark.parametrize(
+    ("account", "every", "age", "is_stale"),
+    [
+        ({}, None, "3 hours", False),
+        ({}, None, "5 hours", True),
+        ({}, "4 hours", "7 hours", False),
+        ({}, "4 hours", "9 hours", True),
+        ({"is_active": False}, None, "5 hours", False),
+        ({"paused_until": "tomorrow"}, None, "5 hours", False),
+        ({"last_sync_at": None}, None, "5 hours", False),
+    ],
+)
+def test_stale_refreshes(
+    database: Database,
+    database_url: str,
+    account: dict[str, object],
+    every: str | None,
+    age: str,
+    is_stale: bool,
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO hostaway.accounts (account_id, is_active, paused_until, last_sync_at) "
+            "VALUES (1, %(is_active)s, %(paused_until)s, %(last_sync_at)s)",
+            {"is_active": True, "paused_until": None, "last_sync_at": "now"} | account,
+        )
+        connection.execute(
+            "INSERT INTO hostaway.cadences (account_id, mode, every, succeeded_at) "
+            "VALUES (1, 'refresh', %s, now() - %s::interval)",
+            (every, age),
+        )
+    assert [finding.account_id for finding in Checks(database).stale_refreshes()] == ([1] if is_stale else [])

@@ -213,6 +213,20 @@ def test_background_requests_leave_a_share_free_for_interactive_ones(database: D
     assert busiest_window(taken, 5) <= 18
 
 
+def test_a_share_leaves_the_rest_of_the_ips_limit_to_others(database: Database) -> None:
+    """Refreshes take 80%: a reconcile then finds room at once, and together they keep the limit."""
+    limits = {"egress": "a", "ip": RateLimit(10, 2), "account": RateLimit(1000, 1)}
+    refresh, reconcile = Slots(database, share=0.8, **limits), Slots(database, **limits)  # type: ignore[arg-type]
+    shared = take(refresh, 1, 8)
+    began = time.monotonic()
+    others = take(reconcile, 2, 2)
+    assert max(others) - began < 1, "the rest was free"
+    more = take(refresh, 1, 9)
+    assert min(more) - shared[0] >= 2, "no more than the share in one window"
+    assert busiest_window([*shared, *more], 2) <= 8
+    assert busiest_window([*shared, *others, *more], 2) <= 10
+
+
 def fits(slots: list[float], moment: float, limit: int, window: float) -> bool:
     """Whether no window holds more than the limit."""
     ordered = sorted([*slots, moment])
