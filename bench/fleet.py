@@ -1,0 +1,133 @@
+"""Many accounts through the real system: schedules, sweeper runs, daemon and webserver, on the embedded Postgres.
+
+The runs go through the stack of `hostaway up`; nothing is started by hand.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import Figure, at_most, table
+from bench.processes import cpu_seconds, pss_mb
+from bench.stand import Stand, stand
+from hostaway_pipeline.cli.stack import free_port
+
+SMALL, LARGE = int(os.environ.get("FLEET_SMALL", "1300")), int(os.environ.get("FLEET_LARGE", "20"))
+_ADD = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from hostaway_pipeline.settings import load_settings
+from hostaway_pipeline.sync.onboard import add_account
+from hostaway_pipeline.wiring import open_services
+services = open_services(load_settings())
+services.migrate()
+services.secrets.check()
+def add(account_id):
+    secret = f"sandbox-secret-{account_id}"
+    add_account(services, account_id, secret, name=f"Account {account_id}", customer_id=None, is_due=True)
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(add, range(1, int(sys.argv[1]) + 1)))
+services.close()
+"""
+
+
+def add_accounts(made: Stand, count: int) -> None:
+    subprocess.run([sys.executable, "-c", _ADD, str(count)], env=made.environment, check=True)
+
+
+def number(made: Stand, statement: str) -> float:
+    return float(made.psql(statement).strip() or 0)
+
+
+def wait_for(made: Stand, statement: str, wanted: float, seconds: float) -> float:
+    """Seconds until the statement gives the wanted number. Raises TimeoutError."""
+    began = time.monotonic()
+    while (found := number(made, statement)) != wanted:
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"{found} after {seconds} s instead of {wanted}: {statement}")
+        time.sleep(1)
+    return time.monotonic() - began
+
+
+def postmaster(made: Stand) -> int:
+    found = next(made.home.rglob("postmaster.pid"))
+    return int(Path(found).read_text(encoding="utf-8").splitlines()[0])
+
+
+@contextmanager
+def running(made: Stand) -> Iterator[int]:
+    """The stack, without webhooks; yields the process id of `hostaway up`."""
+    command = [sys.executable, "-m", "hostaway_pipeline", "up", "--port", str(free_port())]
+    command += ["--receiver-port", str(free_port())]
+    environment = {key: value for key, value in made.environment.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, cwd=made.home, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+DONE = "SELECT count(*) FROM hostaway.cadences WHERE mode = 'reconcile' AND succeeded_at IS NOT NULL"
+AT_ONCE = """
+    SELECT count(*) FROM hostaway.sync_runs AS one JOIN hostaway.sync_runs AS other
+    ON other.account_id = one.account_id AND other.id > one.id
+    AND other.started_at < coalesce(one.finished_at, now())
+"""
+
+
+def small() -> list[Figure]:
+    """1,300 accounts of two listings and ten reservations: their first syncs."""
+    case = f"{SMALL:,} × 2:10, first syncs through schedules and runs"
+    with stand([f"1-{SMALL}:2:10"], latency=0.0, server=("none", "none")) as made:
+        add_accounts(made, SMALL)
+        database = postmaster(made)
+        with running(made) as stack:
+            time.sleep(15)
+            before, began = cpu_seconds(stack, database), time.monotonic()
+            memory = pss_mb(stack)
+            wait_for(made, DONE, SMALL, 1800)
+            seconds, used = time.monotonic() - began, cpu_seconds(stack, database) - before
+            twice = number(made, "SELECT count(*) - count(DISTINCT account_id) FROM hostaway.sync_runs "
+                           "WHERE mode = 'reconcile'")  # fmt: skip
+            grown = pss_mb(stack) / memory
+    return [
+        at_most(f"{case}: accounts synced twice", twice, 0, "", "each once, none skipped"),
+        at_most(f"{case}: CPU per account, stack and Postgres", used / SMALL, 0.25, " s", "3.1 s for a run each"),
+        at_most(f"{case}: duration", seconds / 60, 15, " min", f"CPU seconds on two cores: {used / 120:.1f} min"),
+        at_most(f"{case}: memory at the end to that at the start", grown, 1.25, "×", f"{memory:.0f} MB"),
+    ]
+
+
+def large() -> list[Figure]:
+    """20 accounts of seven listings and 787 reservations: a reconcile of which nothing has changed."""
+    case = f"{LARGE} × 7:787, reconcile, nothing changed"
+    with stand([f"1-{LARGE}:7:787"], latency=0.0, server=("none", "none")) as made:
+        add_accounts(made, LARGE)
+        database = postmaster(made)
+        with running(made) as stack:
+            wait_for(made, DONE, LARGE, 1800)
+            time.sleep(30)  # the run that did it lingers
+            made.reset_counters()
+            made.psql("UPDATE hostaway.cadences SET succeeded_at = NULL, next_due_at = CASE WHEN mode = 'reconcile' "
+                      "THEN now() - interval '1 h' ELSE now() + interval '1 h' END")  # fmt: skip
+            before = cpu_seconds(stack, database)
+            wait_for(made, DONE, LARGE, 600)
+            used = cpu_seconds(stack, database) - before
+        calls = made.counters()["total"]
+    return [
+        at_most(f"{case}: calls each", calls / LARGE, 14, "", "the pages of the three lists: 11"),
+        at_most(f"{case}: CPU each, stack and Postgres", used / LARGE, 0.7, " s", "none"),
+    ]
+
+
+def run() -> list[Figure]:
+    return [*small(), *large()]
+
+
+if __name__ == "__main__":
+    print(table(run()))
