@@ -14,6 +14,13 @@ from hostaway_pipeline.errors import ConfigurationError
 _SHOWN = 10
 _USUAL_DAY = datetime.fromisoformat("2026-09-01")
 
+AccountSpecs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="An account, as ID:LISTINGS:RESERVATIONS, or many, as FIRST-LAST:LISTINGS:RESERVATIONS. Repeatable.",
+        show_default="59808:7:787",
+    ),
+]
 Today = Annotated[
     datetime,
     typer.Option(
@@ -26,13 +33,7 @@ TimeScale = Annotated[
 
 
 def sandbox(  # noqa: PLR0917 (options, which typer passes by name)
-    account: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An account, as ID:LISTINGS:RESERVATIONS, or many, as FIRST-LAST:LISTINGS:RESERVATIONS. Repeatable.",
-            show_default="59808:7:787",
-        ),
-    ] = None,
+    account: AccountSpecs = None,
     port: Annotated[int, typer.Option(help="Port on the loopback interface.", min=1, max=65535)] = 8470,
     seed: Annotated[int, typer.Option(help="Seed of the generated data: the same seed gives the same data.")] = 1,
     today: Today = _USUAL_DAY,
