@@ -52,6 +52,7 @@ def _run_checks() -> list[CheckResult]:
             results.append(_check("accounts", lambda: f"{len(services.accounts.active())} active"))
             results.append(_check("syncs", lambda: _syncs(services)))
             results.append(_check("pace", lambda: _pace(services)))
+            results.append(_check("egress", lambda: _egress(services)))
             results.append(_check("webhooks", lambda: _webhooks(services)))
     results.append(_check("hostaway", lambda: _reach(settings.api_url)))
     return results
@@ -118,6 +119,14 @@ def _rounded(duration: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.1f}{unit}"
     return f"{seconds:.0f}s"
+
+
+def _egress(services: Services) -> str:
+    """Raises PipelineError when another egress name seems to stand for the same IP address."""
+    shared = services.checks.shared_addresses()
+    if shared:
+        raise PipelineError("; ".join(finding.what for finding in shared))
+    return f"no 429 shows that {services.settings.egress} shares its IP address with another name"
 
 
 def _webhooks(services: Services) -> str:

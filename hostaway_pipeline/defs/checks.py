@@ -50,6 +50,10 @@ ACCOUNTS: dict[str, tuple[str, Query]] = {
         "If webhooks are wanted: one is registered and enabled, and events arrive when reservations change.",
         lambda checks, _: checks.silent_webhooks(),
     ),
+    "one_name_per_ip": (
+        "No two egress names (HOSTAWAY_EGRESS) stand for one outgoing IP address, as their 429s would show.",
+        lambda checks, _: checks.shared_addresses(),
+    ),
 }
 ORPHANS: dict[str, tuple[str, Query]] = {
     "no_orphan_messages": (
@@ -102,12 +106,15 @@ def check_result(services: Services, entity: str, name: str) -> AssetCheckResult
     """Run one check of one entity over all active accounts."""
     _, query = checks_of(entity)[name]
     findings = query(services.checks, entity)
-    lines = [f"account {finding.account_id}: {finding.what}" for finding in findings[:_SHOWN]]
+    lines = [
+        finding.what if finding.account_id is None else f"account {finding.account_id}: {finding.what}"
+        for finding in findings[:_SHOWN]
+    ]
     return AssetCheckResult(
         passed=not findings,
         asset_key=entity_key(entity),
         check_name=name,
         severity=AssetCheckSeverity.ERROR,
         description="; ".join(lines) or None,
-        metadata={"accounts_affected": len(findings)},
+        metadata={"accounts_affected": sum(finding.account_id is not None for finding in findings)},
     )

@@ -25,9 +25,9 @@ _STALE_AFTER = timedelta(hours=28)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong with one account, in a sentence."""
+    """Something wrong with one account, or with none in particular, in a sentence."""
 
-    account_id: int
+    account_id: int | None
     what: str
 
 
@@ -104,6 +104,10 @@ class Checks:
         rows = self._fetch("orphan_messages", {})
         return [Finding(account_id, f"{count} messages without a conversation") for account_id, count in rows]
 
+    def shared_addresses(self) -> list[Finding]:
+        """Egress names that seem to stand for one outgoing IP address."""
+        return [Finding(None, _how_shared(*row)) for row in self._fetch("shared_addresses", {})]
+
     def _fetch(self, name: str, values: Mapping[str, Any], entity: str | None = None) -> list[tuple[Any, ...]]:
         with self._database.transaction() as connection:
             return driver(connection).cursor().execute(query(name, entity), values).fetchall()
@@ -125,7 +129,7 @@ def _of_active(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _miscounted(connection: Connection, account_id: int) -> str:
+def _miscounted(connection: Connection, account_id: int | None) -> str:
     """A few conversations in which Hostaway counted more or fewer messages than are here."""
     values = {"account_id": account_id, "most": _MAX_NAMED}
     rows = driver(connection).cursor().execute(query("counted_otherwise"), values).fetchall()
@@ -142,6 +146,13 @@ def _how_unsettled(is_ahead: bool, number: int, first_ids: list[int]) -> str:
     why = "Hostaway's time lies ahead of ours" if is_ahead else "clocks disagree, and no read has settled it for a day"
     ids = ", ".join(map(str, first_ids)) + (", …" if number > len(first_ids) else "")
     return f"{number} rows in doubt (ids {ids}): {why}"
+
+
+def _how_shared(names: list[str], shared_at: datetime) -> str:
+    return (
+        f"the egress names {', '.join(names[:-1])} and {names[-1]} were refused together at {shared_at:%H:%M:%S} UTC, "
+        "each below its own limit: they seem to share one IP address, so give these processes the same HOSTAWAY_EGRESS"
+    )
 
 
 def _webhook_problem(

@@ -83,17 +83,19 @@ class Slots:
         """After a 429 for the request of this slot: pause all processes until `until`, and lower the pace."""
         limits = (self._account, self._ip)
         slowest = (_SLOWEST_ACCOUNT, _SLOWEST_IP)
+        window = max(limit.seconds for limit in limits) + MARGIN_SECONDS
         self._run(
             "slow_down",
             {
                 "scopes": [_account_scope(account_id), self._ip_scope],
                 "limits": [limit.requests for limit in limits],
                 "floors": [_floor(limit, least) for limit, least in zip(limits, slowest, strict=True)],
-                "window": max(limit.seconds for limit in limits) + MARGIN_SECONDS,
+                "window": window,
                 "sent_at": sent_at,
                 "until": until,
             },
         )
+        self._run("share_address", {"scope": self._ip_scope, "window": window})
 
     def acquire_send(self, account_id: int, sleep: Sleep = time.sleep) -> None:
         """Wait until one more message may be sent for this account. Its request needs a slot of `acquire` as well."""

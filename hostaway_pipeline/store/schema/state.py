@@ -72,6 +72,11 @@ rate_scopes = Table(
     Column("interactive_slot", Instant, comment="The newest permission given to interactive work"),
     Column("pace", Integer, comment="Learned from 429s: requests per window; null: as set"),
     Column("pace_changed_at", Instant, comment="When the pace fell or rose last"),
+    Column("refused_at", Instant, comment="The newest 429 within the limit, which this scope is blamed for"),
+    Column("refused_after", Integer, comment="How many requests of its window had got through"),
+    Column("refused_limit", Integer, comment="How many were allowed then, as set or learned"),
+    Column("shared_with", ARRAY(Text), comment="Scopes that seem to have the same IP address"),
+    Column("shared_at", Instant, comment="When that was last seen"),
     comment="The rate limiter of all processes",
 )
 
