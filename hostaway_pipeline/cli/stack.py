@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,12 +80,11 @@ class Stack:
 
     def wait_for(self, url: str, *, seconds: float) -> None:
         """Wait until the URL answers 200. Raises ProcessEnded when a child ends, or after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while not _answers(url):
-            self.check()
-            if time.monotonic() > deadline:
-                raise ProcessEnded(f"{url} did not answer within {seconds:.0f} s; see the logs in {self.logs}")
-            time.sleep(0.2)
+        self._wait(url, partial(_answers, url), seconds)
+
+    def wait_for_socket(self, path: Path, *, seconds: float) -> None:
+        """Wait until the Unix socket accepts connections. Raises as `wait_for` does."""
+        self._wait(path.name, partial(_accepts, path), seconds)
 
     def run_forever(self) -> None:
         while True:
@@ -107,6 +107,14 @@ class Stack:
             for child in children:
                 child.wait()
             self._children.clear()
+
+    def _wait(self, name: str, is_there: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_there():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessEnded(f"{name} did not answer within {seconds:.0f} s; see the logs in {self.logs}")
+            time.sleep(0.2)
 
 
 def _signal_session(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -176,6 +184,11 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from hostaway_pipeline.cli.analysts import analysts_served
+from hostaway_pipeline.cli.code_servers import start_code_servers
 from hostaway_pipeline.cli.output import say
 from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import Stack, require_free, script
@@ -46,7 +48,7 @@ def up(port: Port = 3000, receiver_port: ReceiverPort = 8080) -> None:
 
 @contextmanager
 def whole_stack(settings: Settings, services: Services, port: int, receiver_port: int) -> Iterator[Stack]:
-    """Start the receiver, Dagster's webserver and its daemon; yield once the first two answer."""
+    """Start the receiver and Dagster's code servers, webserver and daemon; yield once all that answer requests do."""
     home = settings.home.absolute()
     folder = _instance_folder(home)
     # The children get all settings here, because they run in a folder without our `.env`.
@@ -55,10 +57,11 @@ def whole_stack(settings: Settings, services: Services, port: int, receiver_port
         "HOSTAWAY_HOME": str(home),
         "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_database_url(settings, services),
     }
-    with Stack(home / "logs", environment) as stack:
+    with TemporaryDirectory(prefix="hostaway-") as sockets, Stack(home / "logs", environment) as stack:
         receiver = [sys.executable, "-m", "webhook_receiver", "--port", str(receiver_port)]
         web = [script("dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), "-w", "workspace.yaml"]
         stack.start("receiver", receiver, folder=folder)
+        start_code_servers(stack, folder, Path(sockets), seconds=START_SECONDS)
         stack.start("dagster-webserver", web, folder=folder)
         stack.start("dagster-daemon", [script("dagster-daemon"), "run", "-w", "workspace.yaml"], folder=folder)
         stack.wait_for(f"http://127.0.0.1:{receiver_port}/ready", seconds=START_SECONDS)
@@ -67,11 +70,10 @@ def whole_stack(settings: Settings, services: Services, port: int, receiver_port
 
 
 def _instance_folder(home: Path) -> Path:
-    """Create DAGSTER_HOME and copy the project's dagster.yaml and workspace.yaml into it."""
+    """Create DAGSTER_HOME and copy the project's dagster.yaml into it."""
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copyfile(_shipped(name), folder / name)
+    shutil.copyfile(_shipped("dagster.yaml"), folder / "dagster.yaml")
     return folder
 
 

@@ -14,7 +14,9 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+import yaml
 
+from hostaway_pipeline.cli.code_servers import LOCATIONS
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from tests.factories import OpenSandbox, rows
@@ -149,3 +151,21 @@ def test_a_demo_ends(embedded_folder: Path, moment: str) -> None:
         wait_until(lambda: list(home.rglob(logs[moment])), home)
         wait_until(lambda: moment == "starting" or "reservations" in said(home), home)
         assert_ends(process, home, SOON_FOR_ALL)
+
+
+def test_there_is_one_code_server_per_location_and_all_ends_with_it(embedded_folder: Path) -> None:
+    home, port = embedded_folder / "code-servers", free_port()
+    with running(home, "hostaway_pipeline", "up", "--port", str(port), "--receiver-port", str(free_port())) as process:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), home)
+        servers = [one for one in of_home(home) if {"api", "grpc"} <= set(one.cmdline())]
+        modules = [line[line.index("--module-name") + 1] for line in (one.cmdline() for one in servers)]
+        assert sorted(modules) == sorted(LOCATIONS.values())
+        servers[0].kill()
+        assert process.wait(SOON_FOR_ALL) != 0
+        assert [" ".join(one.cmdline()) for one in of_home(home)] == []
+        assert "code-" in said(home).splitlines()[-1]
+
+
+def test_the_shipped_workspace_names_the_same_locations() -> None:
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "workspace.yaml").read_text())["load_from"]
+    assert {one["python_module"]["location_name"]: one["python_module"]["module_name"] for one in shipped} == LOCATIONS
