@@ -13,9 +13,11 @@ import pytest
 
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.sandbox.server import SandboxServer
+from tests.acceptance.forks import Forks, forking
 from tests.factories import OpenSandbox, rows
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+CliEnvironment = Callable[[SandboxServer], dict[str, str]]
 
 
 @pytest.fixture
@@ -23,23 +25,36 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("59808:3:20", token_delay=0.0)
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with forking() as forks:
+        yield forks
+
+
 @pytest.fixture
-def hostaway(sandbox: SandboxServer, cli_environment: Callable[[SandboxServer], dict[str, str]], tmp_path: Path) -> Run:
-    """Runs the command in an empty folder: `hostaway("sync", "1", HOSTAWAY_API_URL=…)`."""
+def environment(sandbox: SandboxServer, cli_environment: CliEnvironment, tmp_path: Path) -> dict[str, str]:
     plain = {key: value for key, value in os.environ.items() if not key.startswith("HOSTAWAY_")}
+    return plain | cli_environment(sandbox) | {"HOSTAWAY_HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def hostaway(forks: Forks, environment: dict[str, str], tmp_path: Path) -> Run:
+    """Runs the command in an empty folder: `hostaway("sync", "1", HOSTAWAY_API_URL=…)`."""
 
     def run(*arguments: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        environment = plain | cli_environment(sandbox) | {"HOSTAWAY_HOME": str(tmp_path)} | changes
+        return forks.run(arguments, environment | changes, tmp_path, stdin)
+
+    return run
+
+
+@pytest.fixture
+def started(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Like `hostaway`, but starts Python for it, as a shell does."""
+
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hostaway_pipeline", *arguments]
         return subprocess.run(
-            command,
-            env=environment,
-            cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            command, env=environment | changes, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
         )
 
     return run
@@ -66,8 +81,8 @@ def failed(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.usefixtures("added")
-def test_sync_prints_one_json_object(hostaway: Run) -> None:
-    done = hostaway("sync", "59808", "--json")
+def test_sync_prints_one_json_object(started: Run) -> None:
+    done = started("sync", "59808", "--json")
     report = json.loads(done.stdout)
     assert done.returncode == 0
     assert done.stderr == ""
@@ -133,8 +148,8 @@ def test_a_failed_sync_prints_its_json_too(hostaway: Run) -> None:
     one_line(done.stderr)
 
 
-def test_an_unreachable_postgres_is_reported(hostaway: Run) -> None:
-    line = failed(hostaway("sync", "59808", HOSTAWAY_DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none"))
+def test_an_unreachable_postgres_is_reported(started: Run) -> None:
+    line = failed(started("sync", "59808", HOSTAWAY_DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none"))
     assert "127.0.0.1:1/none: Postgres cannot be reached" in line
     assert "hidden" not in line
 
