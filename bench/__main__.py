@@ -12,6 +12,8 @@ from bench import (
     analytics,
     charts,
     clocks,
+    days,
+    fleet,
     full_sync,
     limits,
     masking,
@@ -41,6 +43,8 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "The receiver": receiver.run,
     "Rude callers": rude.run,
     "Webhooks to tables": push.run,
+    "Many accounts": fleet.run,
+    "Many accounts in simulated days": days.run,
     "Paths through the code": paths.run,
     mutants.TITLE: mutants.run,
 }

@@ -8,9 +8,9 @@ from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.store.cadences import Backlog
 
 # A run is worth its start, three seconds of a core, for more than so many accounts. Fewer wait together for a tenth of
-# their period, and for a quarter of an hour at most.
+# their period, and for ten minutes at most.
 _ENOUGH = 25
-_PATIENCE_SHARE, _MOST_PATIENCE = 0.1, timedelta(minutes=15)
+_PATIENCE_SHARE, _MOST_PATIENCE = 0.1, timedelta(minutes=10)
 # The modes that may have every place. The others leave one free, so that these never wait for a run to end.
 _URGENT = ("requested", "reconcile")
 

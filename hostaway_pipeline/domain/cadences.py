@@ -18,6 +18,8 @@ from hostaway_pipeline.domain.vocabulary import Cadence, Mode
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+# The part of the window in which reconciles become due; the last due ones need the rest.
+_SPREAD = 0.9
 # The limits of a period.
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=7)
 # What a refresh reads.
@@ -83,7 +85,7 @@ class Plan:
         if mode == "reconcile":
             if own.at is not None:
                 return self._next_night(now, own.at, timedelta(0))
-            return self._next_night(now, self.window.start, share * self.window.length)
+            return self._next_night(now, self.window.start, share * _SPREAD * self.window.length)
         period = own.every or self.periods.get(mode)
         if period is None:
             return None

@@ -107,12 +107,12 @@ class Cadences:
 
     def extend(self, run_id: str) -> None:
         """Prolong the claims of a run that is alive."""
-        self._run("extend_leases", {"run_id": run_id, "lease": LEASE})
+        self._run("extend_leases", {"run_id": run_id, "lease": LEASE, "now": self.now})
 
     def release(self, claim: Claim, run_id: str, *, again_in: timedelta = timedelta(0)) -> None:
         """End a claim. `again_in`: how long nobody claims the account in this mode."""
         values = {"account_id": claim.account_id, "mode": claim.mode, "run_id": run_id, "again_in": again_in}
-        self._run("release_account", values)
+        self._run("release_account", values | {"now": self.now})
 
     def give_back(self, run_ids: Collection[str]) -> None:
         """End the claims of runs that are over."""

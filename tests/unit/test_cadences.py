@@ -50,7 +50,7 @@ def test_the_nights_reconciles_are_spread_over_the_window():
     midnight = datetime(2026, 11, 30, tzinfo=UTC)
     due = [plan().next_due(account, "reconcile", midnight) for account in ACCOUNTS]
     window = midnight + 2 * HOUR
-    assert all(window <= moment < window + 6 * HOUR for moment in due)
+    assert all(window <= moment < window + 0.9 * 6 * HOUR for moment in due), "the last ones can still end in it"
     ticks = Counter((moment - window) // timedelta(minutes=5) for moment in due)
     assert max(ticks.values()) <= 2 * len(ACCOUNTS) / 72
 

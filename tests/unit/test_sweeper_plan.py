@@ -37,13 +37,13 @@ def test_accounts_that_wait_need_one():
     [
         ("refresh", timedelta(seconds=89), False),
         ("refresh", timedelta(seconds=90), True),
-        ("listings", timedelta(minutes=14), False),
-        ("listings", timedelta(minutes=15), True),
-        ("reconcile", timedelta(minutes=14), False),
-        ("reconcile", timedelta(minutes=15), True),
+        ("listings", timedelta(minutes=9), False),
+        ("listings", timedelta(minutes=10), True),
+        ("reconcile", timedelta(minutes=9), False),
+        ("reconcile", timedelta(minutes=10), True),
     ],
 )
-def test_a_few_accounts_wait_together_for_a_tenth_of_the_period_and_a_quarter_of_an_hour_at_most(mode, late, is_needed):
+def test_a_few_accounts_wait_together_for_a_tenth_of_the_period_and_ten_minutes_at_most(mode, late, is_needed):
     assert plan(mode, due=25, latest=late, minute=mode == "listings").is_needed is is_needed
     assert plan(mode, due=26, latest=late, minute=mode == "listings").is_needed is True
 
