@@ -44,6 +44,7 @@ class DagsterStack:
             "HOSTAWAY_HOME": str(home),
             "HOSTAWAY_DATABASE_URL": url,
             "HOSTAWAY_DAGSTER_DATABASE_URL": dagster_url.replace("postgresql:", "postgresql+psycopg2:", 1),
+            "HOSTAWAY_EGRESS": "tests",
             "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
             "HOSTAWAY_API_URL": sandbox.url,
             "HOSTAWAY_READ_TIMEOUT": "300",
@@ -118,6 +119,8 @@ class DagsterStack:
         return dict(found)
 
     def _answers(self) -> bool:
+        ended = [name for name, process in self._processes.items() if process.poll() is not None]
+        assert not ended, (self.home / f"{ended[0]}.log").read_text()[-2000:]
         with (
             suppress(URLError, OSError),
             urlopen(f"http://127.0.0.1:{self._web_port}/server_info", timeout=5) as response,

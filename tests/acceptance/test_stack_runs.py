@@ -70,16 +70,16 @@ def somebody_elses() -> JobDefinition:
 def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_run_frees_its_own(
     stack: DagsterStack, services: Services, sandbox: SandboxServer
 ) -> None:
-    wait_until("the partitions", lambda: stack.instance.has_dynamic_partition("accounts", "8"), 60)
+    wait_until("the partitions", lambda: stack.instance.has_dynamic_partition("accounts", "8"), 150)
     sandbox.faults.update(hang_share=1.0)
     stack.backfill(["listings"], BULK[:3])
     for partition in BULK[3:]:
         stack.materialize("listings", partition)
-    wait_until("three bulk runs", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 4, 60)
+    wait_until("three bulk runs", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 4, 150)
     bulk = stack.runs(STARTED)
 
     deliver(services, sandbox)
-    wait_until("a drainer run", lambda: stack.runs(STARTED, job_name="drain_webhooks"), 60)
+    wait_until("a drainer run", lambda: stack.runs(STARTED, job_name="drain_webhooks"), 150)
     assert {run.run_id for run in stack.runs(STARTED, job_name="__ASSET_JOB")} == {run.run_id for run in bulk}
     wait_until("the application of the event", lambda: not services.inbox.state().pending, 30)
 
@@ -89,6 +89,6 @@ def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_run_frees_its_own(
     stack.process_of(dead).kill()
     stack.start("code")
     wait_until("the end of the dead run", lambda: stack.runs(FAILED, run_ids=[dead.run_id]), 120)
-    wait_until("a run in its slot", lambda: len(stack.runs(STARTED, job_name="__ASSET_JOB")) == 3, 60)
+    wait_until("a run in its slot", lambda: len(stack.runs(STARTED, job_name="__ASSET_JOB")) == 3, 150)
     still = {run.run_id for run in stack.runs(STARTED)}
     assert still >= {foreign.run_id, *(run.run_id for run in alive)}
