@@ -21,8 +21,9 @@ from dagster import (
     sensor,
 )
 
-from hostaway_pipeline.defs.keys import BULK_POOL, LANE
+from hostaway_pipeline.defs.keys import BULK_POOL, LANE, PLACE
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.services import Services
 
 # A run takes its lock shortly after its start, and ends shortly after it has released it.
 _DEAD_SECONDS = 15.0
@@ -66,9 +67,8 @@ def liveness_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
     with hostaway.services() as services:
         alive = services.living_runs(runs)
         plan = liveness_plan(runs, alive, json.loads(context.cursor or "{}"), time.time())
-        services.cadences.give_back(plan.dead)
-    for run_id in plan.dead:
-        end(context.instance, run_id)
+        for run_id in plan.dead:
+            end(context.instance, services, run_id)
     context.update_cursor(json.dumps(plan.unlocked_since))
     return SkipReason(
         f"{len(runs)} runs under way, {len(plan.unlocked_since)} without their lock, {len(plan.dead)} ended."
@@ -81,11 +81,17 @@ def is_ours(run: DagsterRun) -> bool:
     return LANE in run.tags or BULK_POOL in (pools or ())
 
 
-def end(instance: DagsterInstance, run_id: str) -> None:
-    """Report the run as failed, or as cancelled if that was requested, unless it has finished by now."""
+def end(instance: DagsterInstance, services: Services, run_id: str) -> None:
+    """Report the run as failed, or as cancelled if that was requested, unless it has finished by now.
+
+    Its accounts and its place are freed first: once it is reported, its place may belong to the next run.
+    """
     run = instance.get_run_by_id(run_id)
     if run is None or run.status not in _RUNNING:
         return
+    services.cadences.give_back([run_id])
+    if PLACE in run.tags:
+        services.cadences.free_place(int(run.tags[PLACE]))
     if run.status == DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, _GONE)
     else:

@@ -3,10 +3,11 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class DagsterStack:
             "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
             "HOSTAWAY_API_URL": sandbox.url,
             "HOSTAWAY_READ_TIMEOUT": "300",
+            "HOSTAWAY_SWEEPERS": "1",
             "HOSTAWAY_RATE_LIMIT_IP": "100000/1",
             "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1",
         }
@@ -69,13 +71,21 @@ class DagsterStack:
             )
 
     def start_all(self) -> None:
-        for name in ("code", "web", "daemon"):
-            self.start(name)
-        wait_until("the webserver's answer", self._answers, 120)
+        """A daemon that does not find the code server at its start fails the backfills that are under way."""
+        self.start("code")
+        wait_until("the code server's answer", self._serves_code, 200)
+        self.start("web")
+        self.start("daemon")
+        wait_until("the webserver's answer", self._answers, 200)
 
-    def kill(self, name: str) -> None:
-        self._processes[name].kill()
-        self._processes[name].wait()
+    def kill_all(self, *spared: psutil.Process) -> None:
+        """Kill all processes, runs included, with SIGKILL."""
+        while found := [process for process in self._running() if process not in spared]:
+            for process in found:
+                process.kill()
+            for child in self._processes.values():
+                child.wait()
+            psutil.wait_procs(found, 10)
 
     def runs(self, *statuses: DagsterRunStatus, **filters: Any) -> list[DagsterRun]:
         return list(self.instance.get_runs(RunsFilter(statuses=list(statuses), **filters)))
@@ -128,13 +138,20 @@ class DagsterStack:
             return bool(response.status == 200)
         return False
 
-    def stop(self) -> None:
+    def _running(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                if process.environ().get("DAGSTER_HOME") == str(self.home):
-                    process.kill()
-        for child in self._processes.values():
-            child.wait()
+                is_ours = process.environ().get("DAGSTER_HOME") == str(self.home)
+                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+
+    def _serves_code(self) -> bool:
+        with suppress(OSError), socket.create_connection(("localhost", self._code_port), timeout=5):
+            return True
+        return False
+
+    def stop(self) -> None:
+        self.kill_all()
         self.instance.dispose()
 
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from hostaway_pipeline.definitions import build_defs
-from hostaway_pipeline.defs.keys import BULK_POOL, LANE
+from hostaway_pipeline.defs.keys import BULK_POOL, LANE, PLACE
 from hostaway_pipeline.defs.liveness import liveness_sensor
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -110,9 +110,11 @@ def look(instance: DagsterInstance, cursor: str | None = None) -> str | None:
         return context.cursor
 
 
-def in_status(instance: DagsterInstance, status: DagsterRunStatus, name: str = "drain_webhooks") -> str:
+def in_status(
+    instance: DagsterInstance, status: DagsterRunStatus, name: str = "drain_webhooks", tags: Mapping[str, str] = {}
+) -> str:
     made = build_defs().resolve_job_def(name)
-    run = instance.create_run_for_job(made, status=DagsterRunStatus.NOT_STARTED, tags=made.tags)
+    run = instance.create_run_for_job(made, status=DagsterRunStatus.NOT_STARTED, tags={**made.tags, **tags})
     change_run(instance, run.run_id, status=status.value)
     return run.run_id
 
@@ -136,6 +138,19 @@ def test_a_run_without_its_lock_is_failed_at_the_second_look(instance: DagsterIn
     assert status_of(instance, run) == DagsterRunStatus.STARTED
     assert json.loads(look(instance, long_ago(run)) or "") == {}
     assert status_of(instance, run) == DagsterRunStatus.FAILURE
+
+
+def test_the_accounts_and_the_place_of_a_dead_sweeper_are_free(instance: DagsterInstance, services: Services) -> None:
+    run = in_status(instance, DagsterRunStatus.STARTED, "reconcile", {PLACE: "1"})
+    assert services.cadences.reserve_place([1]) == 1
+    services.cadences.request(1, "full")
+    assert services.cadences.claim("reconcile", run) is not None
+    look(instance)
+    assert services.cadences.claim("reconcile", "another") is None
+    assert services.cadences.reserve_place([1]) is None
+    look(instance, long_ago(run))
+    assert services.cadences.claim("reconcile", "another") is not None
+    assert services.cadences.reserve_place([1]) == 1
 
 
 def test_a_cancelled_run_whose_process_is_gone_is_cancelled(instance: DagsterInstance) -> None:
