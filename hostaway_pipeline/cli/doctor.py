@@ -137,7 +137,8 @@ def _webhooks(services: Services) -> str:
         raise PipelineError(f"{waiting}, {inbox.failed} failed: see `hostaway events list --status failed`")
     if services.settings.public_url is None:
         return f"{waiting}; HOSTAWAY_PUBLIC_URL is not set, so no webhook is registered"
-    silent = [f"account {finding.account_id}: {finding.what}" for finding in services.checks.silent_webhooks()]
+    names = {account.account_id: account.name for account in services.accounts.active() if account.name}
+    silent = [finding.text(names) for finding in services.checks.silent_webhooks()]
     if silent:
         raise PipelineError(f"{waiting}; {'; '.join(silent)}; a reconcile registers and enables webhooks")
     return f"{waiting}; the webhook of every account is enabled"

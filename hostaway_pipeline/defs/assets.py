@@ -16,7 +16,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from hostaway_pipeline.defs.keys import BULK_POOL, GROUP, entity_key
+from hostaway_pipeline.defs.keys import ACCOUNT, BULK_POOL, GROUP, entity_key
 from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata, table_of
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
@@ -24,6 +24,7 @@ from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
+from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import PullRequest
 from hostaway_pipeline.sync.pull.run import pull
 
@@ -66,6 +67,7 @@ def build_asset(entity: str) -> AssetsDefinition:
         context: AssetExecutionContext, config: SyncConfig, hostaway: HostawayResource
     ) -> MaterializeResult[None]:
         with hostaway.services() as services:
+            _tag_run(context, services)
             request = PullRequest(
                 account_id=int(context.partition_key),
                 entities=(entity,),
@@ -91,6 +93,14 @@ def build_asset(entity: str) -> AssetsDefinition:
 def build_assets(*, has_calendar: bool) -> list[AssetsDefinition]:
     """The assets of the four entities, and that of the calendar if it is wanted."""
     return [*entity_assets, build_asset(CALENDAR)] if has_calendar else entity_assets
+
+
+def _tag_run(context: AssetExecutionContext, services: Services) -> None:
+    """Give the run the name of its account as a tag, because the partition is only its id."""
+    account_id = int(context.partition_key)
+    name = services.accounts.names([account_id]).get(account_id)
+    if name and ACCOUNT not in context.run.tags:
+        context.instance.add_run_tags(context.run.run_id, {ACCOUNT: name})
 
 
 def failure(error: PipelineError, retries: int) -> Failure | RetryRequested:

@@ -106,15 +106,14 @@ def check_result(services: Services, entity: str, name: str) -> AssetCheckResult
     """Run one check of one entity over all active accounts."""
     _, query = checks_of(entity)[name]
     findings = query(services.checks, entity)
-    lines = [
-        finding.what if finding.account_id is None else f"account {finding.account_id}: {finding.what}"
-        for finding in findings[:_SHOWN]
-    ]
+    affected = [finding.account_id for finding in findings if finding.account_id is not None]
+    names = services.accounts.names(affected[:_SHOWN])
+    lines = [finding.text(names) for finding in findings[:_SHOWN]]
     return AssetCheckResult(
         passed=not findings,
         asset_key=entity_key(entity),
         check_name=name,
         severity=AssetCheckSeverity.ERROR,
         description="; ".join(lines) or None,
-        metadata={"accounts_affected": sum(finding.account_id is not None for finding in findings)},
+        metadata={"accounts_affected": len(affected)},
     )

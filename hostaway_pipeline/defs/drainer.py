@@ -12,7 +12,9 @@ from pydantic import Field
 
 from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.keys import WEBHOOKS, entity_key
+from hostaway_pipeline.defs.metadata import account_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.domain.account_names import account_label
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.push.apply import Applied
@@ -68,7 +70,8 @@ class MaterializationLog:
         self._checked_at = float("-inf")
 
     def __call__(self, applied: Applied) -> None:
-        entities = log_applied(self._context, applied)
+        name = self._services.accounts.names([applied.account_id]).get(applied.account_id)
+        entities = log_applied(self._context, applied, name)
         is_new = not entities <= self._materialized
         self._materialized |= entities
         if is_new or time.monotonic() - self._checked_at > _CHECK_SECONDS:
@@ -79,17 +82,20 @@ class MaterializationLog:
         self._checked_at = time.monotonic()
 
 
-def log_applied(context: OpExecutionContext, applied: Applied) -> set[str]:
+def log_applied(context: OpExecutionContext, applied: Applied, name: str | None) -> set[str]:
     """Log one materialization per asset of the account, with counts and event ids; log an error as a warning.
+
+    `name`: the account's, if it has one.
 
     Returns the materialized entities.
     """
     if applied.error is not None:
-        context.log.warning(f"account {applied.account_id}: {applied.error}")
+        context.log.warning(f"{account_label(applied.account_id, name)}: {applied.error}")
     entities = applied.counts.keys() | applied.events.keys()
     for entity in sorted(entities):
         counts, events = applied.counts.get(entity), applied.events.get(entity, [])
-        metadata: dict[str, MetadataValue[Any] | int] = {
+        metadata: dict[str, MetadataValue[Any] | int | str] = {
+            **account_metadata(name),
             **({f"rows_{name}": number for name, number in counts.as_dict().items()} if counts else {}),
             "events": len(events),
             "event_ids": MetadataValue.json(events[:_SHOWN]),

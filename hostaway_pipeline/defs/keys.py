@@ -23,6 +23,8 @@ UNFINISHED = [
 ]
 # Of sweeper runs: whose due accounts they sync, and which of the HOSTAWAY_SWEEPERS places they have.
 MODE, PLACE = "hostaway/mode", "hostaway/sweeper"
+# The name of the account, of runs that have one account, beside its id in dagster/partition.
+ACCOUNT = "hostaway/account"
 
 
 def entity_key(entity: str) -> AssetKey:

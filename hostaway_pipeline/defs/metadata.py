@@ -37,10 +37,19 @@ def column_schema(entity: str) -> TableSchema:
     )
 
 
-def run_metadata(report: Report, entity: str) -> dict[str, int | float]:
-    """Return the row counts of one entity and the cost of the step: API calls, answers with status 429, seconds."""
+def account_metadata(name: str | None) -> dict[str, str]:
+    """The account's name, beside the partition, which is its id."""
+    return {"account": name} if name else {}
+
+
+def run_metadata(report: Report, entity: str) -> dict[str, int | float | str]:
+    """Return the account's name, the row counts of one entity, and the cost of the step.
+
+    The cost: API calls, answers with status 429, seconds.
+    """
     counts = report.entities[entity].as_dict()
     return {
+        **account_metadata(report.account_name),
         **{f"rows_{name}": number for name, number in counts.items()},
         **({"dagster/row_count": report.sweeps[entity].seen_count} if entity in report.sweeps else {}),
         "api_calls": report.api_calls,

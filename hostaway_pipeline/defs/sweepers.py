@@ -24,6 +24,7 @@ from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.keys import BULK, BULK_POOL, MODE, PLACE, entity_key
 from hostaway_pipeline.defs.metadata import run_metadata
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.domain.account_names import account_label
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
@@ -115,7 +116,7 @@ class _Log:
         report = synced.report
         self.statuses[report.status] = self.statuses.get(report.status, 0) + 1
         if report.error is not None:
-            self.error = f"account {report.account_id}: {report.error}"
+            self.error = f"{account_label(report.account_id, report.account_name)}: {report.error}"
             self._failed.append(report.account_id)
             self._context.log.error(self.error)
             return

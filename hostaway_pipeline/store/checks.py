@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
 
+from hostaway_pipeline.domain.account_names import account_label
 from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import MESSAGES
 from hostaway_pipeline.store.database import Database, driver, query, values_of
@@ -29,6 +30,12 @@ class Finding:
 
     account_id: int | None
     what: str
+
+    def text(self, names: Mapping[int, str]) -> str:
+        """The sentence with its account, whose name may be among `names`."""
+        if self.account_id is None:
+            return self.what
+        return f"{account_label(self.account_id, names.get(self.account_id))}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

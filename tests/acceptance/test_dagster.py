@@ -79,7 +79,7 @@ def test_a_run_copies_one_account_and_passes_its_checks(
     assert result.success
     assert_equal_to_source(database_url, sandbox, 1)
     evaluations = checks(result)
-    assert len(evaluations) == 16
+    assert len(evaluations) == 17
     assert all(evaluation.passed for evaluation in evaluations.values())
 
 
@@ -94,6 +94,26 @@ def test_every_materialization_carries_numbers(instance: DagsterInstance) -> Non
     assert numbers.items() >= expected.items()
     assert {"api_calls", "http_429", "seconds", "dagster/row_count"} <= numbers.keys()
     assert all(isinstance(numbers[name], int | float) for name in numbers if not name.startswith("dagster/partition"))
+
+
+def test_the_accounts_name_stands_beside_its_id(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    """In the run's tags, in materializations, and in the texts of checks."""
+    services.accounts.rename(1, "Seaside\nRentals")
+    run(instance, 1)
+    event = instance.get_latest_materialization_event(AssetKey(["hostaway", "messages"]))
+    sandbox.faults.update(listings_answer="empty")
+    again = run(instance, 1)
+
+    assert instance.get_run_by_id(again.run_id).tags["hostaway/account"] == "Seaside\nRentals"  # type: ignore[union-attr]
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["account"].value == "Seaside\nRentals"
+    text = str(checks(again)["listings", "sweep_complete"].description)
+    assert text.startswith("account 1 (Seaside Rentals): ")
+    sandbox.faults.clear()
+    assert "hostaway/account" not in instance.get_run_by_id(run(instance, 2).run_id).tags  # type: ignore[union-attr]
 
 
 def test_a_failed_account_fails_its_partition_with_a_readable_error_and_stops_no_other(

@@ -27,7 +27,8 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
 
-CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "webhook_alive")
+CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "refresh_current", "webhook_alive")
+CHECKS += ("one_name_per_ip",)
 
 
 @pytest.fixture
@@ -104,12 +105,14 @@ def test_the_run_applies_events_and_reports_each_account_under_its_own_partition
 ) -> None:
     accept(services, sandbox, 1, guestName="Ada")
     accept(services, sandbox, 2, guestName="Grace")
+    services.accounts.rename(2, "Seaside Rentals")
     assert drained(instance).success
     for account_id in (1, 2):
         assert_equal_to_source(database_url, sandbox, account_id)
         metadata = newest(instance, "reservations", str(account_id))
         assert (metadata["rows_updated"], metadata["events"]) == (1, 1)
         assert metadata["request_ids"] == [f"request-{account_id}"]
+        assert metadata.get("account") == {2: "Seaside Rentals"}.get(account_id)
         assert len(metadata["event_ids"]) == 1
     assert isinstance(look(instance), SkipReason)
 

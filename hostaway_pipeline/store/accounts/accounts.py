@@ -1,5 +1,6 @@
 """Stores the accounts that are synced. Client secrets are encrypted with the keyring before they are stored."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -142,6 +143,12 @@ class Accounts:
         if not row.is_active:
             raise AccountError(f"account {account_id} was removed; `hostaway accounts add {account_id}` brings it back")
         return Account(*values_of(row))
+
+    def names(self, account_ids: Collection[int]) -> dict[int, str]:
+        """Names by account id, of those accounts that have one."""
+        named = accounts.c.account_id.in_(account_ids) & accounts.c.name.is_not(None)
+        with self._database.transaction() as connection:
+            return dict(connection.execute(select(accounts.c.account_id, accounts.c.name).where(named)).all())
 
     def active(self) -> list[Account]:
         with self._database.transaction() as connection:

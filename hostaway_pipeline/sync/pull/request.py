@@ -39,10 +39,13 @@ class PullRequest:
 class Report:
     """`status` is succeeded, incomplete (a list could not be trusted: see `problems`) or failed (see `error`).
 
+    `account_name`: for people; None also when the account could not be read.
+
     `enquiries`: conversations without a reservation that a refresh read by id, at one of the `api_calls` each.
     """
 
     account_id: int
+    account_name: str | None = None
     status: SyncStatus = "running"
     seconds: float = 0.0
     api_calls: int = 0

@@ -45,7 +45,7 @@ def pull(services: Services, request: PullRequest, progress: Progress | None = N
     account = services.accounts.get(request.account_id)
     if request.respect_pause:
         account.require_unpaused(datetime.now(UTC))
-    report = Report(account.account_id)
+    report = Report(account.account_id, account.name)
     share = services.settings.refresh_share if request.mode == "refresh" else 1.0
     with (
         services.account_lock(account.account_id, request.wait_seconds),
