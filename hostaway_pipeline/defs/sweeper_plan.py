@@ -11,6 +11,8 @@ from hostaway_pipeline.store.cadences import Backlog
 # their period, and for ten minutes at most.
 _ENOUGH = 25
 _PATIENCE_SHARE, _MOST_PATIENCE = 0.1, timedelta(minutes=10)
+# A request that waits for longer, because the runs at work are busy with large accounts, gets a run more.
+_LONG_WAIT = timedelta(minutes=1)
 # The modes that may have every place. The others leave one free, so that these never wait for a run to end.
 _URGENT = ("requested", "reconcile")
 
@@ -58,7 +60,7 @@ def sweeper_plan(
         reason = f"Hostaway has paused this address until {paused_until:%H:%M:%S} UTC"
     elif waiting <= _ENOUGH and (latest or timedelta(0)) < patience:
         reason = f"a run starts for more, or when one is late by {patience}"
-    elif mine and waiting <= mine * _ENOUGH:
+    elif mine and waiting <= mine * _ENOUGH and not (mode == "requested" and (latest or patience) > _LONG_WAIT):
         reason = f"{mine} at work on them"
     elif waiting:
         reason = _lack_of_place(mode, sweepers, free, places, minute)
@@ -81,7 +83,8 @@ def _lack_of_place(mode: str, sweepers: Sequence[Sweeper], free: Sequence[int], 
 def _waiting(mode: str, backlog: Mapping[Cadence, Backlog]) -> tuple[int, timedelta | None]:
     """How many accounts wait for a run of this mode, and how late the latest is."""
     if mode == "requested":
-        return sum(one.requested for one in backlog.values()), None
+        ages = [one.request_age for one in backlog.values() if one.request_age is not None]
+        return sum(one.requested for one in backlog.values()), max(ages, default=None)
     found = next((one for name, one in backlog.items() if name == mode), None)
     return (found.due, found.latest) if found is not None else (0, None)
 

@@ -36,6 +36,7 @@ class Backlog:
 
     `due`, `requested`: accounts to sync by their grid, and on request. `latest`: how late the latest is.
     `mean_interval`: between the two newest successes of each account. `oldest`: since the start of the oldest success.
+    `request_age`: of the oldest request that waits.
     """
 
     mode: Cadence
@@ -46,6 +47,7 @@ class Backlog:
     latest: timedelta | None = None
     mean_interval: timedelta | None = None
     oldest: timedelta | None = None
+    request_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1
 PERIODS = {"refresh": QUARTER, "listings": 8 * HOUR, "reconcile": DAY, "requested": DAY}
 
 
-def plan(mode, *, due=0, latest=HOUR, requested=0, at_work=(), places=2, minute=0, paused_until=None):
+def plan(mode, *, due=0, latest=HOUR, requested=0, age=None, at_work=(), places=2, minute=0, paused_until=None):
     backlog = {
         mode: Backlog(mode, due=due, latest=latest if due else None),
-        "full": Backlog("full", requested=requested),
+        "full": Backlog("full", requested=requested, request_age=age),
     }
     sweepers = [Sweeper(place, work) for place, work in enumerate(at_work, 1)]
     return sweeper_plan(
@@ -56,6 +56,13 @@ def test_what_was_requested_never_waits_for_more():
 def test_a_run_at_work_is_enough_for_25_accounts():
     assert not plan("reconcile", due=25, at_work=["reconcile"]).is_needed
     assert plan("reconcile", due=26, at_work=["reconcile"]).is_needed
+
+
+def test_a_request_does_not_wait_for_the_large_accounts_of_others():
+    """A full sync may take an hour, and a run syncs four at a time."""
+    young = plan("requested", requested=1, age=timedelta(seconds=50), at_work=["requested"])
+    old = plan("requested", requested=1, age=timedelta(seconds=70), at_work=["requested"])
+    assert (young.is_needed, old.is_needed) == (False, True)
 
 
 def test_there_are_never_more_runs_than_places():

@@ -12,7 +12,8 @@ SELECT cadence.mode,
        count(*) FILTER (WHERE cadence.claimed_by IS NOT NULL AND cadence.lease_until > moment.now) AS claimed,
        max(moment.now - cadence.next_due_at) FILTER (WHERE waits) AS latest,
        avg(cadence.last_interval) AS mean_interval,
-       max(moment.now - cadence.succeeded_at) AS oldest
+       max(moment.now - cadence.succeeded_at) AS oldest,
+       max(moment.now - cadence.requested_at) FILTER (WHERE waits) AS request_age
 FROM moment, hostaway.cadences AS cadence
 JOIN hostaway.accounts AS account USING (account_id),
 LATERAL (
