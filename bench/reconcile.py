@@ -1,4 +1,4 @@
-"""Reconcile: its cost when nothing was missed, and when some conversations and reservations need repair."""
+"""Reconcile and refresh: their cost when nothing has changed, and when some conversations and reservations have."""
 
 import time
 
@@ -33,6 +33,7 @@ def run() -> list[Figure]:
         tokens = made.counters()["calls"].get("POST /v1/accessTokens", 0)
         change(made)
         moved = made.sync(ACCOUNT, "--mode", "reconcile").report
+        fresh = refreshes(made)
     pages = 1 + 2 + 8
     wrong = abs(moved["entities"]["reservations"]["updated"] - RESERVATIONS)
     wrong += abs(moved["entities"]["messages"]["inserted"] - CONVERSATIONS)
@@ -47,7 +48,32 @@ def run() -> list[Figure]:
             f"{case}: calls", moved["api_calls"], 14 + CONVERSATIONS, "", f"{floor}, plus {CONVERSATIONS} conversations"
         ),
         at_most(f"{case}: rows missed or written in excess", wrong, 0, "", "exactly the changed ones"),
+        *fresh,
     ]
+
+
+def refreshes(made: Stand) -> list[Figure]:
+    """Refreshes after nothing, and after few and many of the host's replies, of which no webhook tells."""
+    still = made.sync(ACCOUNT, "--mode", "refresh").report
+    case, floor = "refresh of 59808:7:787, 200 ms latency", "the pages of changes and of two orders: 3"
+    figures = [
+        at_most(f"{case}, nothing changed: calls", still["api_calls"], 6, "", floor),
+        at_most(f"{case}, nothing changed: duration", still["seconds"], 5, " s", "three round trips: 0.6 s"),
+    ]
+    missed = 0
+    for moved in (5, 40):
+        reply(made, moved)
+        report = made.sync(ACCOUNT, "--mode", "refresh").report
+        missed += moved - report["entities"]["messages"]["inserted"]
+        text = f"{case}, {moved} conversations moved: calls"
+        figures.append(at_most(text, report["api_calls"], 6 + 2 * moved, "", f"3, plus {moved} conversations"))
+    return [*figures, at_most(f"{case}: messages missed", missed, 0, "", "none")]
+
+
+def reply(made: Stand, number: int) -> None:
+    base = f"accounts/{ACCOUNT}/conversations"
+    for conversation in made.control(f"{base}?fields=id")[-number:]:
+        made.control(f"{base}/{conversation['id']}/message", {"body": "a reply", "is_incoming": False})
 
 
 if __name__ == "__main__":

@@ -24,11 +24,13 @@ _RESOLUTION = timedelta(seconds=1)  # of Hostaway's clock
 class ThreadOrder:
     """The front of such a list. `known_until`: earlier syncs saw every message that is older, by Hostaway's clock.
 
-    `ids`: the reservations in their order; `stored`: by id, their markers as they were before this sync; `read`: by id,
-    the markers that Hostaway gave since the list was requested.
+    `checks_ties`: a marker equal to `known_until` is no known ground, since another message of its second may have come
+    later. `ids`: the reservations in their order; `stored`: by id, their markers as they were before this sync; `read`:
+    by id, the markers that Hostaway gave since the list was requested.
     """
 
     known_until: datetime
+    checks_ties: bool = True
     ids: list[int] = field(default_factory=list)
     stored: dict[int, Marker] = field(default_factory=dict)
     read: dict[int, Marker] = field(default_factory=dict)
@@ -88,11 +90,15 @@ class ThreadOrder:
         for place, one in enumerate(self.ids):
             if one in self.read:
                 above = newest(self.read[one], self.stored[one])  # its place may be that of a message since deleted
-                if above is None or above < self.known_until:
+                if self._is_ground(above):
                     return None, True
             elif place == 0 or self.stored[one] != above:
                 return one, False
         return None, False
+
+    def _is_ground(self, marker: Marker) -> bool:
+        is_known = marker is None or marker < self.known_until
+        return is_known or (marker == self.known_until and not self.checks_ties)
 
 
 def is_newer(marker: Marker, other: Marker) -> bool:

@@ -17,7 +17,7 @@ from hostaway_pipeline.client.endpoints import NEWEST_THREADS, conversations_of,
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import CONVERSATIONS, Row
 from hostaway_pipeline.domain.markers import Markers, newest_markers
-from hostaway_pipeline.domain.thread_order import ThreadOrder, is_newer, messages_known_until
+from hostaway_pipeline.domain.thread_order import ThreadOrder, messages_known_until
 from hostaway_pipeline.domain.values import as_int
 from hostaway_pipeline.errors import Aborted, ObjectRefused, RateLimited, TransientApiError
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
@@ -30,8 +30,9 @@ log = structlog.get_logger(__name__)
 _SHORT_LIST = 4
 # Calls in which an order that the server ignores may be noticed too late.
 _AT_ONCE = 8
-# Reservations read on the way down that make, with a page of each order and one of changes, six calls.
-_MOST_GROUNDS = 3
+# Reservations read in vain that make six calls, with a page of each order and one of changes. Two are known ground; the
+# third is the newest one, if its second may not have been over.
+_MOST_IN_VAIN = 3
 _NONE: Markers = (None, None)
 
 
@@ -79,7 +80,7 @@ class MovedThreads:
         self._pages = ceil(writer.live_threads() / whole_list(CONVERSATIONS).limit)
         self._stored: dict[int, Markers] = {}  # by reservation, as they were before this refresh
         self._seen: list[datetime | None] = []  # markers that were read
-        self._grounds = 0  # reservations that were read on the way down to known ground
+        self._in_vain = 0  # reservations that were read and had not moved
 
     @property
     def needs_list(self) -> bool:
@@ -91,19 +92,16 @@ class MovedThreads:
         self._progress.expect(CONVERSATIONS.name, None)
         asked_at = self._writer.database_time()
         enquiries = self._writer.recent_enquiries()
-        is_done = self._follow(also=len(enquiries))
+        self._follow(also=len(enquiries))
         self._read_enquiries(enquiries)
-        if self._grounds < _MOST_GROUNDS or self._has_moved:
+        if self._in_vain < _MOST_IN_VAIN:
             self._look_for_new()
         known_until = messages_known_until(self._seen, asked_at)
-        if is_done and known_until is not None:
+        if known_until is not None:
             self._writer.advance_known_until(CONVERSATIONS, known_until)  # only now: an error must not hide a gap
 
-    def _follow(self, *, also: int) -> bool:
-        """Read down both orders to known ground. Returns False if the last steps are left to the next refresh.
-
-        `also`: conversations that are read by id for another reason.
-        """
+    def _follow(self, *, also: int) -> None:
+        """Read down both orders to known ground. `also`: conversations that are read by id for another reason."""
         pages = [self._client.pages_by_position(read) for read in NEWEST_THREADS]
         while unfinished := [place for place, order in enumerate(self._orders) if not order.is_finished]:
             for place in unfinished:  # both pages before any other read: what they show is as old as the first
@@ -114,21 +112,14 @@ class MovedThreads:
                 raise ListShorter(f"{len(overtakers) + also} conversations would be read by id")
             self._read_overtakers(overtakers)
             for place in unfinished:
-                while (one := self._orders[place].next_to_read()) is not None:
-                    if self._grounds >= _MOST_GROUNDS and not self._has_news:
-                        return False
-                    self._note(one, self._ask(one))
-                    self._grounds += 1
-        return True
+                self._descend(self._orders[place])
 
-    @property
-    def _has_moved(self) -> bool:
-        return any(order.has_moved(one) for order in self._orders for one in order.ids)
-
-    @property
-    def _has_news(self) -> bool:
-        """Whether messages came since the last sync, even if a webhook brought them."""
-        return self._has_moved or any(is_newer(marker, self._known_until) for marker in self._seen)
+    def _descend(self, order: ThreadOrder) -> None:
+        """Read reservations one after another, from the top down to known ground."""
+        order.checks_ties = self._in_vain < _MOST_IN_VAIN - 1
+        while (one := order.next_to_read()) is not None:
+            self._note(one, self._ask(one))
+            self._in_vain += not order.has_moved(one)
 
     def _extend(self, place: int, page: Page | None) -> None:
         ids = [one for row in page.rows if (one := as_int(row.get("id"))) is not None] if page else []
@@ -176,9 +167,9 @@ class MovedThreads:
         return CONVERSATIONS.row(answer.payload, answer.read_at)
 
     def _look_for_new(self) -> None:
-        """Read the list where it ended at the last look: a new conversation moves no reservation if it has none."""
+        """Read the end of the list, as far as is known: a new conversation moves no reservation if it has none."""
         known, inserted, read = self._writer.live_threads(), self.counts.inserted, whole_list(CONVERSATIONS)
-        page = self._client.page(read.path, read.at(known))
+        page = self._client.page(read.path, read.at(max(0, known - read.limit // 2)))
         self._merge([row for payload in page.rows if (row := CONVERSATIONS.row(payload, page.read_at)) is not None])
         if page.count is None or page.count > known + self.counts.inserted - inserted:
             raise ListNeeded(f"Hostaway counts {page.count} conversations, and {known} are known")
