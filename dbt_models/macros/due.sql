@@ -1,15 +1,20 @@
-{#- A condition that holds for the rows of a model that must be written again. Columns: those that stand for the
-    model's `keys`, in their order.
+{#- Conditions by which a model lets `compared` limit what it computes. Postgres carries a limit on the result through
+    joins by itself, but not into an aggregate. Everywhere else (unit tests, a refill) they are true.
 
-    `compared` limits what a model returns to such rows. Postgres carries that limit through joins by itself, but not
-    into an aggregate: there a model says `WHERE {{ due('l.account_id', 'l.reservation_id') }}`. Everywhere else (unit
-    tests, a refill) it is true. -#}
+    due: the rows that must be written again. Columns: those that stand for the model's `keys`, in their order.
+    moved: the rows that must be compared. Columns: those that stand for `limit_by`. A model with a `version` has no
+    need of it, since only its keys and versions are compared. -#}
 {% macro due() -%}
     true /*due: {{ varargs | join(', ') }} */
 {%- endmacro %}
 
-{#- The SQL of a model, limited to the keys in the table `due`. -#}
-{% macro limited_to_due(sql, keys, due) -%}
-    {%- set inside = modules.re.sub('true /\\*due: (.*?) \\*/', '(\\1) IN (SELECT ' ~ keys ~ ' FROM ' ~ due ~ ')', sql) -%}
-    SELECT * FROM ({{ inside }}) AS model WHERE ({{ keys }}) IN (SELECT {{ keys }} FROM {{ due }})
+{% macro moved() -%}
+    true /*moved: {{ varargs | join(', ') }} */
+{%- endmacro %}
+
+{#- The SQL of a model, limited to the rows of pg_temp.due or pg_temp.moved. -#}
+{% macro limited(sql, to, columns) -%}
+    {%- set chosen = ' IN (SELECT ' ~ columns ~ ' FROM pg_temp.' ~ to ~ ')' -%}
+    {%- set inside = modules.re.sub('true /\\*' ~ to ~ ': (.*?) \\*/', '(\\1)' ~ chosen, sql) -%}
+    SELECT * FROM ({{ inside }}) AS model WHERE ({{ columns }}) {{ chosen }}
 {%- endmacro %}

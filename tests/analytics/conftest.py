@@ -16,6 +16,9 @@ PROJECT = Path(__file__).parents[2] / "dbt_models"
 
 PRIVATE = frozenset({"version", "is_first_of_month"})
 Connection = psycopg.Connection[TupleRow]
+TABLES = """
+    SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('core', 'pii', 'marts') ORDER BY 1
+"""
 
 
 class Models:
@@ -53,6 +56,18 @@ class Models:
 
     def connect(self) -> Connection:
         return psycopg.connect(self.url, autocommit=True)
+
+
+def tables(models: Models) -> list[str]:
+    return [name for (name,) in models.rows(TABLES)]
+
+
+def contents(models: Models) -> dict[str, list[str]]:
+    """Every row of every table, as text."""
+    return {
+        name: [text for (text,) in models.rows(f"SELECT t::text FROM {name} AS t ORDER BY 1")]
+        for name in tables(models)
+    }
 
 
 def dbt_environment(url: str, target: Path) -> dict[str, str]:

@@ -9,11 +9,7 @@ import psycopg
 import pytest
 
 from tests.analytics.accounts import opened
-from tests.analytics.conftest import PROJECT, Models
-
-TABLES = """
-    SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('core', 'pii', 'marts') ORDER BY 1
-"""
+from tests.analytics.conftest import PROJECT, Models, contents, tables
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +22,6 @@ def models(new_database: Callable[[], str], target: Path) -> Models:
     models.build()
     models.execute("CREATE SCHEMA analysts")
     return models
-
-
-def tables(models: Models) -> list[str]:
-    return [name for (name,) in models.rows(TABLES)]
-
-
-def contents(models: Models) -> dict[str, list[str]]:
-    """Every row of every table, as text."""
-    return {
-        name: [text for (text,) in models.rows(f"SELECT t::text FROM {name} AS t ORDER BY 1")]
-        for name in tables(models)
-    }
 
 
 def versions(models: Models) -> dict[str, list[tuple[str, str]]]:

@@ -143,7 +143,8 @@ def test_every_model_and_column_is_described(accounts, target):
     columns = rows(
         accounts.url,
         "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema IN ('staging', 'core', 'pii', 'marts')",
+        "WHERE table_schema IN ('staging', 'core', 'pii', 'marts')"
+        " AND table_name NOT IN ('_changes', '_progress')",  # the build's own notes
     )
     missing = [c for c in columns if c["column_name"] not in described.get(c["table_name"], {})]
     assert missing == []

@@ -1,19 +1,18 @@
-{#- Create the table, or bring its columns up to the contract. Committed at once. -#}
-{% macro prepare_table(table) %}
-    {%- if load_cached_relation(this) is none -%}
+{#- Create the table, or bring its columns up to the contract. Returns whether it did anything. `present`: names and types
+    of the columns; none: there is no table. -#}
+{% macro prepare_table(table, present) %}
+    {%- if present is none -%}
         {%- call statement('create_table') -%}
             CREATE TABLE {{ table }} {{ get_table_columns_and_constraints() }}
         {%- endcall -%}
-    {%- else -%}
-        {%- do alter_columns(table) -%}
+        {{ return(true) }}
     {%- endif -%}
-    {%- do adapter.commit() -%}
+    {{ return(add_columns(table, present)) }}
 {% endmacro %}
 
 {#- Add the columns that the contract has and the table lacks. What cannot be done in place is an error: the way out
     drops what analysts made on the table, so a person must choose it. -#}
-{% macro alter_columns(table) %}
-    {%- set present = columns_of(table) -%}
+{% macro add_columns(table, present) %}
     {%- set wrong, added = [], [] -%}
     {%- for column in model.columns.values() -%}
         {%- if column.name not in present -%}
@@ -35,16 +34,7 @@
         {%- do in_transaction("SET LOCAL lock_timeout = '500ms'") -%}
         {%- do in_transaction('ALTER TABLE ' ~ table ~ ' ADD COLUMN ' ~ added | join(', ADD COLUMN ')) -%}
     {%- endif -%}
-{% endmacro %}
-
-{#- Names and types of a table's columns, as Postgres writes types. -#}
-{% macro columns_of(table) %}
-    {%- set found = in_transaction(
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '" ~ table
-        ~ "'::regclass AND attnum > 0 AND NOT attisdropped") -%}
-    {%- set columns = {} -%}
-    {%- for row in found.rows -%} {%- do columns.update({row[0]: row[1]}) -%} {%- endfor -%}
-    {{ return(columns) }}
+    {{ return(added | length > 0) }}
 {% endmacro %}
 
 {#- Contracts write types as Postgres does, except for the usual short names. -#}
@@ -66,7 +56,7 @@
         {% endfor -%}
         {% if config.get('represented_by') -%}
         CREATE INDEX IF NOT EXISTS {{ table.identifier }}_groups
-            ON {{ table }} ({{ (config.require('keys') + config.require('version')) | join(', ') }})
+            ON {{ table }} ({{ (config.get('limit_by', []) + config.require('keys') + config.require('version')) | unique | join(', ') }})
             WHERE {{ config.get('represented_by') }};
         {%- endif %}
     {%- endcall -%}

@@ -1,5 +1,6 @@
 {{ config(
     version=['changed_at', 'booked_on', 'guest_id'],
+    log_by=[['account_id', 'booking_id'], ['account_id', 'property_id'], ['account_id', 'guest_id']],
     indexes=[{'columns': ['account_id', 'property_id']}, {'columns': ['account_id', 'guest_id']}],
 ) }}
 -- booking: a booking, owner stay, hold or enquiry with its state, dates and money. Tombstones have no row.
@@ -91,4 +92,4 @@ LEFT JOIN {{ ref('stg_hostaway__listings') }} AS l ON l.account_id = r.account_i
 LEFT JOIN money AS m ON m.account_id = r.account_id AND m.booking_id = r.booking_id
 LEFT JOIN {{ ref('channels') }} AS c ON c.channel_id = r.channel_id
 LEFT JOIN {{ ref('reservation_states') }} AS s ON s.status = r.source_status
-WHERE NOT r.is_deleted
+WHERE NOT r.is_deleted AND {{ due('r.account_id', 'r.booking_id') }}

@@ -1,3 +1,4 @@
+{{ config(limit_by=['account_id', 'guest_id']) }}
 -- guest: a person who books, without anything that tells who it is; pii.guest_identity does.
 SELECT
     account_id,
@@ -12,6 +13,6 @@ SELECT
 FROM (
     SELECT b.*, b.state = 'sold' AND {{ takes_nights('b') }} AS is_stay
     FROM {{ ref('booking') }} AS b
-    WHERE b.guest_id IS NOT NULL
+    WHERE b.guest_id IS NOT NULL AND {{ moved('b.account_id', 'b.guest_id') }}
 ) AS booking
 GROUP BY account_id, guest_id

@@ -1,17 +1,9 @@
+{{ config(log_by=[['account_id', 'property_id']]) }}
 -- property: a rental home with the days on which it is listed.
 --
 -- A day belongs to the property's own time zone. Where the source does not say when a property was first or last
 -- listed, the days of its bookings stand in, and the row says so.
-WITH taken AS (
-    SELECT
-        account_id,
-        property_id,
-        min(arrival_date) AS first_arrival,
-        max(departure_date) FILTER (WHERE state = 'sold') - 1 AS last_sold_night
-    FROM {{ ref('int_taking_bookings') }}
-    GROUP BY account_id, property_id
-),
-parent AS (
+WITH parent AS (
     SELECT account_id, unit_id, min(property_id) AS property_id
     FROM {{ ref('stg_hostaway__listings') }}, unnest(unit_listing_ids) AS unit_id
     WHERE unit_id <> property_id AND NOT is_deleted
@@ -34,7 +26,13 @@ dated AS (
         ) AS has_calendar
     FROM {{ ref('stg_hostaway__listings') }} AS l
     CROSS JOIN LATERAL (SELECT coalesce(l.time_zone, 'UTC') AS zone) AS z
-    LEFT JOIN taken AS t ON t.account_id = l.account_id AND t.property_id = l.property_id
+    CROSS JOIN LATERAL (
+        SELECT min(b.arrival_date) AS first_arrival, max(b.departure_date) FILTER (WHERE b.state = 'sold') - 1 AS last_sold_night
+        FROM {{ ref('int_taking_bookings') }} AS b
+        WHERE b.account_id = l.account_id AND b.property_id = l.property_id
+            -- Most properties need none of this, and reading their bookings would cost more than all the rest.
+            AND (l.inserted_at IS NULL OR l.is_archived AND l.archived_at IS NULL)
+    ) AS t
     LEFT JOIN parent AS p ON p.account_id = l.account_id AND p.unit_id = l.property_id
 ),
 ranged AS (

@@ -1,4 +1,7 @@
-{{ config(version=['changed_at', 'booked_on', 'currency']) }}
+{{ config(
+    version=['changed_at', 'booked_on', 'currency'],
+    limit_by=['account_id', 'booking_id'], log_by=[['account_id', 'property_id']],
+) }}
 -- fct_cancellations: cancelled bookings, with the money that the host keeps: what is left of the total price.
 SELECT
     b.account_id,

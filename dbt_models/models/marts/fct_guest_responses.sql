@@ -22,9 +22,9 @@ WITH sent AS (
         count(*) FILTER (WHERE NOT m.is_incoming AND NOT m.is_automated)
             OVER (thread ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS run
     FROM {{ ref('int_threads') }} AS t
-    JOIN {{ ref('stg_hostaway__messages') }} AS m
+    JOIN {{ ref('message') }} AS m
         ON m.account_id = t.account_id AND m.conversation_id = t.conversation_id
-    WHERE NOT m.is_deleted AND m.sent_at IS NOT NULL AND (m.is_incoming OR m.status = 'sent')
+    WHERE m.sent_at IS NOT NULL AND (m.is_incoming OR m.status = 'sent')
         AND {{ due('t.account_id', 't.conversation_id') }}
     WINDOW thread AS (PARTITION BY m.account_id, m.conversation_id ORDER BY m.sent_at, m.message_id)
 ),

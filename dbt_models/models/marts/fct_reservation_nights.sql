@@ -1,5 +1,6 @@
 {{ config(
     keys=['account_id', 'booking_id'], version=['changed_at', 'currency'], compare_with='int_stays',
+    limit_by=['account_id', 'booking_id'],
     represented_by='night_number = 1',
     indexes=[{'columns': ['account_id', 'property_id', 'month']}],
 ) }}

@@ -16,33 +16,27 @@ WITH night AS (
     WHERE {{ due('account_id', 'month') }}
     GROUP BY account_id, month
 ),
+-- Materialized, so that the month is a column: Postgres would compare each month with all stays of its property.
+arrival AS MATERIALIZED (
+    SELECT account_id, property_id, date_trunc('month', arrival_date::timestamp)::date AS month, arrival_date, nights, lead_days
+    FROM {{ ref('int_taking_bookings') }}
+    WHERE state = 'sold' AND {{ due('account_id', "date_trunc('month', arrival_date::timestamp)::date") }}
+),
 stay AS (
     SELECT
-        m.account_id,
-        m.month,
+        a.account_id,
+        a.month,
         count(*) AS stays,
-        avg(s.nights) AS stay_length_mean,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.nights) AS stay_length_median,
-        avg(s.lead_days) AS lead_time_mean,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY s.lead_days) AS lead_time_median,
-        count(*) FILTER (WHERE s.lead_days < 0) AS negative_lead_times
-    FROM {{ ref('int_listing_months') }} AS m
-    JOIN {{ ref('int_stays') }} AS s
-        ON s.account_id = m.account_id AND s.property_id = m.property_id AND s.state = 'sold'
-        AND s.arrival_date BETWEEN m.first_day AND m.last_day
-    WHERE {{ due('m.account_id', 'm.month') }}
-    GROUP BY m.account_id, m.month
-),
-booked AS (
-    SELECT
-        account_id,
-        date_trunc('month', booked_on::timestamp)::date AS month,
-        count(*) AS bookings_made,
-        count(*) FILTER (WHERE state = 'cancelled') AS cancellations
-    FROM {{ ref('booking') }}
-    WHERE state IN ('sold', 'cancelled') AND booked_on IS NOT NULL AND NOT is_dates_unspecified
-        AND {{ due('account_id', "date_trunc('month', booked_on::timestamp)::date") }}
-    GROUP BY account_id, date_trunc('month', booked_on::timestamp)
+        avg(a.nights) AS stay_length_mean,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY a.nights) AS stay_length_median,
+        avg(a.lead_days) AS lead_time_mean,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY a.lead_days) AS lead_time_median,
+        count(*) FILTER (WHERE a.lead_days < 0) AS negative_lead_times
+    FROM arrival AS a
+    JOIN {{ ref('int_listing_months') }} AS m
+        ON m.account_id = a.account_id AND m.property_id = a.property_id AND m.month = a.month
+        AND a.arrival_date BETWEEN m.first_day AND m.last_day
+    GROUP BY a.account_id, a.month
 ),
 asked AS (
     SELECT
@@ -73,8 +67,8 @@ summed AS (
         s.lead_time_mean,
         s.lead_time_median,
         coalesce(s.negative_lead_times, 0) AS negative_lead_times,
-        coalesce(b.bookings_made, 0) AS bookings_made,
-        coalesce(b.cancellations, 0) AS cancellations,
+        m.bookings_made,
+        m.cancellations,
         coalesce(a.guest_runs, 0) AS guest_runs,
         coalesce(a.answered_runs, 0) AS answered_runs,
         a.response_minutes_mean,
@@ -85,7 +79,6 @@ summed AS (
     FROM {{ ref('int_account_months') }} AS m
     LEFT JOIN night AS n ON n.account_id = m.account_id AND n.month = m.month
     LEFT JOIN stay AS s ON s.account_id = m.account_id AND s.month = m.month
-    LEFT JOIN booked AS b ON b.account_id = m.account_id AND b.month = m.month
     LEFT JOIN asked AS a ON a.account_id = m.account_id AND a.month = m.month
     WHERE {{ due('m.account_id', 'm.month') }}
 )

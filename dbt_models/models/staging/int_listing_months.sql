@@ -1,4 +1,7 @@
-{{ config(materialized='compared', contract={'enforced': true}) }}
+{{ config(
+    materialized='compared', contract={'enforced': true},
+    limit_by=['account_id', 'property_id'], log_by=[['account_id', 'property_id']],
+) }}
 -- int_listing_months: the listed days of each property and month, with a version that moves with all that its KPIs
 -- depend on: the stays and the calendar of these days, and the property itself.
 --
@@ -7,7 +10,8 @@
 -- wrong year puts centuries ahead.
 WITH taken AS (
     SELECT account_id, property_id, max(departure_date) - 1 AS last_night
-    FROM {{ ref('int_stays') }}
+    FROM {{ ref('int_taking_bookings') }}
+    WHERE {{ moved('account_id', 'property_id') }}
     GROUP BY account_id, property_id
 ),
 listed AS (
@@ -27,7 +31,7 @@ listed AS (
         ) AS listed_to
     FROM {{ ref('property') }} AS p
     LEFT JOIN taken AS t ON t.account_id = p.account_id AND t.property_id = p.property_id
-    WHERE p.listed_from IS NOT NULL
+    WHERE p.listed_from IS NOT NULL AND {{ moved('p.account_id', 'p.property_id') }}
 ),
 hashed AS (
     SELECT
@@ -37,6 +41,7 @@ hashed AS (
         date_trunc('month', (departure_date - 1)::timestamp)::date AS last_month,
         hash_record_extended(ROW(booking_id, changed_at, currency, booked_on), 0) AS version
     FROM {{ ref('int_stays') }}
+    WHERE {{ moved('account_id', 'property_id') }}
 ),
 -- Most stays lie in one month, and a series for each of them would cost more than all the rest.
 stay AS (
@@ -49,15 +54,6 @@ stay AS (
         WHERE h.last_month > h.first_month
     ) AS in_month
     GROUP BY account_id, property_id, month
-),
-calendar AS (
-    SELECT
-        account_id,
-        property_id,
-        date_trunc('month', calendar_date::timestamp)::date AS month,
-        bit_xor(hash_record_extended(ROW(calendar_date, changed_at), 0)) AS version
-    FROM {{ ref('stg_hostaway__calendar_days') }}
-    GROUP BY account_id, property_id, date_trunc('month', calendar_date::timestamp)
 ),
 month AS (
     SELECT
@@ -83,4 +79,5 @@ SELECT
     ) AS version
 FROM month AS m
 LEFT JOIN stay AS s ON s.account_id = m.account_id AND s.property_id = m.property_id AND s.month = m.month
-LEFT JOIN calendar AS c ON c.account_id = m.account_id AND c.property_id = m.property_id AND c.month = m.month
+LEFT JOIN {{ ref('int_calendar_months') }} AS c
+    ON c.account_id = m.account_id AND c.property_id = m.property_id AND c.month = m.month

@@ -7,16 +7,16 @@ SELECT
     coalesce(p.time_zone, 'UTC') AS time_zone,
     greatest(c.changed_at, m.changed_at) AS changed_at,
     hash_record_extended(ROW(c.changed_at, m.version, p.time_zone), 0) AS version
-FROM {{ ref('stg_hostaway__conversations') }} AS c
+FROM {{ ref('conversation') }} AS c
 JOIN (
     SELECT
         account_id,
         conversation_id,
         bit_xor(hash_record_extended(ROW(message_id, changed_at), 0)) AS version,
         max(changed_at) AS changed_at,
-        bool_or(is_incoming AND NOT is_deleted AND sent_at IS NOT NULL) AS has_guest
-    FROM {{ ref('stg_hostaway__messages') }}
+        bool_or(is_incoming AND sent_at IS NOT NULL) AS has_guest
+    FROM {{ ref('message') }}
     GROUP BY account_id, conversation_id
 ) AS m ON m.account_id = c.account_id AND m.conversation_id = c.conversation_id
 LEFT JOIN {{ ref('property') }} AS p ON p.account_id = c.account_id AND p.property_id = c.property_id
-WHERE NOT c.is_deleted AND m.has_guest
+WHERE m.has_guest

@@ -26,4 +26,4 @@ SELECT
     l.deleted_at,
     l.deleted_at IS NOT NULL AS is_deleted
 FROM {{ source('hostaway', 'listings') }} AS l
-LEFT JOIN pg_catalog.pg_timezone_names AS z ON z.name = l.time_zone
+LEFT JOIN {{ ref('int_time_zones') }} AS z ON z.name = l.time_zone
