@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'kpi_account_month_money'}}}) }}
+{{ config(tags='nightly', meta={'dagster': {'ref': {'name': 'kpi_account_month_money'}}}) }}
 -- What an account earned is what its properties, and what its channels, earned.
 WITH part AS (
     SELECT account_id, month, currency, rent, 0 AS of_listings, 0 AS of_channels FROM {{ ref('kpi_account_month_money') }}

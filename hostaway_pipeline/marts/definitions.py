@@ -8,7 +8,7 @@ from hostaway_pipeline.defs.keys import MARTS
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.assets import build_assets
 from hostaway_pipeline.marts.project import DbtProject
-from hostaway_pipeline.marts.schedules import build_after_sync, build_marts, frequent_build
+from hostaway_pipeline.marts.schedules import build_after_sync, build_marts, frequent_build, nightly_build
 from hostaway_pipeline.settings import load_settings
 
 
@@ -24,7 +24,7 @@ def defs() -> Definitions:
     return Definitions(
         assets=[build_assets(DbtProject.of(load_settings().home))],
         jobs=[build_marts],
-        schedules=[frequent_build],
+        schedules=[frequent_build, nightly_build],
         sensors=[build_after_sync],
         resources={"hostaway": MartsResource()},
         executor=in_process_executor,

@@ -1,4 +1,4 @@
-"""When the marts are built: every quarter of an hour if something has moved, and right after a requested sync."""
+"""When the marts are built: every quarter of an hour if something moved, after a requested sync, and once a night."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,8 @@ from dagster import (
 
 from hostaway_pipeline.defs.keys import MARTS
 from hostaway_pipeline.defs.resources import HostawayResource
+from hostaway_pipeline.marts.frequent import frequent_selection
+from hostaway_pipeline.marts.project import DbtProject
 from hostaway_pipeline.marts.state import JOB, built_state, current_state
 
 _WAITING = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
@@ -51,6 +53,17 @@ def frequent_build(context: ScheduleEvaluationContext, hostaway: HostawayResourc
     return request_build(context.instance, hostaway, unless=(*_WAITING, *_RUNNING))
 
 
+@schedule(
+    job=build_marts,
+    cron_schedule="10 3 * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Every night: builds everything, with the tests and the data quality that read whole tables.",
+)
+def nightly_build() -> RunRequest:
+    return RunRequest()
+
+
 @run_status_sensor(
     run_status=DagsterRunStatus.SUCCESS,
     monitored_jobs=_SYNCS,
@@ -67,10 +80,17 @@ def build_after_sync(context: RunStatusSensorContext, hostaway: HostawayResource
 def request_build(
     instance: DagsterInstance, hostaway: HostawayResource, *, unless: Sequence[DagsterRunStatus]
 ) -> RunRequest | SkipReason:
-    """Request a build if something has moved since the last one, unless a build has one of these statuses."""
+    """Request a build if something has moved since the last one, unless a build has one of these statuses.
+
+    The first build is of everything; later ones leave out what is for the night.
+    """
     if instance.get_runs_count(RunsFilter(job_name=JOB, statuses=list(unless))):
         return SkipReason("A build is on its way.")
     with hostaway.services() as services:
-        if current_state(services) == built_state(instance):
+        built = built_state(instance)
+        if current_state(services) == built:
             return SkipReason("Nothing has moved since the last build.")
-    return RunRequest()
+        if built is None:
+            return RunRequest()
+        assets, checks = frequent_selection(DbtProject.of(services.settings.home))
+    return RunRequest(asset_selection=assets, asset_check_keys=checks)

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dagster import AssetKey, DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunRequest, SkipReason
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    ExecuteInProcessResult,
+    RunRequest,
+    SkipReason,
+    build_schedule_context,
+)
 
 from hostaway_pipeline.defs.keys import BULK_POOL, LANE
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.definitions import MartsResource, defs
+from hostaway_pipeline.marts.frequent import frequent_selection
 from hostaway_pipeline.marts.project import DbtProject, arguments
 from hostaway_pipeline.marts.runner import _cleaned
 from hostaway_pipeline.marts.schedules import request_build
@@ -44,8 +53,20 @@ def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
     return services
 
 
-def build(instance: DagsterInstance) -> ExecuteInProcessResult:
-    return defs().resolve_job_def("build_marts").execute_in_process(instance=instance, raise_on_error=False)
+def build(instance: DagsterInstance, request: RunRequest | None = None) -> ExecuteInProcessResult:
+    """Run the job: all of it, or what is requested."""
+    job = defs().resolve_job_def("build_marts")
+    if request is not None:
+        assert request.asset_selection is not None
+        assert request.asset_check_keys is not None
+        job = job.get_subset(
+            asset_selection=set(request.asset_selection), asset_check_selection=set(request.asset_check_keys)
+        )
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def times_built(instance: DagsterInstance, key: AssetKey) -> int:
+    return len(instance.fetch_materializations(key, limit=10).records)
 
 
 def decision(instance: DagsterInstance) -> RunRequest | SkipReason:
@@ -73,6 +94,18 @@ def test_builds_hold_their_lock_share_the_pool_of_bulk_work_and_have_their_lane(
     assert "hostaway" in step.required_resource_keys
     assert step.pool == BULK_POOL
     assert (MartsResource.lane, defs().resolve_job_def("build_marts").tags[LANE]) == ({LANE: "marts"}, "marts")
+
+
+def test_only_frequent_builds_leave_out_what_reads_whole_tables(home: Path) -> None:
+    graph = defs().resolve_asset_graph()
+    assets, checks = frequent_selection(DbtProject.of(home))
+    left_out = {key.name for key in graph.asset_check_keys - set(checks)}
+    assert {key.path[-1] for key in graph.materializable_asset_keys - set(assets)} == {"mart_data_quality"}
+    assert {"nights_add_up_to_the_rent", "booking_rent_is_known_or_explained"} <= left_out
+    assert left_out.isdisjoint({"unique_channels_channel_id", "between_fct_cancellations_kept_amount__0"})
+    assert set(checks) <= graph.asset_check_keys
+    nightly = defs().resolve_schedule_def("nightly_build")
+    assert nightly(build_schedule_context()) == RunRequest()
 
 
 def test_dbt_tells_nobody_and_writes_only_to_its_own_folder(home: Path) -> None:
@@ -105,7 +138,7 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
     late: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     allow_analyst(services.database, "analysts-password")
-    assert isinstance(decision(instance), RunRequest), "never built"
+    assert decision(instance) == RunRequest(), "never built: everything"
     late.execute("UPDATE hostaway.listings SET updated_at = now() - interval '1 day' WHERE account_id = 1")
 
     services.database.dispose()  # Postgres counts what a session has written within seconds, or when it ends
@@ -128,9 +161,12 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
     late.commit()
     late.close()
     deadline = time.monotonic() + 15
-    while not isinstance(decision(instance), RunRequest):
+    while not isinstance(requested := decision(instance), RunRequest):
         assert time.monotonic() < deadline, "an older change was committed late"
         time.sleep(0.1)
+    assert build(instance, requested).success
+    quality, kpis = AssetKey(["marts", "mart_data_quality"]), AssetKey(["marts", "kpi_listing_month"])
+    assert (times_built(instance, quality), times_built(instance, kpis)) == (1, 2), "audits wait for the night"
 
 
 def test_a_removed_account_moves_the_state(services: Services) -> None:

@@ -1,6 +1,8 @@
+{{ config(tags='nightly') }}
 -- mart_data_quality: what is odd in an account's data, one row per rule that found something.
 --
--- Nothing here stops a build. A rule says which numbers to doubt, and names rows to look at.
+-- Nothing here stops a build. A rule says which numbers to doubt, and names rows to look at. Rules read all bookings and
+-- days, so they are tried once a night, not in each build.
 WITH booking AS NOT MATERIALIZED (SELECT * FROM {{ ref('booking') }}),
 property AS (SELECT * FROM {{ ref('property') }}),
 stay AS (
