@@ -30,6 +30,7 @@ from hostaway_pipeline.store.locks import account_lock, build_lock, drainer_lock
 from hostaway_pipeline.store.migrate import check_migrated, migrate
 from hostaway_pipeline.store.movement import movement
 from hostaway_pipeline.store.outbox import Outbox
+from hostaway_pipeline.store.retention import Retention
 from hostaway_pipeline.store.slots import SendSlots, Slots
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from hostaway_pipeline.store.telemetry import Telemetry
@@ -96,6 +97,10 @@ class Services:
     @cached_property
     def inbox(self) -> Inbox:
         return Inbox(self.database)
+
+    @cached_property
+    def retention(self) -> Retention:
+        return Retention(self.database)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -151,8 +151,8 @@ class Settings(BaseSettings):
     runs_kept_days: int = Field(
         30,
         ge=1,
-        description="Days after which finished runs are deleted from Dagster's storage; the newest of each partition "
-        "stay.",
+        description="Days after which finished runs and results of checks are deleted from Dagster's storage, and the "
+        "records of syncs; the newest of each stay.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 

@@ -5,19 +5,19 @@ domain/events.py parses deliveries; store/copy/push_writer.py applies events to 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 from psycopg import DataError, IntegrityError
 from psycopg.rows import dict_row
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hostaway_pipeline.domain.events import Delivery
 from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.schema import webhook_events, webhook_heads
+from hostaway_pipeline.store.schema import webhook_events
 
 # Attempts after which an event stays failed; `hostaway events replay` makes it pending again.
 MAX_ATTEMPTS = 5
@@ -152,16 +152,6 @@ class Inbox:
         values |= {"claimed_at": None, "begun_at": None, "retry_at": None}
         with self._database.transaction() as connection:
             return connection.execute(update(webhook_events).where(chosen).values(**values)).rowcount
-
-    def purge(self, *, older_than: timedelta) -> int:
-        """Delete finished events of that age, and the heads of objects without an event since; failed events stay."""
-        limit = func.now() - older_than
-        is_finished = webhook_events.c.status.in_(("applied", "stale", "ignored"))
-        with self._database.transaction() as connection:
-            connection.execute(delete(webhook_heads).where(webhook_heads.c.received_at < limit))
-            return connection.execute(
-                delete(webhook_events).where(is_finished, webhook_events.c.received_at < limit)
-            ).rowcount
 
     def _accept(self, text: str) -> int:
         with self._database.statement() as cursor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from dagster import (
+    AssetCheckKey,
     AssetKey,
     DagsterInstance,
     DagsterRunStatus,
@@ -19,8 +20,9 @@ from sqlalchemy import update
 
 from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.drainer import drain_webhooks
+from hostaway_pipeline.defs.keys import entity_key
+from hostaway_pipeline.defs.old_runs import delete_check_results, old_runs
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.defs.retention import old_runs
 from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_sensor
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -195,6 +197,26 @@ def test_the_purge_deletes_old_events_and_runs_and_keeps_needed_ones(
     assert newest(instance, "reservations", "1")["rows_updated"] == 1
     left = rows(database_url, "SELECT account_id FROM hostaway.webhook_events")
     assert [event["account_id"] for event in left] == [2]
+
+
+def test_old_check_results_are_deleted_except_the_newest_of_each_check(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer
+) -> None:
+    for name in ("First", "Second"):
+        accept(services, sandbox, 1, guestName=name)
+        drained(instance)
+    keys = [AssetCheckKey(entity_key("reservations"), name) for name in ("rows_settled", "accounts_current")]
+    storage = instance.event_log_storage
+
+    def results() -> list[int]:
+        return [len(storage.get_asset_check_execution_history(key, limit=9)) for key in keys]
+
+    assert results() == [2, 2]
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    assert delete_check_results(instance, soon - timedelta(days=1)) == 0
+    assert delete_check_results(instance, soon) >= 2
+    assert results() == [1, 1]
+    assert all(storage.get_latest_asset_check_execution_by_key(keys))
 
 
 def test_a_check_fails_while_a_wanted_webhook_is_missing_or_disabled(

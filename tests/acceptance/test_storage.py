@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, OpExecutionContext, job, op
 
+from hostaway_pipeline.defs.old_runs import delete_runs
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from tests.factories import rows
 
@@ -88,6 +90,17 @@ def test_instances_of_a_process_share_them(instance: DagsterInstance, url: str, 
 def test_connections_that_were_closed_are_replaced(instance: DagsterInstance, url: str) -> None:
     run_id = materialize(instance, lambda: rows(url, f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}"))
     assert len(partitions_of(instance, run_id)) == EVENTS
+
+
+def test_a_deleted_run_leaves_neither_events_nor_logs(instance: DagsterInstance) -> None:
+    run_id = materialize(instance)
+    logs = Path(instance.storage_directory()) / run_id
+    assert any((logs / "compute_logs").iterdir())
+    assert delete_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert delete_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) >= 1
+    assert not logs.exists()
+    assert not instance.has_run(run_id)
+    assert not instance.get_records_for_run(run_id).records
 
 
 FORKED = """

@@ -29,6 +29,7 @@ sync_runs = Table(
 )
 Index("sync_runs_newest", sync_runs.c.account_id, sync_runs.c.id.desc())
 Index("sync_runs_newest_of_mode", sync_runs.c.account_id, sync_runs.c.mode, sync_runs.c.id.desc())
+Index("sync_runs_started", sync_runs.c.started_at)
 Index("sync_runs_running", sync_runs.c.account_id, postgresql_where=sync_runs.c.status == "running")
 
 sweeps = Table(

@@ -8,6 +8,7 @@ import pytest
 
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
+from hostaway_pipeline.store.retention import Retention
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from tests.reads import tuples_read
 
@@ -68,8 +69,13 @@ def test_failed_events_are_listed_and_replayed_without_the_others(filled: Databa
     assert numbers == [FAILED, FAILED]
 
 
-def test_a_purge_without_anything_to_delete_reads_no_young_event(filled: Database) -> None:
-    assert tuples_read(filled, EVENTS, lambda: Inbox(filled).purge(older_than=timedelta(days=30))) < MUCH
+def test_a_purge_without_anything_to_delete_reads_nothing_young(filled: Database) -> None:
+    def purge() -> None:
+        Retention(filled).purge_events(timedelta(days=30))
+        Retention(filled).purge_sync_runs(timedelta(days=30))
+
+    assert tuples_read(filled, EVENTS, purge) < MUCH
+    assert tuples_read(filled, "sync_runs", purge) < MUCH
 
 
 @pytest.mark.parametrize("mode", ["refresh", "full", "calendar"])

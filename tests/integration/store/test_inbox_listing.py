@@ -1,6 +1,5 @@
-"""Listing, replaying and purging events."""
+"""Listing and replaying events."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -77,23 +76,3 @@ def test_replaying_failed_events_leaves_the_rest(inbox: Inbox, settled: dict[str
 def test_replaying_nothing_does_nothing(inbox: Inbox, settled: dict[str, int]) -> None:
     assert inbox.replay() == 0
     assert inbox.replay([settled["applied"]], account_id=2) == 0
-
-
-def test_a_purge_deletes_old_events_with_an_outcome(inbox: Inbox, settled: dict[str, int], database_url: str) -> None:
-    """Failed and pending events stay, however old: a person has to look at them."""
-    rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '31 days' RETURNING 1")
-    assert inbox.purge(older_than=timedelta(days=30)) == 3
-    assert {event["status"] for event in stored(database_url)} == {"failed", "pending"}
-
-
-def test_a_purge_keeps_young_events_and_still_recognises_repetitions(inbox: Inbox, settled: dict[str, int]) -> None:
-    assert inbox.purge(older_than=timedelta(days=30)) == 0
-    assert accept(inbox, delivery(1)) == 0
-
-
-def test_a_purge_deletes_the_heads_of_silent_objects(inbox: Inbox, database_url: str) -> None:
-    filled(inbox, 2)
-    rows(database_url, "UPDATE hostaway.webhook_heads SET received_at = now() - interval '31 days' "
-         "WHERE object_id = 1 RETURNING 1")  # fmt: skip
-    inbox.purge(older_than=timedelta(days=30))
-    assert rows(database_url, "SELECT object_id FROM hostaway.webhook_heads") == [{"object_id": 2}]

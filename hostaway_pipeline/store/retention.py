@@ -1,0 +1,41 @@
+"""Deletes what has become old: events, sync runs, rate scopes. Rows of entities are never deleted here."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from hostaway_pipeline.store.database import Database, driver, query
+
+# Rows per transaction: short enough that nobody who needs one of them waits.
+_BATCH = 5_000
+# A scope's learned pace is worth keeping over a week without a sync.
+_SCOPES_KEPT = timedelta(days=14)
+
+
+class Retention:
+    """Each method returns how many rows were deleted, in transactions of at most 5,000 rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def purge_events(self, older_than: timedelta) -> int:
+        """Finished events of that age, and the heads of objects without an event since; failed events stay."""
+        self._purge("purge_heads", older_than)
+        return self._purge("purge_events", older_than)
+
+    def purge_sync_runs(self, older_than: timedelta) -> int:
+        """Runs of that age, except the newest of each account and mode."""
+        return self._purge("purge_sync_runs", older_than)
+
+    def purge_rate_scopes(self) -> int:
+        """Scopes, with what was learned of them, from which nobody has taken a slot for two weeks."""
+        return self._purge("purge_rate_scopes", _SCOPES_KEPT)
+
+    def _purge(self, name: str, age: timedelta) -> int:
+        def delete_batch(connection: Connection) -> int:
+            return driver(connection).cursor().execute(query(name), {"age": age, "batch": _BATCH}).rowcount
+
+        total = 0
+        while deleted := self._database.run(delete_batch):
+            total += deleted
+        return total
