@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     analytics,
+    calls,
     charts,
     clocks,
     days,
@@ -33,6 +34,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "A full sync": full_sync.run,
     "Reconcile": reconcile.run,
+    "What a sync costs": calls.run,
     "Rate limits": limits.run,
     "Merge": merge.run,
     "Merge with the new columns against the revision before": merge_ab.run,

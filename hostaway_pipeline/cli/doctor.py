@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import typer
 
+from hostaway_pipeline.cli.capacity import capacity
 from hostaway_pipeline.cli.output import say, say_json
 from hostaway_pipeline.cli.session import configure
-from hostaway_pipeline.domain.durations import duration_text
+from hostaway_pipeline.domain.durations import duration_text, rounded
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
@@ -27,8 +27,18 @@ class CheckResult:
     detail: str
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
+app = typer.Typer(invoke_without_command=True)
+app.command("capacity")(capacity)
+
+
+@app.callback()
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
     """Check settings, database, schema, keys and the connection to Hostaway; say how to fix each failure."""
+    if context.invoked_subcommand is not None:
+        return
     results = _run_checks()
     if as_json:
         say_json({"checks": [{"what": r.name, "ok": r.is_ok, "detail": r.detail} for r in results]})
@@ -103,22 +113,13 @@ def _syncs(services: Services) -> str:
     backlog = services.cadences.backlog()
     modes = [
         f"{mode} every {duration_text(services.cadences.plan.period(mode))}"
-        + (f", at present {_rounded(one.mean_interval)}" if one.mean_interval else "")
-        + (f", the oldest {_rounded(one.oldest)} ago" if one.oldest else "")
+        + (f", at present {rounded(one.mean_interval)}" if one.mean_interval else "")
+        + (f", the oldest {rounded(one.oldest)} ago" if one.oldest else "")
         + (f", {one.due + one.requested} due" if one.due or one.requested else "")
         for mode in services.cadences.plan.modes
         if (one := backlog.get(mode)) is not None
     ]
     return "; ".join(modes) or "no account has been planned yet"
-
-
-def _rounded(duration: timedelta) -> str:
-    """In seconds, minutes or hours, whichever is readable."""
-    seconds = duration.total_seconds()
-    for unit, length in (("h", 3600.0), ("m", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f}{unit}"
-    return f"{seconds:.0f}s"
 
 
 def _egress(services: Services) -> str:

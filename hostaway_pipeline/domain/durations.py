@@ -26,6 +26,15 @@ def duration_text(duration: timedelta) -> str:
     return f"{seconds}s"
 
 
+def rounded(duration: timedelta) -> str:
+    """In seconds, minutes, hours or days, whichever is readable: `12.3m`."""
+    seconds = duration.total_seconds()
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= 2 * length:
+            return f"{round(seconds / length, 1):g}{unit}"
+    return f"{seconds:.0f}s"
+
+
 def parse_time_of_day(text: str) -> time:
     """Parse `02:00`. Raises ValueError."""
     match = re.fullmatch(r"\s*([01]?[0-9]|2[0-3]):([0-5][0-9])\s*", text)

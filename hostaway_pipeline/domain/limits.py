@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+# Time between the permission for a request and its being counted by the server: waking up, network, stalls.
+MARGIN_SECONDS = 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -19,6 +22,11 @@ class RateLimit:
         if match is None or float(match[2]) <= 0:
             raise ValueError(f"{text!r} is not of the form REQUESTS/SECONDS, such as 200/10")
         return cls(int(match[1]), float(match[2]))
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second that are really sent, because windows are counted a little longer."""
+        return self.requests / (self.seconds + MARGIN_SECONDS)
 
     def __str__(self) -> str:
         return f"{self.requests}/{self.seconds:g}"

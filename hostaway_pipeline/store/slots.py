@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hostaway_pipeline.domain.limits import RateLimit
+from hostaway_pipeline.domain.limits import MARGIN_SECONDS, RateLimit
 from hostaway_pipeline.store.database import Database, query
 
 Sleep = Callable[[float], None]
-# Time between a slot and its request being counted by the server: waking up, network, stalls.
-MARGIN_SECONDS = 0.3
 # A caller that wakes up later than this takes a new slot: its late request would overfill the next window.
 _LATEST_START = 0.2
 # A learned pace rises after this time without a 429; if the server really is that slow, each rise costs one pause.

@@ -148,6 +148,17 @@ def test_a_failed_sync_prints_its_json_too(hostaway: Run) -> None:
     one_line(done.stderr)
 
 
+def test_the_capacity_is_said_without_a_database(hostaway: Run) -> None:
+    nowhere = {"HOSTAWAY_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/none"}
+    done = hostaway("doctor", "capacity", "--accounts", "1300", "--limit", "15/10", "--json", **nowhere)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["accounts"], found["limit"], found["egresses"]) == (1300, "15/10", 1)
+    assert "HOSTAWAY_RECONCILE_WINDOW" in found["binding"]
+    assert "way out" in hostaway("doctor", "capacity", "--accounts", "1300", "--limit", "15/10", **nowhere).stdout
+    assert "--limit" in failed(hostaway("doctor", "capacity", "--accounts", "1", "--limit", "lots", **nowhere))
+
+
 def test_an_unreachable_postgres_is_reported(started: Run) -> None:
     line = failed(started("sync", "59808", HOSTAWAY_DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none"))
     assert "127.0.0.1:1/none: Postgres cannot be reached" in line

@@ -33,7 +33,9 @@ def test_every_command_that_is_named_exists(page: str) -> None:
     known = commands()
     for first, second in re.findall(r"(?:^|[`/ ])hostaway ([a-z]+)(?: ([a-z-]+)\b)?", TEXTS[page], re.MULTILINE):
         groups = {name.split()[0] for name in known if " " in name}
-        assert (f"{first} {second}" if first in groups else first) in known, f"{page}: hostaway {first} {second}"
+        assert (f"{first} {second}" if first in groups and second else first) in known, (
+            f"{page}: hostaway {first} {second}"
+        )
 
 
 @pytest.mark.parametrize("page", TEXTS)

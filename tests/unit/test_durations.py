@@ -4,7 +4,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from hostaway_pipeline.domain.durations import Window, duration_text, parse_duration, parse_time_of_day
+from hostaway_pipeline.domain.durations import Window, duration_text, parse_duration, parse_time_of_day, rounded
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,11 @@ def test_a_window_is_read_and_written():
 def test_a_window_has_a_start_and_a_length_of_one_day_at_most(text):
     with pytest.raises(ValueError, match=r"such as|one day at most"):
         Window.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (119, "119s"), (120, "2m"), (900, "15m"), (7199, "120m"), (9000, "2.5h"), (216000, "2.5d")],
+)
+def test_a_rounded_duration_is_readable(seconds, text):
+    assert rounded(timedelta(seconds=seconds)) == text
