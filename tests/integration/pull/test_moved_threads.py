@@ -396,3 +396,13 @@ def test_a_dry_run_learns_nothing(
     report = synced(services, ACCOUNT, mode="refresh", dry_run=True)
     assert report.entities["messages"].inserted == 1
     assert rows(database_url, known) == before
+
+
+def test_a_sweep_knows_nothing_that_came_after_it_began(
+    services: Services, account: Account, database_url: str
+) -> None:
+    """What moved while the list was read may be missing from pages that were read before."""
+    write(account, threads(account)[9], f"{datetime.now(UTC) + timedelta(seconds=30):%Y-%m-%d %H:%M:%S}")
+    synced(services, ACCOUNT, mode="reconcile", entities=("conversations",))
+    swept = rows(database_url, "SELECT known_until, started_at FROM hostaway.sweeps WHERE entity = 'conversations'")[0]
+    assert swept["known_until"] == swept["started_at"].replace(microsecond=0)
