@@ -71,12 +71,15 @@ class DagsterStack:
             )
 
     def start_all(self) -> None:
-        """A daemon that does not find the code server at its start fails the backfills that are under way."""
+        self.start_work()
+        self.start("web")
+        wait_until("the webserver's answer", self._answers, 200)
+
+    def start_work(self) -> None:
+        """Start what runs need. A daemon that does not find the code server fails backfills that are under way."""
         self.start("code")
         wait_until("the code server's answer", self._serves_code, 200)
-        self.start("web")
         self.start("daemon")
-        wait_until("the webserver's answer", self._answers, 200)
 
     def kill_all(self, *spared: psutil.Process) -> None:
         """Kill all processes, runs included, with SIGKILL."""

@@ -68,6 +68,7 @@ def somebody_elses() -> JobDefinition:
     return Definitions(jobs=[theirs]).resolve_job_def("theirs")
 
 
+@pytest.mark.timeout(600)
 def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_stack_goes_on(
     stack: DagsterStack, services: Services, sandbox: SandboxServer
 ) -> None:
@@ -90,7 +91,7 @@ def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_stack_goes_on(
     (living, *_) = (run for run in bulk if run.job_name != "requested")
     foreign = stack.instance.create_run_for_job(somebody_elses(), status=STARTED)
     stack.kill_all(stack.process_of(living))
-    stack.start_all()
+    stack.start_work()
     dead = {run.run_id for run in bulk} - {living.run_id}
     wait_until("the end of the dead runs", lambda: {run.run_id for run in stack.runs(FAILED)} >= dead, 150)
     assert {run.run_id for run in stack.runs(STARTED)} >= {living.run_id, foreign.run_id}
