@@ -32,6 +32,8 @@ from hostaway_pipeline.sync.due_accounts import DueAccounts, Synced
 
 # Requests are no mode of their own: `requested` syncs what was requested, in the mode that it was requested in.
 REQUESTED = "requested"
+# Ahead of backfills in Dagster's queue: a sweeper serves whoever is due, and there are only a few.
+_FIRST = {"dagster/priority": "5"}
 # Failed accounts that the op's output names.
 _SHOWN = 100
 
@@ -76,7 +78,7 @@ def sync_due_accounts(context: OpExecutionContext, config: SweeperConfig, hostaw
 def _sweeper_job(mode: str, description: str, *, linger: float = 20) -> JobDefinition:
     config = {"ops": {"sync_due_accounts": {"config": {"linger_seconds": linger}}}}
 
-    @job(name=mode, description=description, tags=BULK | {MODE: mode}, config=config)
+    @job(name=mode, description=description, tags=BULK | _FIRST | {MODE: mode}, config=config)
     def sweeper() -> None:
         sync_due_accounts()
 
