@@ -212,7 +212,7 @@ def test_cards_and_codes_are_never_stored(receiver: Receiver, database_url: str)
     nested = {"deep": [{"deeper": {"deepest": [secrets]}}], "kept": "kept text"}
     assert receiver.deliver(delivery(reservation(7, **secrets, listing=nested))).status_code == 200
     assert receiver.deliver(delivery({"name": "x", **secrets, "in": nested}, "owner.signed")).status_code == 200
-    text = repr(events(database_url))
+    text = repr([event["payload"] for event in events(database_url)])
     assert "kept text" in text
     assert [value for value in secrets.values() if value in text] == []
 
