@@ -49,6 +49,11 @@ def nights_of(reservation: Payload) -> Iterator[date]:
         yield first + timedelta(night)
 
 
+def nights_before(moved: Payload) -> int:
+    """The nights of a moved reservation before it moved."""
+    return (day(moved["previousDepartureDate"]) - day(moved["previousArrivalDate"])).days
+
+
 def units_of(reservation: Payload) -> int:
     return max(1, len(reservation["reservationUnit"]))
 

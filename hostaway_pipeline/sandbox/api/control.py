@@ -1,6 +1,6 @@
 """The `/_sandbox` routes, which inspect and change the sandbox. They need no token, and are not limited or counted."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hostaway_pipeline.sandbox.api.envelope import json_response
 from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.rules.counters import WINDOW
+from hostaway_pipeline.sandbox.templates import Payload
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
@@ -59,6 +60,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         control("/_sandbox/accounts", controls.accounts),
         control(f"{account}/events", controls.emit, "POST"),
         control(f"{account}/reservations", controls.add_reservation, "POST"),
+        control(f"{account}/past", controls.past),
         control(f"{account}/{{entity}}", controls.truth),
         control(f"{account}/{{entity}}/{{object_id:int}}/{{change}}", controls.change, "POST"),
     ]
@@ -139,12 +141,15 @@ class Controls:
     def truth(self, request: Request, body: Any) -> Any:
         """All objects of an entity; `?fields=id,updatedOn` selects keys to keep a large answer small."""
         account = self.sandbox.world.account(request.path_params["id"])
-        fields = [name for name in request.query_params.get("fields", "").split(",") if name]
         with account.lock:
-            objects = account.truth(request.path_params["entity"])
-            if fields:
-                return [{name: payload.get(name) for name in fields} for payload in objects]
-            return list(objects)
+            return selected(request, account.truth(request.path_params["entity"]))
+
+    def past(self, request: Request, body: Any) -> Any:
+        """Reservations as they were at the end of the second `?at=2026-01-31 23:59:59`, whatever their trails show."""
+        account = self.sandbox.world.account(request.path_params["id"])
+        with account.lock:
+            moment = request.query_params.get("at", "")
+            return selected(request, account.trails.states_at(moment, account.reservations.values()))
 
     def add_reservation(self, request: Request, body: dict[str, Any]) -> Any:
         return self.sandbox.world.account(request.path_params["id"]).add_reservation(**body)
@@ -159,6 +164,12 @@ class Controls:
         account = self.sandbox.world.account(where["id"])
         change = find(CHANGES, (where["entity"], where["change"]))
         return change(account, where["object_id"], body) or {}
+
+
+def selected(request: Request, objects: Iterable[Payload]) -> list[Payload]:
+    """The objects with the keys in `?fields=`, or with all of them."""
+    fields = [name for name in request.query_params.get("fields", "").split(",") if name]
+    return [{name: payload.get(name) for name in fields} for payload in objects] if fields else list(objects)
 
 
 def sizes(account: Account) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hostaway_pipeline.sandbox.api.envelope import ApiFailure, invalid_client, j
 from hostaway_pipeline.sandbox.api.gate import Call, Gate, Handler
 from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.templates import LISTING_LISTS, RESERVATION_LISTS, Payload
-from hostaway_pipeline.sandbox.world import pages
+from hostaway_pipeline.sandbox.world import pages, trails
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.listing_calendar import calendar
 from hostaway_pipeline.sandbox.world.objects import Conversation, sign
@@ -24,6 +24,7 @@ from hostaway_pipeline.sandbox.world.sorting import order_of
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
 LONGEST_CALENDAR = timedelta(3653)
+LONGEST_TRAIL_PAGE = 500
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
             get("/v1/conversations", answers.conversations),
             get("/v1/listings", answers.listings),
             get("/v1/reservations/{id}", answers.reservation),
+            get("/v1/reservations/{id}/logs", answers.logs),
             get("/v1/financeField/{id}", answers.finance_fields),
             get("/v1/reservations/{id}/conversations", answers.conversations_of_reservation),
             get("/v1/conversations/{id}", answers.conversation),
@@ -142,6 +144,24 @@ class Answers:
 
     def finance_fields(self, call: Call, account: Account) -> Response:
         return success(find(account.reservations, call.id("id")).payload()["financeField"])
+
+    def logs(self, call: Call, account: Account) -> Response:
+        """The audit trail, newest first: all of it, unless `limit` or `offset` asks for a page."""
+        booking, query = find(account.reservations, call.id("id")), call.request.query_params
+        whole = trails.payloads(booking, account.trails.of(booking))
+        shown = trails.distort(whole, booking.own["id"], self.sandbox.faults)
+        if "limit" not in query and "offset" not in query:
+            return success(shown)
+        page = self.sandbox.pager(LONGEST_TRAIL_PAGE).page(query, len(shown))
+        return json_response(
+            {
+                "status": "success",
+                "result": shown[page.start : page.stop],
+                "limit": page.limit,
+                "offset": page.start,
+                "count": page.count,
+            }
+        )
 
     def reservation(self, call: Call, account: Account) -> Response:
         reservation_id = call.id("id")

@@ -62,6 +62,13 @@ class Faults(BaseModel):
     odd_days: dict[str, Any] = Field(default_factory=dict)
     """Wrong days in every calendar, by date: null leaves the day out, an object overrides keys of it, and anything else
     stands in its place."""
+    trails_missing: Share = 0.0
+    """Share of reservations whose audit trail is empty."""
+    trails_since: str = ""
+    """Leave out entries of audit trails from before this day or time."""
+    trails_contradict: Share = 0.0
+    """Share of reservations in whose audit trail the newest change of the status leads to another status than the next
+    entry, or the reservation, starts from."""
     garbled_share: Share = 0.0
     """Share of answers whose body is cut in half, with a matching Content-Length."""
     cut_share: Share = 0.0
@@ -200,6 +207,11 @@ class Faults(BaseModel):
             return [0.0] * copies
         draw = self._sequence("delivery_shuffle_seconds").uniform
         return [draw(0, self.delivery_shuffle_seconds) for _ in range(copies)]
+
+    def picks(self, switch: str, object_id: int) -> bool:
+        """Whether a share of objects includes this one: always the same ones for the same seed."""
+        share: float = getattr(self, switch)
+        return share > 0 and Random(f"{self.seed} {switch} {object_id}").random() < share  # noqa: S311
 
     def _hits(self, switch: str) -> bool:
         share: float = getattr(self, switch)

@@ -12,11 +12,13 @@ from hostaway_pipeline.sandbox.lookup import NotFound, find
 from hostaway_pipeline.sandbox.templates import Payload
 from hostaway_pipeline.sandbox.world import generate, generate_conversations
 from hostaway_pipeline.sandbox.world.bookings import Booking
+from hostaway_pipeline.sandbox.world.finance import Price
 from hostaway_pipeline.sandbox.world.new_booking import new_booking
 from hostaway_pipeline.sandbox.world.nights import Nights
 from hostaway_pipeline.sandbox.world.objects import Conversation, Message, Row, sign
 from hostaway_pipeline.sandbox.world.order import UpdatedOrder
 from hostaway_pipeline.sandbox.world.stamps import Clock
+from hostaway_pipeline.sandbox.world.trails import Trails
 
 
 class Account:
@@ -45,14 +47,11 @@ class Account:
         for conversation in self.conversations.values():
             if conversation.reservation_id is not None:
                 self._threads[conversation.reservation_id].append(conversation)
+        self.trails = Trails(f"{config.seed} {spec.account_id}", self.nights)
         self._id_offset = config.id_offset
         messages = sum(len(conversation.messages) for conversation in self.conversations.values())
-        self._counts = {
-            "listings": spec.listings,
-            "reservations": spec.reservations,
-            "conversations": len(self.conversations),
-            "messages": messages,
-        }
+        self._counts = {"listings": spec.listings, "reservations": spec.reservations}
+        self._counts |= {"conversations": len(self.conversations), "messages": messages}
 
     def threads_of(self, reservation_id: int) -> list[Conversation]:
         """The conversations of a reservation; empty for an unknown one."""
@@ -84,10 +83,10 @@ class Account:
         with self.lock:
             return self.emit("reservation.updated", "reservation", self._update(reservation_id, changes).payload())
 
-    def touch_reservation(self, reservation_id: int, **changes: Any) -> Payload:
-        """Move `updatedOn` and `latestActivityOn`; most of Hostaway's updates change nothing else."""
+    def touch_reservation(self, reservation_id: int, *, price: Price | None = None, **changes: Any) -> Payload:
+        """Move `updatedOn` and `latestActivityOn`; most updates change nothing else. `price` rewrites finance lines."""
         with self.lock:
-            row = self._update(reservation_id, changes)
+            row = self._update(reservation_id, changes, price)
             row.own["latestActivityOn"] = row.own["updatedOn"]
             return self.emit("reservation.updated", "reservation", row.payload())
 
@@ -103,6 +102,7 @@ class Account:
             self.reservations[own["id"]] = booking
             self.nights.add(booking)
             self.order.add((own["updatedOn"], own["id"]))
+            self.trails.record_new(booking.payload())
             return self.emit("reservation.created", "reservation", booking.payload())
 
     def delete_reservation(self, reservation_id: int) -> None:
@@ -111,12 +111,14 @@ class Account:
             row = self._removed[reservation_id] = find(self.reservations, reservation_id)
             del self.reservations[reservation_id]
             self.order.remove((row.own["updatedOn"], reservation_id))
+            self.trails.record_deletion(row, self.clock.after(), is_deleted=True)
 
     def restore_reservation(self, reservation_id: int) -> None:
         with self.lock:
             row = self.reservations[reservation_id] = find(self._removed, reservation_id)
             del self._removed[reservation_id]
             self.order.add((row.own["updatedOn"], reservation_id))
+            self.trails.record_deletion(row, self.clock.after(), is_deleted=False)
 
     def pass_days(self, days: int) -> None:
         """Advance the account's day: unspecified dates follow as yesterday, and `updatedOn` does not move."""
@@ -224,13 +226,19 @@ class Account:
             self.on_event(self.webhooks, Event(event, kind, self.id, payload))
         return payload
 
-    def _update(self, reservation_id: int, changes: Payload) -> Booking:
+    def _update(self, reservation_id: int, changes: Payload, price: Price | None = None) -> Booking:
         row = find(self.reservations, reservation_id)
+        before, drawn = row.payload(), row.price
         self.order.remove((row.own["updatedOn"], reservation_id))
         self.nights.remove(row)
-        row.own |= {"updatedOn": self.clock.after(row.own["updatedOn"])} | changes
+        now = self.clock.after(row.own["updatedOn"])
+        row.own |= {"updatedOn": now} | changes
+        if price:
+            row.price = price
+            row.own.pop("financeField", None)
         self.nights.add(row)
         self.order.add((row.own["updatedOn"], reservation_id))
+        self.trails.record(before, drawn, row.payload(), changes.get("updatedOn") or now)
         return row
 
     def _next_id(self, kind: str) -> int:

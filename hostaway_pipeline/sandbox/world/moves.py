@@ -37,9 +37,9 @@ def move(account: Account, listing_id: int, rng: Random) -> bool:
         if (arrival, departure) != (first, last) and account.nights.can_move(booking, arrival, departure):
             price = _price(account, booking, (first, last), (arrival, departure))
             changes = _changes(booking, price, arrival, departure)
-            booking.price = price
-            booking.own.pop("financeField", None)
-            account.touch_reservation(booking.own["id"], **changes)
+            if price is None:
+                changes["financeField"] = []
+            account.touch_reservation(booking.own["id"], price=price, **changes)
             return True
     return False
 
