@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -58,8 +59,9 @@ def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
         return
     with tempfile.TemporaryDirectory(prefix="hostaway-tests-") as folder, EmbeddedPostgres(Path(folder)) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            # No test kills this server, so it need not be durable.
+            # No test kills this server, so it need not be durable; autovacuum would look at a thousand databases.
             connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
 
@@ -106,8 +108,15 @@ def database(database_url: str) -> Iterator[Database]:
     database.dispose()
 
 
+@pytest.fixture(scope="session")
+def stopper() -> Iterator[ThreadPoolExecutor]:
+    """Stops servers in the background: uvicorn takes 0.2 s, and tests need not wait."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
 @pytest.fixture
-def open_sandbox() -> Iterator[OpenSandbox]:
+def open_sandbox(stopper: ThreadPoolExecutor) -> Iterator[OpenSandbox]:
     """Starts sandboxes: `open_sandbox("59808:2:20", latency=0.1)`. Limits and the delay of new tokens are off."""
     running: list[SandboxServer] = []
 
@@ -121,7 +130,7 @@ def open_sandbox() -> Iterator[OpenSandbox]:
 
     yield start
     for server in running:
-        server.__exit__(None, None, None)
+        stopper.submit(server.stop)
 
 
 @pytest.fixture

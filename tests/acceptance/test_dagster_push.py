@@ -27,7 +27,8 @@ from hostaway_pipeline.defs.sensors import accounts_sensor, webhook_events_senso
 from hostaway_pipeline.domain.events import parse_delivery
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
-from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
+from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows
+from tests.first_syncs import after_first_sync
 
 CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "refresh_current", "webhook_alive")
 CHECKS += ("one_name_per_ip",)
@@ -41,9 +42,7 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
     services = open_services(sandbox)
-    for account_id in (1, 2):
-        add_account(services, account_id)
-        synced(services, account_id)
+    after_first_sync(services, sandbox)
     return services
 
 

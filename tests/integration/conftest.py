@@ -7,7 +7,8 @@ import pytest
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
-from tests.factories import OpenServices, add_account, synced
+from tests.factories import OpenServices
+from tests.first_syncs import after_first_sync
 
 
 @pytest.fixture
@@ -20,9 +21,7 @@ def options() -> dict[str, Any]:
 def services(sandbox: SandboxServer, open_services: OpenServices, options: dict[str, Any]) -> Services:
     """Every account of the sandbox is added and synced; the sandbox has forgotten the calls."""
     services = open_services(sandbox, **options)
-    for account_id in sandbox.world.accounts:
-        add_account(services, account_id)
-        synced(services, account_id)
+    after_first_sync(services, sandbox)
     sandbox.counters.reset()
     return services
 

@@ -125,13 +125,6 @@ def api() -> Iterator[Api]:
         yield Api(server)
 
 
-@pytest.fixture(scope="session")
-def stopper() -> Iterator[ThreadPoolExecutor]:
-    """Stops servers in the background: uvicorn takes 0.2 s, and tests need not wait."""
-    with ThreadPoolExecutor(8) as pool:
-        yield pool
-
-
 @pytest.fixture
 def start(stopper: ThreadPoolExecutor) -> Iterator[Start]:
     """Starts sandboxes of this test's own, as in `start(latency=0.1)`: small, and without limits by default."""

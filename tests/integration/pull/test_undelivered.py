@@ -16,6 +16,7 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.undelivered import recover_undelivered
 from hostaway_pipeline.sync.registration import ensure_webhook
 from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, sync, synced
+from tests.first_syncs import after_first_sync
 from tests.sandbox.receiver import Receiver
 
 ACCOUNT = 59808
@@ -36,9 +37,8 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices, receiver: Receiver) -> Services:
     """An account that is synced and registered, and whose log was read once. From then on no delivery arrives."""
+    after_first_sync(open_services(sandbox), sandbox)
     services = open_services(sandbox, public_url=f"http://{urlsplit(receiver.url).netloc}")
-    add_account(services, ACCOUNT)
-    synced(services, ACCOUNT)
     with services.client(ACCOUNT) as client:
         ensure_webhook(services, client)
     assert recovered(services) == {}
