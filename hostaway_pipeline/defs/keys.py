@@ -8,7 +8,8 @@ GROUP = "hostaway"
 # What kind of work a run is. A run launched in the UI has no tags of ours: HostawayResource adds this one at its start.
 LANE = "hostaway/lane"
 BULK = {LANE: "bulk"}
-WEBHOOKS = {LANE: "webhooks"}
+# The second tag is for Celery workers (deploy/celery): their queue. All other runs are in the default queue, bulk.
+WEBHOOKS = {LANE: "webhooks", "dagster-celery/queue": "webhooks"}
 MARTS = {LANE: "marts"}
 # Every asset and op except the drainer is in this pool. dagster.yaml limits how many runs may have steps in it, whoever
 # launched them, to one less than all runs: so there is always room for the drainer.
