@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,8 +117,12 @@ class Marts:
         """CPU seconds of the server: its ended sessions count as the postmaster's children."""
         postmaster = psutil.Process(int((self._work.parent / "postgres" / "postmaster.pid").read_text().split()[0]))
         times = postmaster.cpu_times()
-        living = [child.cpu_times() for child in postmaster.children()]
-        return float(times.children_user + times.children_system + sum(t.user + t.system for t in living))
+        seconds = times.children_user + times.children_system
+        for child in postmaster.children():
+            with suppress(psutil.NoSuchProcess):  # ended since it was listed
+                living = child.cpu_times()
+                seconds += living.user + living.system
+        return float(seconds)
 
 
 def run() -> list[Figure]:
@@ -136,9 +141,16 @@ def run() -> list[Figure]:
         marts.execute(CHANGE)
         changed, idle = marts.build(*FREQUENT), marts.build(*FREQUENT)
     case = f"{nights:,} nights of {ACCOUNTS} accounts"
+    note = f"{changed.postgres:.1f} CPU-s of Postgres; idle: {idle.sql:.1f} s"
     return [
-        at_most(f"{case}: SQL of a full build", full.sql, 40, " s", "models and tests, two at a time"),
-        at_most(f"{case}: SQL of a build after {CHANGES} changes", changed.sql, 2, " s", f"idle: {idle.sql:.1f} s"),
+        at_most(
+            f"{case}: SQL of a full build",
+            full.sql,
+            40,
+            " s",
+            f"two at a time, tests included; {full.postgres:.1f} CPU-s of Postgres",
+        ),
+        at_most(f"{case}: SQL of a build after {CHANGES} changes", changed.sql, 2, " s", note),
         at_most(
             f"{case}: a build when nothing has moved, CPU",
             idle.command + idle.postgres,

@@ -1,6 +1,6 @@
 {{ config(
     version=['changed_at', 'booked_on', 'currency'],
-    limit_by=['account_id', 'booking_id'], log_by=[['account_id', 'property_id']],
+    limit_by=['account_id', 'booking_id'], log_by=[['account_id', 'month']],
 ) }}
 -- fct_cancellations: cancelled bookings, with the money that the host keeps: what is left of the total price.
 SELECT
@@ -9,6 +9,7 @@ SELECT
     b.property_id,
     b.channel,
     b.booked_on,
+    date_trunc('month', b.booked_on::timestamp)::date AS month,
     b.cancelled_on,
     b.arrival_date,
     b.nights,

@@ -1,6 +1,6 @@
 {{ config(
     keys=['account_id', 'property_id', 'month'], version=['version'], compare_with='int_listing_months',
-    limit_by=['account_id', 'property_id'],
+    limit_by=['account_id', 'property_id', 'month'],
     represented_by='is_first_of_month',
     indexes=[{'columns': ['account_id', 'property_id', 'month']}],
 ) }}

@@ -1,4 +1,4 @@
-{{ config(limit_by=['account_id']) }}
+{{ config(limit_by=['account_id', 'month']) }}
 -- kpi_account_month_money: what an account earned in each month, by currency: sums over its properties.
 --
 -- Listed nights are those of the properties that have the currency; where none has it, rent per listed night is null.
@@ -6,12 +6,12 @@
 WITH part AS (
     SELECT account_id, month, currency, rent, priced_nights, listed_nights, commission, 0::numeric AS kept_amount
     FROM {{ ref('kpi_listing_month_money') }}
-    WHERE {{ moved('account_id') }}
+    WHERE {{ moved('account_id', 'month') }}
     UNION ALL
-    SELECT account_id, date_trunc('month', booked_on::timestamp)::date, currency, 0, 0, NULL, 0, kept_amount
+    SELECT account_id, month, currency, 0, 0, NULL, 0, kept_amount
     FROM {{ ref('fct_cancellations') }}
-    WHERE booked_on IS NOT NULL AND NOT is_dates_unspecified AND kept_amount > 0
-        AND {{ moved('account_id') }}
+    WHERE month IS NOT NULL AND NOT is_dates_unspecified AND kept_amount > 0
+        AND {{ moved('account_id', 'month') }}
 )
 SELECT
     account_id,

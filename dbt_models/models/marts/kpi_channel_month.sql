@@ -1,4 +1,4 @@
-{{ config(limit_by=['account_id']) }}
+{{ config(limit_by=['account_id', 'month']) }}
 -- kpi_channel_month: what each channel brought in each month, by currency, before and after its commission.
 --
 -- Nights count in the month of the night, stays in that of arrival, cancellations in that of the booking.
@@ -6,11 +6,11 @@ WITH part AS (
     SELECT
         account_id, channel, month, currency, sold_nights, priced_nights, rent, commission, stays, 0 AS cancellations
     FROM {{ ref('int_listing_channel_months') }}
-    WHERE channel IS NOT NULL AND {{ moved('account_id') }}
+    WHERE channel IS NOT NULL AND {{ moved('account_id', 'month') }}
     UNION ALL
-    SELECT account_id, channel, date_trunc('month', booked_on::timestamp)::date, currency, 0, 0, 0, 0, 0, 1
+    SELECT account_id, channel, month, currency, 0, 0, 0, 0, 0, 1
     FROM {{ ref('fct_cancellations') }}
-    WHERE booked_on IS NOT NULL AND NOT is_dates_unspecified AND {{ moved('account_id') }}
+    WHERE month IS NOT NULL AND NOT is_dates_unspecified AND {{ moved('account_id', 'month') }}
 )
 SELECT
     account_id,

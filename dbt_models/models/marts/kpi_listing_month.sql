@@ -1,5 +1,5 @@
 {{ config(
-    version=['version'], compare_with='int_listing_months', limit_by=['account_id', 'property_id'],
+    version=['version'], compare_with='int_listing_months', limit_by=['account_id', 'property_id', 'month'],
 ) }}
 -- kpi_listing_month: how full each property was in each month. Sums of unit-nights, ratios of sums.
 WITH summed AS (

@@ -1,6 +1,6 @@
 {{ config(
     keys=['account_id', 'property_id', 'month'], version=['version'], compare_with='int_priced_months',
-    limit_by=['account_id', 'property_id'], log_by=[['account_id', 'property_id']],
+    limit_by=['account_id', 'property_id', 'month'], log_by=[['account_id', 'month']],
 ) }}
 -- kpi_listing_month_money: what each property earned in each month, by currency.
 --

@@ -7,7 +7,7 @@ WITH part AS (
         month,
         0 AS bookings_made,
         0 AS cancellations,
-        bit_xor(hash_record_extended(ROW(property_id, version), 0)) AS version
+        bit_xor(version) AS version
     FROM {{ ref('int_listing_months') }}
     WHERE {{ moved('account_id') }}
     GROUP BY account_id, month

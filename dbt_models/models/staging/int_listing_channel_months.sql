@@ -1,7 +1,7 @@
 {{ config(
     materialized='compared', contract={'enforced': true},
     keys=['account_id', 'property_id', 'month'], version=['version'], compare_with='int_listing_months',
-    limit_by=['account_id', 'property_id'], log_by=[['account_id', 'property_id']],
+    limit_by=['account_id', 'property_id', 'month'], log_by=[['account_id', 'property_id', 'month'], ['account_id', 'month']],
 ) }}
 -- int_listing_channel_months: the sold nights on listed days, and the stays that
 -- begin on one, summed by property, month, channel and currency.
