@@ -51,10 +51,11 @@
 {% endmaterialization %}
 
 {#- One writer at a time. Statements after this one see what the writer before has committed. They compare and sum a
-    million rows in memory rather than on disk. -#}
+    million rows in memory rather than on disk, and keep no results of joins for keys that never come again: Postgres
+    expects repeated keys where columns depend on each other. -#}
 {% macro lock_table(table) %}
-    {%- do in_transaction("SELECT set_config('work_mem', '64MB', true), pg_advisory_xact_lock(hashtextextended('"
-        ~ table ~ "', 0))") -%}
+    {%- do in_transaction("SELECT set_config('work_mem', '64MB', true), set_config('enable_memoize', 'off', true),"
+        ~ " pg_advisory_xact_lock(hashtextextended('" ~ table ~ "', 0))") -%}
 {% endmacro %}
 
 {#- Delete all rows and insert what the model returns; readers see the old rows until the commit. -#}

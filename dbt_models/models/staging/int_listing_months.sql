@@ -7,7 +7,7 @@
 --
 -- All KPIs of listings compare this small table with what they hold, so that a changed booking costs its own months.
 -- The present and coming months count whole: to 18 months ahead, or to the last night taken, but not for a stay that a
--- wrong year puts centuries ahead.
+-- wrong year puts centuries ahead. The months come in order, so that their days enter indexes in order too.
 WITH hashed AS (
     SELECT
         account_id,
@@ -55,7 +55,7 @@ listed AS (
     LEFT JOIN taken AS t ON t.account_id = p.account_id AND t.property_id = p.property_id
     WHERE p.listed_from IS NOT NULL AND {{ moved('p.account_id', 'p.property_id') }}
 ),
-month AS MATERIALIZED (
+month AS (
     SELECT
         l.*,
         m.month::date AS month,
@@ -81,3 +81,4 @@ FROM month AS m
 LEFT JOIN stay AS s ON s.account_id = m.account_id AND s.property_id = m.property_id AND s.month = m.month
 LEFT JOIN {{ ref('int_calendar_months') }} AS c
     ON c.account_id = m.account_id AND c.property_id = m.property_id AND c.month = m.month
+ORDER BY m.account_id, m.property_id, m.month
