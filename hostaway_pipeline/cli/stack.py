@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ _STOP_SECONDS, _STOP_SECONDS_WITHOUT_WORK = 8.0, 2.5
 # How Dagster's code servers start the process of a run, and the module that is the receiver.
 _RUN_COMMAND, _RECEIVER = "multiprocessing.spawn", "webhook_receiver"
 _KILL_SECONDS = 2
+_LOG_BYTES = 20_000_000
 _LOWEST_PORT, _PORTS = 20_000, 12_000
 _given_ports: set[int] = set()
 # Each run starts a new interpreter, which would compile every module again without cached bytecode.
@@ -73,10 +75,11 @@ class Stack:
         return self.logs / f"{name}.log"
 
     def check(self) -> None:
-        """Raises ProcessEnded when a child has ended."""
+        """Raises ProcessEnded when a child has ended. Call it every second or so: it also keeps the logs small."""
         for name, child in self._children.items():
             if (status := child.poll()) is not None:
                 raise ProcessEnded(f"{name} ended with status {status}; see the end of {self.log(name)}")
+            _rotate(self.log(name))
 
     def wait_for(self, url: str, *, seconds: float) -> None:
         """Wait until the URL answers 200. Raises ProcessEnded when a child ends, or after `seconds`."""
@@ -115,6 +118,16 @@ class Stack:
             if time.monotonic() > deadline:
                 raise ProcessEnded(f"{name} did not answer within {seconds:.0f} s; see the logs in {self.logs}")
             time.sleep(0.2)
+
+
+def _rotate(log: Path) -> None:
+    """Move what a large log holds to `<name>.log.1`. The child keeps its open file: it appends, so at the start again.
+
+    A line that it writes between the two steps is lost.
+    """
+    if log.stat().st_size > _LOG_BYTES:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 def _signal_session(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -34,6 +34,29 @@ def test_only_a_process_with_work_gets_the_full_time_to_stop(tmp_path: Path, arg
     assert (tmp_path / "stopped").exists() == may_finish
 
 
+TALKATIVE = """
+import sys, time
+while True:
+    print("x" * 999_999, flush=True)
+    time.sleep(0.01)
+"""
+
+
+def test_logs_are_rotated_while_their_process_writes(tmp_path: Path) -> None:
+    def is_rotated() -> bool:
+        stack.check()
+        return (tmp_path / "child.log.1").exists()
+
+    with Stack(tmp_path, {}) as stack:
+        stack.start("child", [sys.executable, "-c", TALKATIVE], folder=tmp_path)
+        wait_until(is_rotated)
+        size = stack.log("child").stat().st_size
+        wait_until(lambda: stack.log("child").stat().st_size > size + 1_000_000)
+    assert (tmp_path / "child.log.1").stat().st_size >= 20_000_000
+    written = stack.log("child").read_bytes()
+    assert set(written.replace(b"\n", b"")) == set(b"x"), "no gap of zeros before what came later"
+
+
 # Each round sends the signal at another moment of the start; without deferring it, a few of the children are lost.
 STARTS = """
 import os, random, signal, sys, threading
