@@ -129,12 +129,32 @@ def content(payload: Any) -> Any:
 
 
 def assert_equal_to_source(url: str, sandbox: SandboxServer, account_id: int) -> None:
-    """Compare all four entities, row by row and payload by payload."""
+    """Compare all four entities, row by row and payload by payload, and the numbers of rows."""
+    counted = live_counts(url)
     for entity in ENTITIES:
         found, wanted = stored(url, account_id, entity), expected(sandbox, account_id, entity)
+        assert counted.get((account_id, entity), 0) == len(found), entity
         assert found.keys() == wanted.keys(), entity
         for object_id, payload in wanted.items():
             assert found[object_id] == payload, f"{entity} {object_id}"
+
+
+def live_counts(url: str) -> dict[tuple[int, str], int]:
+    """The numbers of live rows, by account and entity, as they are kept up to date beside the tables."""
+    counts = rows(url, "SELECT account_id, entity, sum(live)::int AS live FROM hostaway.row_counts GROUP BY 1, 2")
+    return {(row["account_id"], row["entity"]): row["live"] for row in counts if row["live"]}
+
+
+def orphans(url: str) -> int:
+    """Live messages without a live conversation."""
+    query = """
+        SELECT count(*) AS number
+        FROM hostaway.messages AS message
+        LEFT JOIN hostaway.conversations AS conversation ON conversation.deleted_at IS NULL
+            AND (conversation.account_id, conversation.id) = (message.account_id, message.conversation_id)
+        WHERE message.deleted_at IS NULL AND conversation.id IS NULL
+    """
+    return int(rows(url, query)[0]["number"])
 
 
 def snapshot(url: str) -> dict[str, list[dict[str, Any]]]:

@@ -57,7 +57,7 @@ ACCOUNTS: dict[str, tuple[str, Query]] = {
 }
 ORPHANS: dict[str, tuple[str, Query]] = {
     "no_orphan_messages": (
-        "Every live message belongs to a live conversation.",
+        "After the newest sync of each account, every live message belongs to a live conversation.",
         lambda checks, _: checks.orphan_messages(),
     )
 }

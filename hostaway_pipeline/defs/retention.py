@@ -25,6 +25,7 @@ def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
             "runs": delete_runs(context.instance, before),
             "check results": delete_check_results(context.instance, before),
         }
+        services.retention.sum_row_counts()
     context.log.info(f"deleted: {', '.join(f'{number} {name}' for name, number in deleted.items())}")
 
 

@@ -18,8 +18,8 @@ _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 # Hostaway retries a delivery for about an hour.
 _SILENT_AFTER = timedelta(hours=2)
-# How many conversations a finding names.
-_MAX_NAMED = 3
+# How many conversations a finding names, and in how many accounts: finding them reads all messages of the account.
+_MAX_NAMED, _EXAMINED = 3, 20
 # A day between two nightly reconciles, and some hours for a long one.
 _STALE_AFTER = timedelta(hours=28)
 
@@ -82,7 +82,8 @@ class Checks:
             findings = [Finding(row[0], f"{row[1]} rows in the table, {row[2]} at Hostaway") for row in rows]
             if entity != MESSAGES.name:
                 return findings
-            return [replace(f, what=f"{f.what}{_miscounted(connection, f.account_id)}") for f in findings]
+            named = [replace(f, what=f"{f.what}{_miscounted(connection, f.account_id)}") for f in findings[:_EXAMINED]]
+            return named + findings[_EXAMINED:]
 
     def unsettled_rows(self, entity: str) -> list[Finding]:
         """Accounts with rows in doubt: their time lies ahead of ours, or no read has settled them for a day."""
@@ -107,9 +108,11 @@ class Checks:
         return [Finding(account_id, f"refreshed last at {at:%Y-%m-%d %H:%M} UTC") for account_id, at in rows]
 
     def orphan_messages(self) -> list[Finding]:
-        """Accounts with live messages whose conversation is missing or deleted."""
-        rows = self._fetch("orphan_messages", {})
-        return [Finding(account_id, f"{count} messages without a conversation") for account_id, count in rows]
+        """Accounts whose newest sync left live messages whose conversation is missing or deleted."""
+        columns = (sweeps.c.account_id, sweeps.c.orphan_count)
+        with self._database.transaction() as connection:
+            rows = connection.execute(_of_active(select(*columns).where(sweeps.c.orphan_count > 0)))
+            return [Finding(row[0], f"{row[1]} messages without a conversation") for row in rows]
 
     def shared_addresses(self) -> list[Finding]:
         """Egress names that seem to stand for one outgoing IP address."""

@@ -13,7 +13,7 @@ _SCOPES_KEPT = timedelta(days=14)
 
 
 class Retention:
-    """Each method returns how many rows were deleted, in transactions of at most 5,000 rows."""
+    """The purges return how many rows were deleted, in transactions of at most 5,000 rows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,6 +30,10 @@ class Retention:
     def purge_rate_scopes(self) -> int:
         """Scopes, with what was learned of them, from which nobody has taken a slot for two weeks."""
         return self._purge("purge_rate_scopes", _SCOPES_KEPT)
+
+    def sum_row_counts(self) -> None:
+        """Keep one row per account and entity of the numbers of rows: see sum_row_counts.sql."""
+        self._database.run(lambda connection: driver(connection).cursor().execute(query("sum_row_counts")))
 
     def _purge(self, name: str, age: timedelta) -> int:
         def delete_batch(connection: Connection) -> int:

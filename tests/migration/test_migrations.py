@@ -14,7 +14,7 @@ from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store import migrate as migrations
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.schema import SCHEMA, metadata
-from tests.factories import rows
+from tests.factories import live_counts, rows
 
 
 @pytest.fixture
@@ -57,6 +57,19 @@ def test_an_upgrade_keeps_the_rows_of_the_first_version(empty_url: str) -> None:
     kept = rows(empty_url, "SELECT id, messages_synced_at FROM hostaway.conversations")
     assert kept == [{"id": 5, "messages_synced_at": None}]
     migrations.check_migrated(database)
+    database.dispose()
+
+
+def test_an_upgrade_counts_the_rows_of_before(empty_url: str) -> None:
+    database = Database(empty_url)
+    migrations.migrate(database, "0016")
+    rows(empty_url, "INSERT INTO hostaway.accounts (account_id) VALUES (1), (2) RETURNING 1")
+    rows(empty_url, "INSERT INTO hostaway.messages "
+         "(account_id, id, customer_id, raw_payload, content_hash, deleted_at) "
+         "SELECT account_id, n, gen_random_uuid(), '{}', '', CASE WHEN n = 4 THEN now() END "
+         "FROM (VALUES (1, 1), (2, 2), (2, 3), (2, 4)) AS message (account_id, n) RETURNING 1")  # fmt: skip
+    migrations.migrate(database)
+    assert live_counts(empty_url) == {(1, "messages"): 1, (2, "messages"): 2}
     database.dispose()
 
 

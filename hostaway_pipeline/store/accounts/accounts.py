@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, func, select, true, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.domain.vocabulary import AccountState
@@ -15,8 +15,8 @@ from hostaway_pipeline.errors import AccountError
 from hostaway_pipeline.security.keyring import Keyring, Place
 from hostaway_pipeline.store.accounts.removal import delete_account
 from hostaway_pipeline.store.cadences import request_of
-from hostaway_pipeline.store.database import Database, values_of
-from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, sweeps, sync_runs
+from hostaway_pipeline.store.database import Database, driver, query, values_of
+from hostaway_pipeline.store.schema import accounts, row_counts, sweeps, sync_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +161,16 @@ class Accounts:
             found = connection.execute(
                 select(*_SHOWN).where(_is(accounts.c.account_id, account_id)).order_by(accounts.c.account_id)
             ).all()
-            rows: dict[str, dict[int, int]] = {}
-            for name in ENTITIES:
-                table = ENTITY_TABLES[name]
-                counted = (
-                    select(table.c.account_id, func.count())
-                    .where(table.c.deleted_at.is_(None), _is(table.c.account_id, account_id))
-                    .group_by(table.c.account_id)
-                )
-                rows[name] = dict(connection.execute(counted).all())
-            newest = (
-                select(sync_runs.c.account_id, sync_runs.c.status, sync_runs.c.error)
-                .where(_is(sync_runs.c.account_id, account_id))
-                .ext(distinct_on(sync_runs.c.account_id))
-                .order_by(sync_runs.c.account_id, sync_runs.c.id.desc())
-            )
-            last = {row.account_id: (row.status, row.error) for row in connection.execute(newest)}
+            counts = select(row_counts.c.account_id, row_counts.c.entity, func.sum(row_counts.c.live))
+            counts = counts.where(_is(row_counts.c.account_id, account_id))
+            counted = connection.execute(counts.group_by(row_counts.c.account_id, row_counts.c.entity))
+            rows = {(row[0], row[1]): int(row[2]) for row in counted}
+            newest = driver(connection).cursor().execute(query("newest_runs"), {"account_id": account_id})
+            last = {row[0]: (row[1], row[2]) for row in newest}
         return [
             AccountOverview(
                 Account(*values_of(row)),
-                {name: rows[name].get(row.account_id, 0) for name in ENTITIES},
+                {name: rows.get((row.account_id, name), 0) for name in ENTITIES},
                 *last.get(row.account_id, (None, None)),
             )
             for row in found

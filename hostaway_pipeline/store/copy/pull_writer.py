@@ -75,7 +75,7 @@ class PullWriter:
                 finished = replace(record, held_back=len(marked.held_back), reason=marked.reason)
             if not self.dry_run:
                 table_count = sweeps.live_rows(connection, self.account_id, finished, seen)
-                sweeps.record_sweep(connection, self.account_id, finished, table_count)
+                sweeps.record_sweep(connection, self.account_id, finished, table_count=table_count)
             return marked.deleted, finished
 
         return self._write(finish)
@@ -84,11 +84,11 @@ class PullWriter:
         """Store the record of a read of messages, with counts from the conversations: messages have no list."""
 
         def finish(connection: Connection) -> SweepRecord:
-            counted, here = threads.message_counts(connection, self.account_id)
-            seen = len(sweeps.alive_ids(connection, MESSAGES, self.account_id))
-            finished = replace(record, server_count=counted, seen_count=seen)
+            counts = threads.message_counts(connection, self.account_id)
+            finished = replace(record, server_count=counts.counted, seen_count=counts.live)
             if not self.dry_run:
-                sweeps.record_sweep(connection, self.account_id, finished, table_count=here)
+                numbers = {"table_count": counts.here, "orphan_count": counts.orphans}
+                sweeps.record_sweep(connection, self.account_id, finished, **numbers)
             return finished
 
         return self._write(finish)

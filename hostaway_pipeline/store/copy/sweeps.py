@@ -96,12 +96,15 @@ def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen
     return int(row[0])
 
 
-def record_sweep(connection: Connection, account_id: int, record: SweepRecord, table_count: int) -> None:
+def record_sweep(
+    connection: Connection, account_id: int, record: SweepRecord, *, table_count: int, orphan_count: int | None = None
+) -> None:
     values = {
         **asdict(record),
         "account_id": account_id,
         "finished_at": func.clock_timestamp(),
         "table_count": table_count,
+        "orphan_count": orphan_count,
     }
     statement = insert(sweeps).values(values)
     connection.execute(

@@ -34,6 +34,19 @@ class Read:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class MessageCounts:
+    """Numbers of an account's messages: see message_counts.sql.
+
+    `counted` by Hostaway and live `here`, over settled conversations; all that are `live`; `orphans` among them.
+    """
+
+    counted: int
+    here: int
+    live: int
+    orphans: int
+
+
 def to_read(
     connection: Connection,
     account_id: int,
@@ -113,8 +126,7 @@ def alive_messages(
     return alive
 
 
-def message_counts(connection: Connection, account_id: int) -> tuple[int, int]:
-    """Messages that Hostaway counted, and live messages here, over settled conversations: see message_counts.sql."""
+def message_counts(connection: Connection, account_id: int) -> MessageCounts:
     row = driver(connection).cursor().execute(query("message_counts"), {"account_id": account_id}).fetchone()
     assert row is not None  # noqa: S101 (an aggregate always returns one row)
-    return int(row[0]), int(row[1])
+    return MessageCounts(*row)

@@ -13,7 +13,15 @@ from hostaway_pipeline.store.schema.entities import (
     reservations,
 )
 from hostaway_pipeline.store.schema.push import outbound_messages, webhook_events, webhook_heads
-from hostaway_pipeline.store.schema.state import deletion_budgets, key_canaries, metrics, rate_scopes, sweeps, sync_runs
+from hostaway_pipeline.store.schema.state import (
+    deletion_budgets,
+    key_canaries,
+    metrics,
+    rate_scopes,
+    row_counts,
+    sweeps,
+    sync_runs,
+)
 
 __all__ = [
     "ENTITY_TABLES",
@@ -34,6 +42,7 @@ __all__ = [
     "rate_scopes",
     "reservation_finance_lines",
     "reservations",
+    "row_counts",
     "sweeper_places",
     "sweeps",
     "sync_runs",

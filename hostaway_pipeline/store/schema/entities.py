@@ -150,6 +150,7 @@ messages = _entity(
     Column("inserted_at", Instant, comment="When it was added at Hostaway"),
 )
 
+Index("reservations_updated", reservations.c.account_id, reservations.c.updated_at)
 Index("reservations_listing", reservations.c.account_id, reservations.c.listing_id)
 Index("conversations_reservation", conversations.c.account_id, conversations.c.reservation_id)
 Index("messages_conversation", messages.c.account_id, messages.c.conversation_id)

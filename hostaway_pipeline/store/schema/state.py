@@ -45,12 +45,28 @@ sweeps = Table(
     Column("table_count", BigInteger, nullable=False, comment="Live rows in the table once the sweep was done"),
     Column("held_back", BigInteger, nullable=False, comment="Rows that look deleted but were not marked"),
     Column("reason", Text, comment="Why the sweep is not complete or rows were held back"),
+    Column(
+        "orphan_count",
+        BigInteger,
+        comment="Live messages without a live conversation; null: other lists, or not counted yet",
+    ),
     Column("known_until", Instant, comment="Hostaway's newest change that a complete read has seen"),
     Column(
         "proven_at", Instant, comment="Start of the newest complete pass: it proved every row that it did not write"
     ),
     comment="The newest sweep of each list: what the asset checks read",
 )
+
+# The triggers that write it are in migration 0017.
+row_counts = Table(
+    "row_counts",
+    metadata,
+    account_id(nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("live", BigInteger, nullable=False, comment="Rows that this change added; negative: removed"),
+    comment="Live rows of each table, to be added up. Triggers only add rows: no transaction waits for another",
+)
+Index("row_counts_account", row_counts.c.account_id)
 
 deletion_budgets = Table(
     "deletion_budgets",

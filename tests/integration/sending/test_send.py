@@ -12,7 +12,16 @@ from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.outbox import OutboundMessage
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
-from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows, synced
+from tests.factories import (
+    OpenAccount,
+    OpenSandbox,
+    OpenServices,
+    add_account,
+    assert_equal_to_source,
+    orphans,
+    rows,
+    synced,
+)
 
 ACCOUNT = 59808
 SENDS = "POST /v1/conversations/{id}/messages"
@@ -274,7 +283,7 @@ def test_a_conversation_that_is_not_stored_is_found_at_hostaway_and_stored(
     conversation = account.add_conversation(added["id"])
     sent = send_message(services, wish(added["id"]))
     assert (sent.conversation_id, sent.status) == (conversation["id"], "sent")
-    assert services.checks.orphan_messages() == []
+    assert orphans(database_url) == 0
 
 
 def test_of_several_conversations_the_one_in_which_the_guest_wrote_last_is_used(

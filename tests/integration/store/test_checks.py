@@ -38,7 +38,9 @@ def test_silent_webhooks(
         )
         if heard:
             connection.execute(
-                "INSERT INTO hostaway.webhook_heads VALUES (1, 'reservation', 7, '', now() - %s::interval)", (heard,)
+                "INSERT INTO hostaway.webhook_events (account_id, event, object, payload, status, received_at) "
+                "VALUES (1, 'reservation.updated', 'reservation', '{}', 'applied', now() - %s::interval)",
+                (heard,),
             )
         if changed:
             connection.execute(

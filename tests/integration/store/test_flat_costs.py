@@ -6,6 +6,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.security.keyring import Keyring, generate_key
+from hostaway_pipeline.store.accounts.accounts import AccountOverview, Accounts
+from hostaway_pipeline.store.checks import Checks, Finding
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.retention import Retention
@@ -24,6 +28,15 @@ INSERT INTO hostaway.sync_runs (account_id, mode, source, status, baseline_at, e
 SELECT 1 + n % {ACCOUNTS}, CASE WHEN n <= {ACCOUNTS} THEN 'full' ELSE 'refresh' END, 'dagster', 'succeeded', now(),
        '{{"messages": {{}}}}'
 FROM generate_series(1, {SETTLED}) AS n;
+INSERT INTO hostaway.reservations (account_id, id, customer_id, raw_payload, content_hash, updated_at)
+SELECT 1 + n % {ACCOUNTS}, n, gen_random_uuid(), '{{}}', '', now() FROM generate_series(1, {SETTLED}) AS n;
+INSERT INTO hostaway.messages (account_id, id, customer_id, raw_payload, content_hash, conversation_id)
+SELECT 1 + n % {ACCOUNTS}, n, gen_random_uuid(), '{{}}', '', n FROM generate_series(1, {SETTLED}) AS n;
+INSERT INTO hostaway.sweeps (
+    account_id, entity, started_at, finished_at, is_complete, seen_count, table_count, held_back, orphan_count
+)
+SELECT account_id, 'messages', now(), now(), true, 300, 300, 0, 300 FROM hostaway.accounts;
+UPDATE hostaway.accounts SET webhook_id = 1, created_at = now() - interval '2 days';
 ANALYZE;
 """
 # A row counts once in the table and once in each index through which it was found.
@@ -76,6 +89,33 @@ def test_a_purge_without_anything_to_delete_reads_nothing_young(filled: Database
 
     assert tuples_read(filled, EVENTS, purge) < MUCH
     assert tuples_read(filled, "sync_runs", purge) < MUCH
+
+
+def test_the_overview_of_all_accounts_reads_their_numbers_and_newest_runs(filled: Database) -> None:
+    accounts, found = Accounts(filled, Keyring.parse(f"k:{generate_key()}")), list[AccountOverview]()
+
+    assert tuples_read(filled, "messages", lambda: found.extend(accounts.overview())) == 0
+    assert tuples_read(filled, "sync_runs", accounts.overview) <= 4 * ACCOUNTS
+    assert {overview.rows["messages"] for overview in found} == {SETTLED // ACCOUNTS}
+    assert {overview.last_status for overview in found} == {"succeeded"}
+
+
+@pytest.mark.parametrize("table", ["reservations", "conversations", "messages", "webhook_events", "webhook_heads"])
+def test_checks_read_a_few_rows_per_account(filled: Database, table: str) -> None:
+    checks, found = Checks(filled, are_webhooks_wanted=True), dict[str, list[Finding]]()
+
+    def evaluate() -> None:
+        for entity in ENTITIES:
+            checks.untrusted_sweeps(entity)
+            checks.count_mismatches(entity)
+            checks.unsettled_rows(entity)
+        for check in (checks.stale_accounts, checks.silent_webhooks, checks.orphan_messages):
+            found[check.__name__] = check()
+
+    assert tuples_read(filled, table, evaluate) <= 4 * ACCOUNTS
+    assert {name: len(findings) for name, findings in found.items()} == {
+        "stale_accounts": ACCOUNTS, "silent_webhooks": 0, "orphan_messages": ACCOUNTS
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", ["refresh", "full", "calendar"])
