@@ -1,12 +1,10 @@
 """Real services for every test: one embedded Postgres per session, a database per test, a sandbox over HTTP.
 
-A test's database costs milliseconds, because it is cloned from a migrated template.
+A test's database costs milliseconds: it is emptied, or cloned from a migrated template.
 """
 
-import itertools
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +21,7 @@ from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.migrate import migrate
 from hostaway_pipeline.store.urls import sibling_url
 from hostaway_pipeline.wiring import services_on
+from tests.databases import Databases
 from tests.factories import (
     ENCRYPTION_KEYS,
     SANDBOXES,
@@ -32,8 +31,6 @@ from tests.factories import (
     add_account,
     make_settings,
 )
-
-_numbers = itertools.count(time.time_ns())
 
 
 class GivenPostgres:
@@ -84,21 +81,22 @@ def template(postgres: EmbeddedPostgres | GivenPostgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Callable[[], str]:
+def databases(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Databases:
+    return Databases(postgres.url("postgres"), postgres.url(template))
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres | GivenPostgres, databases: Databases) -> Callable[[], str]:
     """Creates migrated, empty databases; each call returns a URL."""
-
-    def make() -> str:
-        name = f"test_{next(_numbers)}"
-        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        return postgres.url(name)
-
-    return make
+    return lambda: postgres.url(databases.create())
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[], str]) -> str:
-    return new_database()
+def database_url(postgres: EmbeddedPostgres | GivenPostgres, databases: Databases) -> Iterator[str]:
+    """A migrated, empty database."""
+    name = databases.take()
+    yield postgres.url(name)
+    databases.leave(name)
 
 
 @pytest.fixture
