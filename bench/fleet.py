@@ -83,7 +83,7 @@ AT_ONCE = """
 def small() -> list[Figure]:
     """1,300 accounts of two listings and ten reservations: their first syncs."""
     case = f"{SMALL:,} × 2:10, first syncs through schedules and runs"
-    with stand([f"1-{SMALL}:2:10"], latency=0.0, server=("none", "none")) as made:
+    with stand([f"1-{SMALL}:2:10"], latency=0.0, server=("none", "none"), token_delay=0) as made:
         add_accounts(made, SMALL)
         database = postmaster(made)
         with running(made) as stack:
@@ -106,7 +106,7 @@ def small() -> list[Figure]:
 def large() -> list[Figure]:
     """20 accounts of seven listings and 787 reservations: a reconcile of which nothing has changed."""
     case = f"{LARGE} × 7:787, reconcile, nothing changed"
-    with stand([f"1-{LARGE}:7:787"], latency=0.0, server=("none", "none")) as made:
+    with stand([f"1-{LARGE}:7:787"], latency=0.0, server=("none", "none"), token_delay=0) as made:
         add_accounts(made, LARGE)
         database = postmaster(made)
         with running(made) as stack:

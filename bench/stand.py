@@ -106,9 +106,10 @@ def stand(
     latency: float = 0.2,
     server: tuple[str, str] = ("200/10", "200/10"),
     client: tuple[str, str] | None = None,
+    token_delay: float = 1.0,
 ) -> Iterator[Stand]:
     """A fresh test bed. `server` and `client` are (limit per IP, limit per account), `none` for no limit; `client`
-    defaults to `server`."""
+    defaults to `server`. `token_delay`: seconds after which a new token works."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="hostaway-bench-") as folder:
         home = Path(folder)
@@ -120,6 +121,7 @@ def stand(
             "HOSTAWAY_RATE_LIMIT_ACCOUNT": account,
         }
         arguments = ["--port", str(port), "--latency", str(latency)]
+        arguments += ["--token-delay", str(token_delay)]
         arguments += ["--limit-ip", server[0], "--limit-account", server[1]]
         specs = [part for spec in accounts for part in ("--account", spec)]
         with EmbeddedPostgres(home):

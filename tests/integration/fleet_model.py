@@ -56,7 +56,10 @@ class Outcome:
 
 
 class Fleet:
-    """`calls`: of one sync, by mode. `is_up`, `is_away`: whether the scheduler runs, and whether Hostaway is away."""
+    """`calls`: of one sync, by mode.
+
+    `is_up`, `is_away`: whether the scheduler runs, and whether Hostaway is away. `is_broken`: for one account only.
+    """
 
     def __init__(
         self,
@@ -71,10 +74,11 @@ class Fleet:
         share: float = 0.8,
         is_up: Callable[[datetime], bool] = lambda _: True,
         is_away: Callable[[datetime], bool] = lambda _: False,
+        is_broken: Callable[[int, datetime], bool] = lambda *_: False,
     ) -> None:
         self.url, self.plan, self.now = url, plan, start
         self.limit, self.calls, self.places, self.share = limit, calls, places, share
-        self.is_up, self.is_away = is_up, is_away
+        self.is_up, self.is_away, self.is_broken = is_up, is_away, is_broken
         self.database = Database(url)
         self.cadences = Cadences(self.database, plan, now=start)
         self.runs: list[Run] = []
@@ -146,7 +150,8 @@ class Fleet:
             claim = self.cadences.claim(run.mode, run.run_id)
             if claim is None:
                 break
-            fails_at = self.now + FAILURE_SECONDS * SECOND if self.is_away(self.now) else None
+            fails = self.is_away(self.now) or self.is_broken(claim.account_id, self.now)
+            fails_at = self.now + FAILURE_SECONDS * SECOND if fails else None
             run.tasks.append(Task(claim, self.now, self.calls[claim.mode], fails_at))
         if run.tasks:
             run.busy = self.now

@@ -76,3 +76,16 @@ def test_if_hostaway_is_away_at_two_all_accounts_are_reconciled_in_the_same_nigh
     assert {len(ends) for ends in nights.values()} == {1}
     assert len(nights) == len(ACCOUNTS)
     assert fleet.outcome.most_runs <= 2
+
+
+def test_accounts_that_fail_cost_the_others_nothing_and_are_synced_once_they_work_again(open_fleet: OpenFleet) -> None:
+    broken, mended_at = {7, 23, 54}, TWO + HOUR
+    fleet = open_fleet(is_broken=lambda account_id, now: account_id in broken and now < mended_at)
+    fleet.simulate(7 * HOUR)
+    nights = reconciled(fleet)
+    assert {len(ends) for ends in nights.values()} == {1}
+    assert len(nights) == len(ACCOUNTS)
+    assert all((mended_at if account_id in broken else TWO) <= ends[0] for account_id, ends in nights.items())
+    assert all(ends[0] < TWO + 3 * HOUR for account_id, ends in nights.items() if account_id not in broken)
+    assert all(nights[account_id][0] < mended_at + 2 * HOUR for account_id in broken), "the longest pause is an hour"
+    assert fleet.outcome.most_runs <= 2
