@@ -11,6 +11,9 @@ from typing import Any, Self
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, pg_url_from_config
+from sqlalchemy import Engine, event
+
+from hostaway_pipeline.store.sessions import session_statement
 
 # Connections that a process keeps; it opens more when its threads need them at the same time, and closes those.
 _KEPT = 2
@@ -24,7 +27,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url, should_autocreate_tables=postgres_url not in _seen, inst_data=inst_data)
         _seen.add(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
-            storage._engine = _engine(postgres_url)
+            storage._engine = session_engine(postgres_url)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
@@ -35,10 +38,17 @@ _seen: set[str] = set()
 
 
 @cache
-def _engine(url: str) -> Any:
+def session_engine(url: str) -> Engine:
     """The pool of this process. The ping finds out that a connection was closed, by a restart of Postgres for one."""
-    engine = create_pg_engine(
+    engine: Engine = create_pg_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=-1, pool_pre_ping=True, pool_use_lifo=True
     )
+    event.listen(engine, "connect", _prepare, insert=True)
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
+
+
+def _prepare(connection: Any, _: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(session_statement(connection.server_version // 10000))
+    connection.commit()

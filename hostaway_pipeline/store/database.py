@@ -2,27 +2,33 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
-from sqlalchemy import Connection, Row, create_engine, func, select
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, Row, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hostaway_pipeline.errors import AccountError, ConfigurationError, DatabaseConflict, DatabaseUnavailable
 from hostaway_pipeline.store.schema import ENTITY_TABLES
-from hostaway_pipeline.store.urls import parse_url
+from hostaway_pipeline.store.sessions import (
+    KEEPALIVES,
+    prepare_session,
+    require_own_sessions,
+    require_usable_server,
+    session_options,
+)
+from hostaway_pipeline.store.timing import timed_cursor
+from hostaway_pipeline.store.urls import address, parse_url
 
 T = TypeVar("T")
-OLDEST_SERVER = 140000
 _CONNECT_SECONDS = 10
 # Hostaway waits 20 s for an answer to a delivery: its statement must end well before that.
 _STATEMENT_MS = 10_000
@@ -39,25 +45,26 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._url = parse_url(url).set(drivername="postgresql")
-        parsed = self._url.set(drivername="postgresql+psycopg")
-        self._display = URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database)
+        self._display = address(self._url)
         self.on_statement: Callable[[str, float], None] = lambda _name, _seconds: None
         """Called with the name and the duration in seconds of every statement."""
-        connect = {
-            "connect_timeout": _CONNECT_SECONDS,
-            "application_name": "hostaway",
-            "cursor_factory": _timed_cursor(self),
-        }
         single: dict[str, Any] = {"pool_size": _SINGLE_CONNECTIONS, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
-        self.engine = create_engine(
-            parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=connect
-        )
-        self._unsynced = create_engine(
-            parsed, **single, pool_pre_ping=True, connect_args=connect | {"options": "-c synchronous_commit=off"}
-        )
-        options = f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS}"
+        self.engine = self._engine({}, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        self._unsynced = self._engine({"synchronous_commit": "off"}, **single, pool_pre_ping=True)
+        timeouts = {"statement_timeout": str(_STATEMENT_MS), "lock_timeout": str(_LOCK_MS)}
         # LIFO reuses the connections that hold prepared statements.
-        self._single = create_engine(parsed, **single, pool_use_lifo=True, connect_args=connect | {"options": options})
+        self._single = self._engine(timeouts, **single, pool_use_lifo=True)
+
+    def _engine(self, own: Mapping[str, str], **options: Any) -> Engine:
+        """`own`: settings of its sessions beside the usual ones. What the URL says of keepalives stands."""
+        kept = {key: value for key, value in KEEPALIVES.items() if key not in self._url.query}
+        connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway", **kept}
+        # Looked up at each statement: telemetry sets it later.
+        connect["cursor_factory"] = timed_cursor(lambda name, seconds: self.on_statement(name, seconds))  # noqa: PLW0108
+        engine = create_engine(self._url.set(drivername="postgresql+psycopg"), connect_args=connect, **options)
+        # Before SQLAlchemy's own first look at the server.
+        event.listen(engine, "connect", lambda connection, _: prepare_session(connection, own), insert=True)
+        return engine
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -119,11 +126,16 @@ class Database:
         return moment
 
     def check_server(self) -> None:
-        """Raises DatabaseUnavailable, or ConfigurationError when the server is too old."""
+        """Raises ConfigurationError for a server or pooler that does not do, or DatabaseUnavailable."""
         with self.transaction() as connection:
-            version: str = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
-        if int(version) < OLDEST_SERVER:
-            raise ConfigurationError(f"{self._display}: Postgres {int(version) // 10000} is too old; use 14 or later")
+            require_usable_server(connection, self._display)
+        with self.statement() as one, self.statement() as other:
+            require_own_sessions(one, other, self._display)
+
+    def session_options(self) -> str:
+        """PGOPTIONS for programs that connect to this database by themselves: see store/sessions.py."""
+        with self._translate_errors(), self._single.connect() as connection:
+            return session_options(driver(connection))
 
     def url(self, *, show_password: bool = False) -> str:
         return self._url.render_as_string(hide_password=not show_password)
@@ -195,30 +207,6 @@ def query(name: str, entity: str | None = None) -> str:
     """The text of `queries/<name>.sql`, with the table of `entity`, if given, in the place of `{table}`."""
     text = (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
     return text if entity is None else text.format(table=ENTITY_TABLES[entity])
-
-
-def _timed_cursor(database: Database) -> type[psycopg.Cursor[Any]]:
-    class TimedCursor(psycopg.Cursor[Any]):
-        """Reports how long each statement took."""
-
-        def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-            began = time.perf_counter()
-            try:
-                return super().execute(query, params, **options)
-            finally:
-                database.on_statement(_statement_name(query), time.perf_counter() - began)
-
-    return TimedCursor
-
-
-def _statement_name(query: object) -> str:
-    """The name in a header such as `-- merge: …`; without a header, the first word."""
-    if not isinstance(query, str):
-        return "other"
-    if query.startswith("-- "):
-        return query[3 : query.index(":")]
-    word = query.split(maxsplit=1)[0].lower()
-    return "ping" if word == ";" else word
 
 
 # Two transactions collided. The server is fine, and a retry may succeed a moment later.

@@ -8,7 +8,7 @@ import pytest
 
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.urls import libpq_environment, sibling_url, with_driver
+from hostaway_pipeline.store.urls import address, libpq_environment, parse_url, sibling_url, with_driver
 
 READERS = [Database, partial(sibling_url, name="x"), partial(with_driver, drivername="postgresql"), libpq_environment]
 MISREAD = [
@@ -39,3 +39,30 @@ def test_other_characters_of_a_password_are_read_as_its_own(password: str) -> No
 def test_an_address_in_the_query_is_kept() -> None:
     url = "postgresql://postgres@/db?host=/run/pg&port=5432"
     assert sibling_url(url, "other").startswith("postgresql://postgres@/other?host=")
+
+
+TWO = "postgresql://user:secret@one:5432,two:5433/db?sslmode=verify-ca&sslrootcert=/ca.pem"
+
+
+def test_several_hosts_reach_every_command_with_all_parameters() -> None:
+    environment = libpq_environment(TWO)
+    assert (environment["PGHOST"], environment["PGPORT"]) == ("one,two", "5432,5433")
+    assert (environment["PGSSLMODE"], environment["PGSSLROOTCERT"]) == ("verify-ca", "/ca.pem")
+    assert libpq_environment(sibling_url(TWO, "dagster")) == environment | {"PGDATABASE": "dagster"}
+    assert libpq_environment("postgresql://user@one,two") == {"PGHOST": "one,two", "PGUSER": "user", "PGPORT": ","}
+    assert address(parse_url(TWO)) == "postgresql://one:5432,two:5433/db"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgresql://user@host/db?foo=bar", "'foo', which Postgres does not know"),
+        ("postgresql://user@host:99999/db", "from 1 to 65535"),
+        ("postgresql://user@host:0/db", "from 1 to 65535"),
+        ("postgresql://user@host:port/db", "is of the form"),
+        ("postgresql://user@one:5432,two:port/db", "from 1 to 65535"),
+    ],
+)
+def test_what_postgres_would_not_understand_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        Database(url)
