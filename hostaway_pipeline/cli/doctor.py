@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import typer
 
 from hostaway_pipeline.cli.capacity import capacity
 from hostaway_pipeline.cli.output import say, say_json
 from hostaway_pipeline.cli.session import configure
+from hostaway_pipeline.client.transport import Transport
 from hostaway_pipeline.domain.durations import duration_text, rounded
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
@@ -146,11 +145,10 @@ def _webhooks(services: Services) -> str:
 
 
 def _reach(url: str) -> str:
-    """Any answer proves the connection: without a token, Hostaway refuses the request."""
+    """Raises NetworkError, or ConfigurationError. It takes the same way as syncs do."""
+    transport = Transport(url, connections=1, read_seconds=10)
     try:
-        with urlopen(Request(url + "/listings"), timeout=10) as response:  # noqa: S310 (the scheme is checked in settings)
-            return f"{url} answers {response.status}"
-    except HTTPError as error:
-        return f"{url} answers {error.code} without a token, as expected"
-    except (URLError, OSError) as error:
-        raise PipelineError(f"{url} cannot be reached ({error}); check the network and HOSTAWAY_API_URL") from None
+        status = transport.status_without_token("/listings")
+    finally:
+        transport.close()
+    return f"{url} answers {status}" + (" without a token, as expected" if status in {401, 403} else "")

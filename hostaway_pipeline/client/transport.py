@@ -9,6 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from hostaway_pipeline.client.exchange import POOLS, Exchanges
+from hostaway_pipeline.client.network import network_to
 from hostaway_pipeline.client.retry import retry_at
 from hostaway_pipeline.domain.redaction import scrub
 from hostaway_pipeline.domain.values import as_int, parse_json
@@ -55,17 +56,23 @@ class _Response:
 
 
 class _Adapter(HTTPAdapter):
-    """Uses connections that can be cancelled."""
+    """Uses connections that can be cancelled, also through a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
 
 class Transport:
     """A keep-alive session for one base URL, safe to share between threads.
 
-    `read_seconds` is the timeout between two bytes; a whole request may take twice as long.
+    `read_seconds` is the timeout between two bytes; a whole request may take twice as long. Raises ConfigurationError
+    when the certificates of this machine are missing.
     """
 
     def __init__(self, base_url: str, *, connections: int, read_seconds: float = 30.0) -> None:
@@ -73,7 +80,10 @@ class Transport:
         self._exchanges = Exchanges(read_seconds * _READ_TIMEOUTS)
         self._timeout = (_CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or .netrc of this machine must neither see nor set credentials
+        self._session.trust_env = False  # a .netrc of this machine must not set credentials
+        network = network_to(base_url)
+        self._session.proxies = dict(network.proxies)
+        self._session.verify = network.certificates or True
         self._session.headers["Accept"] = "application/json"
         adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         self._session.mount("https://", adapter)
@@ -114,7 +124,17 @@ class Transport:
             # Without the server's text, which may repeat what was sent.
             raise RequestRejected(f"POST {path}: Hostaway refuses the request") from None
 
+    def status_without_token(self, path: str) -> int:
+        """Any answer proves the connection. Raises NetworkError."""
+        return self._exchange("GET", path).status
+
     def _send(self, method: str, path: str, **kwargs: Any) -> _Response:
+        received = self._exchange(method, path, **kwargs)
+        if not 200 <= received.status < 300:
+            raise _error_of(f"{method} {path}", received)
+        return received
+
+    def _exchange(self, method: str, path: str, **kwargs: Any) -> _Response:
         request, failure = f"{method} {path}", ""
         with self._exchanges.begin() as exchange:
             try:
@@ -131,8 +151,6 @@ class Transport:
         if failure:
             # Not chained: the library's message holds the URL and could hold the content of a form.
             raise NetworkError(f"{request}: no answer from {self._base_url} ({failure})") from None
-        if not 200 <= received.status < 300:
-            raise _error_of(request, received)
         return received
 
 
@@ -211,8 +229,10 @@ def _cause(error: requests.RequestException) -> str:
         return "connecting timed out"
     if isinstance(error, requests.Timeout):
         return "reading timed out"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be reached or refuses"
     if isinstance(error, requests.exceptions.SSLError):
-        return "TLS failed"
+        return "TLS failed; SSL_CERT_FILE may name the certificates of a private authority"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the answer was cut short"
     return "connection refused or cut"
