@@ -30,8 +30,15 @@ def run() -> list[Figure]:
         database = Database(server.url("days"))
         migrate(database)
         database.dispose()
-        options = {"limit": limit, "calls": CALLS, "is_broken": lambda account_id, _: account_id in BROKEN}
-        fleet = Fleet(server.url("days"), plan, range(1, ACCOUNTS + 1), EVENING, **options)
+        fleet = Fleet(
+            server.url("days"),
+            plan,
+            range(1, ACCOUNTS + 1),
+            EVENING,
+            limit=limit,
+            calls=CALLS,
+            is_broken=lambda account_id, _: account_id in BROKEN,
+        )
         fleet.simulate(26 * HOUR)
         intervals, runs = fleet.intervals("refresh"), fleet.outcome.most_runs
         fleet.close()
