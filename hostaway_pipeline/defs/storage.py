@@ -11,9 +11,8 @@ from typing import Any, Self
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, pg_url_from_config
-from sqlalchemy import Engine, event
 
-from hostaway_pipeline.store.sessions import session_statement
+from hostaway_pipeline.store.sessions import prepare_psycopg2
 
 # Connections that a process keeps; it opens more when its threads need them at the same time, and closes those.
 _KEPT = 2
@@ -38,17 +37,11 @@ _seen: set[str] = set()
 
 
 @cache
-def session_engine(url: str) -> Engine:
+def session_engine(url: str) -> Any:
     """The pool of this process. The ping finds out that a connection was closed, by a restart of Postgres for one."""
-    engine: Engine = create_pg_engine(
+    engine = create_pg_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=-1, pool_pre_ping=True, pool_use_lifo=True
     )
-    event.listen(engine, "connect", _prepare, insert=True)
+    prepare_psycopg2(engine)
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
-
-
-def _prepare(connection: Any, _: object) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(session_statement(connection.server_version // 10000))
-    connection.commit()

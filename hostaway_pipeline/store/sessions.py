@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
@@ -61,6 +61,17 @@ def prepare_session(connection: psycopg.Connection[Any], own: Mapping[str, str])
     result = connection.pgconn.exec_(session_statement(major, own).encode())
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise psycopg.OperationalError(result.get_error_message())
+
+
+def prepare_psycopg2(engine: Engine) -> None:
+    """Give each new connection of this engine the same settings: for Dagster's storage."""
+
+    def prepare(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(session_statement(connection.server_version // 10000))
+        connection.commit()
+
+    event.listen(engine, "connect", prepare, insert=True)
 
 
 def require_usable_server(connection: Connection, address: str) -> None:
