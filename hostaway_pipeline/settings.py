@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         description="Days after which finished runs and results of checks are deleted from Dagster's storage, and the "
         "records of syncs; the newest of each stay.",
     )
+    versions_retention: Duration | None = Field(
+        None,
+        description="Age from which on superseded states of reservations and listings are deleted, such as 1095d. "
+        "Unset: they are kept.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
     @property

@@ -17,11 +17,13 @@ def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
     with hostaway.services() as services:
         settings = services.settings
         runs_kept = timedelta(days=settings.runs_kept_days)
+        versions_kept = settings.versions_retention
         before = datetime.now(UTC) - runs_kept
         deleted = {
             "webhook events": services.retention.purge_events(timedelta(days=settings.events_kept_days)),
             "syncs": services.retention.purge_sync_runs(runs_kept),
             "rate scopes": services.retention.purge_rate_scopes(),
+            "versions": services.retention.purge_versions(versions_kept) if versions_kept else 0,
             "runs": delete_runs(context.instance, before),
             "check results": delete_check_results(context.instance, before),
         }

@@ -1,10 +1,11 @@
-"""Deletes what has become old: events, sync runs, rate scopes. Rows of entities are never deleted here."""
+"""Deletes what has become old: events, sync runs, rate scopes, versions. Rows of entities are never deleted here."""
 
 from datetime import timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from hostaway_pipeline.store.database import Database, driver, query
+from hostaway_pipeline.store.schema import listing_versions, reservation_versions
 
 # Rows per transaction: short enough that nobody who needs one of them waits.
 _BATCH = 5_000
@@ -31,13 +32,21 @@ class Retention:
         """Scopes, with what was learned of them, from which nobody has taken a slot for two weeks."""
         return self._purge("purge_rate_scopes", _SCOPES_KEPT)
 
+    def purge_versions(self, older_than: timedelta) -> int:
+        """Superseded states of reservations and listings that ended that long ago."""
+        return sum(
+            self._purge("purge_versions", older_than, table) for table in (reservation_versions, listing_versions)
+        )
+
     def sum_row_counts(self) -> None:
         """Keep one row per account and entity of the numbers of rows: see sum_row_counts.sql."""
         self._database.run(lambda connection: driver(connection).cursor().execute(query("sum_row_counts")))
 
-    def _purge(self, name: str, age: timedelta) -> int:
+    def _purge(self, name: str, age: timedelta, table: Table | None = None) -> int:
+        statement = query(name) if table is None else query(name).format(table=table)
+
         def delete_batch(connection: Connection) -> int:
-            return driver(connection).cursor().execute(query(name), {"age": age, "batch": _BATCH}).rowcount
+            return driver(connection).cursor().execute(statement, {"age": age, "batch": _BATCH}).rowcount
 
         total = 0
         while deleted := self._database.run(delete_batch):

@@ -69,6 +69,7 @@ WRONG = [
     ("HOSTAWAY_REFRESH_STALE_AFTER", "soon"),
     ("HOSTAWAY_SWEEPERS", "0"),
     ("HOSTAWAY_EVENTS_KEPT_DAYS", "0"),
+    ("HOSTAWAY_VERSIONS_RETENTION", "3 years"),
     ("HOSTAWAY_LOG_LEVEL", "LOUD"),
 ]
 
@@ -219,6 +220,7 @@ EVERYTHING = {
     "HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS": "one,two",
     "HOSTAWAY_EVENTS_KEPT_DAYS": "7",
     "HOSTAWAY_RUNS_KEPT_DAYS": "3",
+    "HOSTAWAY_VERSIONS_RETENTION": "730d",
     "HOSTAWAY_LOG_LEVEL": "DEBUG",
 }
 
@@ -260,6 +262,7 @@ def test_values_are_read(load):
         "webhook_signature_header": "X-Signature",
         "events_kept_days": 7,
         "runs_kept_days": 3,
+        "versions_retention": timedelta(days=730),
         "log_level": "DEBUG",
     }
 

@@ -2,7 +2,7 @@
 --
 -- Columns are granted one by one, so that a new one stays unreadable until somebody decides. Not granted: payloads,
 -- texts of messages, names, addresses and channel ids of guests, confirmation codes, and all other tables (accounts,
--- guests, inbox, outbox, state).
+-- guests, versions, inbox, outbox, state).
 DO $$
 DECLARE
     schema_name name;

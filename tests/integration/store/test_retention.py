@@ -10,8 +10,9 @@ from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import EventOutcome, Inbox
 from hostaway_pipeline.store.retention import Retention
 from hostaway_pipeline.store.slots import Slots
-from tests.factories import rows
+from tests.factories import reservation, rows
 from tests.integration.store.inbox_steps import accept, delivery, filled, stored
+from tests.integration.store.version_steps import Put, at, instant, versions_of
 
 MONTH = timedelta(days=30)
 
@@ -99,3 +100,11 @@ def test_unused_rate_scopes_are_deleted(database: Database, retention: Retention
     left = rows(database_url, "SELECT scope FROM hostaway.rate_scopes ORDER BY scope")
     assert [row["scope"] for row in left] == ["account:2", "ip:here"]
     slots.acquire(1)
+
+
+def test_old_versions_are_deleted(put: Put, retention: Retention, url: str) -> None:
+    for hour in (1, 2, 3):
+        put(reservation(updatedOn=at(hour), totalPrice=hour))
+    rows(url, "UPDATE hostaway.reservation_versions SET valid_to = now() WHERE total_price = 2 RETURNING 1")
+    assert retention.purge_versions(timedelta(hours=1)) == 1
+    assert [row["valid_from"] for row in versions_of(url)] == [instant(2)]
