@@ -63,10 +63,10 @@ def sync_due_accounts(context: OpExecutionContext, config: SweeperConfig, hostaw
         )
         log = _Log(context)
         try:
+            _free_place(services, tags)
             for synced in due:
                 log.add(synced)
             log_evaluations(context, services, sorted(log.materialized & set(ENTITIES)))
-            _free_place(services, tags)
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None
     log.end()
@@ -140,5 +140,6 @@ class _Log:
 
 
 def _free_place(services: Services, tags: Mapping[str, str]) -> None:
+    """End the place's reservation: by now Dagster lists the run, and no longer once it is over, however it ends."""
     if PLACE in tags:  # a run launched by hand has none
         services.cadences.free_place(int(tags[PLACE]))

@@ -160,7 +160,7 @@ class Cadences:
         return None
 
     def free_place(self, place: int) -> None:
-        """End a reservation early: the run that had the place is ending."""
+        """End a reservation early: the run that it was for has started."""
         self._run("free_place", {"place": place})
 
     def _now(self, connection: Connection) -> datetime:

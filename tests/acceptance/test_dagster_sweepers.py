@@ -1,5 +1,6 @@
 """Sweeper runs: they sync whatever accounts are due, each under its own partition, and no failure stops another."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from dagster import (
 )
 
 from hostaway_pipeline.definitions import build_defs
+from hostaway_pipeline.defs.keys import PLACE
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.schedules import request_sweeper
 from hostaway_pipeline.defs.sensors import accounts_sensor
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
+from tests.acceptance.dagster_stack import wait_until
 from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, rows
 
 
@@ -181,6 +184,21 @@ def test_two_ticks_never_start_more_runs_than_there_are_places(
     found = [request_sweeper(services, instance, mode) for mode in modes]
     places = [request.tags["hostaway/sweeper"] for request in found if isinstance(request, RunRequest)]
     assert places == ["1", "2"]
+
+
+def test_a_place_is_free_for_the_next_run_as_soon_as_dagster_lists_the_one_that_it_was_reserved_for(
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer, database_url: str
+) -> None:
+    """A run that is killed cannot free it."""
+    assert services.cadences.reserve_place([1]) == 1
+    services.cadences.request(3, "full")
+    job = build_defs().resolve_job_def("requested")
+    run = threading.Thread(target=lambda: job.execute_in_process(instance=instance, tags={PLACE: "1"}))
+    run.start()
+    wait_until("the sync", lambda: rows(database_url, "SELECT FROM hostaway.sync_runs"), 20)
+    place = services.cadences.reserve_place([1])
+    run.join()
+    assert place == 1
 
 
 def test_a_requested_sync_gets_a_run_within_seconds(
