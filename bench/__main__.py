@@ -16,6 +16,7 @@ from bench import (
     days,
     fleet,
     full_sync,
+    kills,
     limits,
     masking,
     memory,
@@ -47,6 +48,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Webhooks to tables": push.run,
     "Many accounts": fleet.run,
     "Many accounts in simulated days": days.run,
+    "Killed runs": kills.run,
     "Paths through the code": paths.run,
     mutants.TITLE: mutants.run,
 }
