@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Any
 from weakref import WeakSet
 
 from hostaway_pipeline.client.client import HostawayClient
@@ -116,7 +117,7 @@ class Services:
 
     @cached_property
     def slots(self) -> Slots:
-        return self._slots(interactive=False)
+        return self._slots()
 
     def abort(self) -> None:
         """Abort all clients of these services, present and future, and waits for an account's lock."""
@@ -126,10 +127,9 @@ class Services:
         for client in clients:
             client.abort()
 
-    def client(self, account_id: int, policy: RetryPolicy | None = None, *, share: float = 1.0) -> HostawayClient:
-        """`share`: the part of the outgoing IP's limit that this client may use up, together with all others."""
-        slots = self.slots if share == 1.0 else self._slots(interactive=False, share=share)
-        return self._client(account_id, slots, policy, self.settings.read_timeout)
+    def client(self, account_id: int, policy: RetryPolicy | None = None, **options: Any) -> HostawayClient:
+        """`options`: of Slots, such as the share of the outgoing IP's limit that this client may use up."""
+        return self._client(account_id, self._slots(**options), policy, self.settings.read_timeout)
 
     def interactive_client(self, account_id: int, *, is_probe: bool = False) -> HostawayClient:
         """A client with priority over background work, which gives up sooner; a probe is not retried at all."""
@@ -218,14 +218,13 @@ class Services:
     def _impatient_seconds(self) -> float:
         return min(_IMPATIENT_SECONDS, self.settings.read_timeout)
 
-    def _slots(self, *, interactive: bool, share: float = 1.0) -> Slots:
+    def _slots(self, **options: Any) -> Slots:
         return Slots(
             self.database,
             egress=self.settings.egress,
             ip=self.settings.rate_limit_ip,
             account=self.settings.rate_limit_account,
-            interactive=interactive,
-            share=share,
+            **options,
         )
 
     def _client(

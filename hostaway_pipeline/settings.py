@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hostaway_pipeline.containers import in_container
-from hostaway_pipeline.domain.cadences import Plan
+from hostaway_pipeline.domain.cadences import TRAILS_EVERY, Plan
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST
 from hostaway_pipeline.domain.deletions import DEFAULT_DELETE_SHARE
 from hostaway_pipeline.domain.durations import Window, duration_text
@@ -123,6 +123,13 @@ class Settings(BaseSettings):
     refresh_share: Share = Field(
         0.8, gt=0, le=1, description="Largest share of the rate limit of an outgoing IP address that refreshes take."
     )
+    trails_share: Share = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the rate limit of an outgoing IP address that reading audit trails takes: one "
+        "call per reservation, once, for the time before it was copied. 0: they are not read.",
+    )
     refresh_stale_after: Duration = Field(
         timedelta(hours=4), description="Age of the oldest refresh from which on the check `refresh_current` fails."
     )
@@ -164,8 +171,11 @@ class Settings(BaseSettings):
     @property
     def cadence_plan(self) -> Plan:
         """When accounts are due that have no schedule of their own."""
-        calendar: dict[Cadence, timedelta] = {"calendar": self.calendar_every} if self.sync_calendar else {}
-        periods = {"refresh": self.refresh_every, "listings": self.listings_every, **calendar}
+        periods: dict[Cadence, timedelta] = {"refresh": self.refresh_every, "listings": self.listings_every}
+        if self.sync_calendar:
+            periods["calendar"] = self.calendar_every
+        if self.trails_share:
+            periods["trails"] = TRAILS_EVERY
         return Plan(self.reconcile_window, self.time_zone, periods)
 
     @model_validator(mode="after")

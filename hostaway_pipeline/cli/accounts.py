@@ -1,6 +1,7 @@
 """`hostaway accounts`: adds, lists and removes accounts. Secrets come from stdin or a prompt; none is printed."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -13,6 +14,7 @@ from hostaway_pipeline.domain.cadences import Schedule, schedule_texts
 from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.errors import AccountError, ConfigurationError
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
+from hostaway_pipeline.store.history import History
 from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_account
 from hostaway_pipeline.sync.registration import rotate_password
 
@@ -49,15 +51,23 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
     """List accounts with their row counts and the result of their last sync."""
     with configured_services() as services:
         overviews, own = services.accounts.overview(), services.cadences.own()
+        trails = History(services.database).progress()
     schedules = {account_id: schedule_texts(schedules) for account_id, schedules in own.items()}
     if as_json:
-        say_json({"accounts": [_as_dict(o) | {"schedule": schedules.get(o.account.account_id, {})} for o in overviews]})
+        say_json(
+            {
+                "accounts": [
+                    _as_dict(o, trails) | {"schedule": schedules.get(o.account.account_id, {})} for o in overviews
+                ]
+            }
+        )
     elif not overviews:
         say("no accounts yet; add one with `hostaway accounts add ID --secret-stdin`")
     else:
         entities = list(overviews[0].rows)
-        columns = ["account", "name", "state", *entities, "complete since", "last sync", "own schedule"]
-        say_table(None, columns, [[*_line(o), _joined(schedules.get(o.account.account_id, {}))] for o in overviews])
+        columns = ["account", "name", "state", *entities, "trails", "complete since", "last sync", "own schedule"]
+        rows = [[*_line(o, trails), _joined(schedules.get(o.account.account_id, {}))] for o in overviews]
+        say_table(None, columns, rows)
 
 
 @app.command()
@@ -147,16 +157,18 @@ def _minute(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _line(overview: AccountOverview) -> list[object]:
+def _line(overview: AccountOverview, trails: Mapping[int, tuple[int, int]]) -> list[object]:
     account = overview.account
     since = _minute(account.last_sync_at) or "never"
     state = account.state(datetime.now(UTC))
     last = overview.last_status or "none"
-    return [str(account.account_id), account.name or "", state, *overview.rows.values(), since, last]
+    read = "{} of {}".format(*trails[account.account_id]) if account.account_id in trails else ""
+    return [str(account.account_id), account.name or "", state, *overview.rows.values(), read, since, last]
 
 
-def _as_dict(overview: AccountOverview) -> dict[str, Any]:
+def _as_dict(overview: AccountOverview, trails: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
     account = overview.account
+    read, total = trails.get(account.account_id, (0, 0))
     return {
         "account_id": account.account_id,
         "customer_id": account.customer_id,
@@ -165,6 +177,7 @@ def _as_dict(overview: AccountOverview) -> dict[str, Any]:
         "paused_until": account.paused_until,
         "last_sync_at": account.last_sync_at,
         "rows": overview.rows,
+        "trails": {"read": read, "total": total},
         "last_status": overview.last_status,
         "last_error": overview.last_error,
     }

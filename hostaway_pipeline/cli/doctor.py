@@ -14,6 +14,7 @@ from hostaway_pipeline.domain.durations import duration_text, rounded
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.history import History
 from hostaway_pipeline.wiring import open_services
 
 
@@ -60,6 +61,7 @@ def _run_checks() -> list[CheckResult]:
             results.append(_check("keys", lambda: _keys(services)))
             results.append(_check("accounts", lambda: f"{len(services.accounts.active())} active"))
             results.append(_check("syncs", lambda: _syncs(services)))
+            results.append(_check("trails", lambda: _trails(services)))
             results.append(_check("pace", lambda: _pace(services)))
             results.append(_check("egress", lambda: _egress(services)))
             results.append(_check("webhooks", lambda: _webhooks(services)))
@@ -119,6 +121,16 @@ def _syncs(services: Services) -> str:
         if (one := backlog.get(mode)) is not None
     ]
     return "; ".join(modes) or "no account has been planned yet"
+
+
+def _trails(services: Services) -> str:
+    """Describe how far the audit trails of all accounts are read."""
+    progress = History(services.database).progress().values()
+    read, total = sum(read for read, _ in progress), sum(total for _, total in progress)
+    if not services.settings.trails_share:
+        return f"{read} read; HOSTAWAY_TRAILS_SHARE is 0, so no more are read"
+    under_way = sum(read < total for read, total in progress)
+    return f"{read} of {total} read" + (f", {under_way} accounts under way" if under_way else "")
 
 
 def _egress(services: Services) -> str:

@@ -95,6 +95,11 @@ def finance_path(reservation_id: int) -> str:
     return f"/financeField/{reservation_id}"
 
 
+def trail_path(reservation_id: int) -> str:
+    """A reservation's audit trail: without a limit and an offset, all of it in one answer."""
+    return f"{object_path(RESERVATIONS, reservation_id)}/logs"
+
+
 def webhook_path(webhook_id: int) -> str:
     return f"{WEBHOOKS}/{webhook_id}"
 

@@ -5,6 +5,7 @@ from typing import cast, get_args
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSpec,
     Backoff,
     Config,
     Failure,
@@ -22,6 +23,7 @@ from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.trail_entries import TRAILS
 from hostaway_pipeline.domain.vocabulary import Mode
 from hostaway_pipeline.errors import DatabaseUnavailable, PipelineError, SyncInProgress, TransientApiError
 from hostaway_pipeline.services import Services
@@ -90,9 +92,10 @@ def build_asset(entity: str) -> AssetsDefinition:
     return entity_asset
 
 
-def build_assets(*, has_calendar: bool) -> list[AssetsDefinition]:
-    """The assets of the four entities, and that of the calendar if it is wanted."""
-    return [*entity_assets, build_asset(CALENDAR)] if has_calendar else entity_assets
+def build_assets(*, has_calendar: bool, has_trails: bool) -> list[AssetsDefinition | AssetSpec]:
+    """The assets of the four entities, and those of the calendar and of the audit trails if they are wanted."""
+    calendar = [build_asset(CALENDAR)] if has_calendar else []
+    return [*entity_assets, *calendar, *([trails_asset] if has_trails else [])]
 
 
 def _tag_run(context: AssetExecutionContext, services: Services) -> None:
@@ -114,3 +117,14 @@ def failure(error: PipelineError, retries: int) -> Failure | RetryRequested:
 
 
 entity_assets = [build_asset(entity) for entity in ENTITIES]
+# Nobody runs this one: the sweeper job of that name logs its materializations.
+trails_asset = AssetSpec(
+    entity_key(TRAILS),
+    deps=[entity_key("reservations")],
+    partitions_def=accounts_partitions,
+    group_name=GROUP,
+    description=DESCRIPTIONS[TRAILS],
+    owners=["team:data-platform"],
+    kinds={"python", "postgres"},
+    metadata={"dagster/column_schema": column_schema(TRAILS), "dagster/table_name": table_of(TRAILS)},
+)

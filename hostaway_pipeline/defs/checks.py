@@ -50,6 +50,10 @@ ACCOUNTS: dict[str, tuple[str, Query]] = {
         "If webhooks are wanted: one is registered and enabled, and events arrive when reservations change.",
         lambda checks, _: checks.silent_webhooks(),
     ),
+    "trails_agree": (
+        "Of a sample of reservations that moved, what we saw was so by Hostaway's audit trails.",
+        lambda checks, _: checks.trail_differences(),
+    ),
     "one_name_per_ip": (
         "No two egress names (HOSTAWAY_EGRESS) stand for one outgoing IP address, as their 429s would show.",
         lambda checks, _: checks.shared_addresses(),

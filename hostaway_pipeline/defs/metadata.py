@@ -3,6 +3,7 @@
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
 from hostaway_pipeline.domain.calendar import CALENDAR
+from hostaway_pipeline.domain.trail_entries import TRAILS
 from hostaway_pipeline.store.checks import describe_columns
 from hostaway_pipeline.sync.pull.request import Report
 
@@ -15,12 +16,15 @@ DESCRIPTIONS = {
     "`GET /conversations/{id}/messages`.",
     CALENDAR: "Price, availability, blocked and free units per listing and day, from last month to 18 months ahead, "
     "whatever the mode; past days stay. One call per listing. Source: `GET /listings/{id}/calendar`.",
+    TRAILS: "What reservations were before they were copied, as versions. One call per reservation, once, in the "
+    "background. Source: `GET /reservations/{id}/logs`.",
 }
 
 
 def table_of(entity: str) -> str:
     """The table that an asset fills, with its schema."""
-    return "hostaway.calendar_days" if entity == CALENDAR else f"hostaway.{entity}"
+    others = {CALENDAR: "calendar_days", TRAILS: "reservation_versions"}
+    return f"hostaway.{others.get(entity, entity)}"
 
 
 def column_schema(entity: str) -> TableSchema:
@@ -55,5 +59,6 @@ def run_metadata(report: Report, entity: str) -> dict[str, int | float | str]:
         "api_calls": report.api_calls,
         "http_429": report.http_429,
         **({"enquiries_read": report.enquiries} if report.enquiries else {}),
+        **({"trails_left": report.trails_left} if report.trails_left is not None else {}),
         "seconds": report.seconds,
     }

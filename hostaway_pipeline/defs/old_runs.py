@@ -9,6 +9,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from hostaway_pipeline.defs.keys import entity_key
 from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import ENTITIES
+from hostaway_pipeline.domain.trail_entries import TRAILS
 from hostaway_pipeline.store.database import query
 
 _FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
@@ -54,7 +55,7 @@ def old_runs(instance: DagsterInstance, before: datetime) -> Iterator[str]:
 def latest_runs(instance: DagsterInstance) -> set[str]:
     """Return the ids of runs with the latest materialization of any asset and partition."""
     runs: set[str] = set()
-    for entity in (*ENTITIES, CALENDAR):
+    for entity in (*ENTITIES, CALENDAR, TRAILS):
         key = entity_key(entity)
         latest = instance.event_log_storage.get_latest_storage_id_by_partition(
             key, DagsterEventType.ASSET_MATERIALIZATION

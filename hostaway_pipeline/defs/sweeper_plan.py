@@ -73,7 +73,7 @@ def _lack_of_place(mode: str, sweepers: Sequence[Sweeper], free: Sequence[int], 
     if mode not in _URGENT:
         is_kept = places > 1 and not any(sweeper.mode in _URGENT for sweeper in sweepers)
         room -= is_kept
-        if room == 1 and (minute % 2 == 0) != (mode == "refresh"):
+        if room == 1 and mode != "trails" and (minute % 2 == 0) != (mode == "refresh"):
             return "the place is another mode's in this minute"
     if room <= 0 or not free:
         return f"no place is free: {len(sweepers)} of {places} sweepers at work"

@@ -34,6 +34,7 @@ from hostaway_pipeline.sync.due_accounts import DueAccounts, Synced
 REQUESTED = "requested"
 # Ahead of backfills in Dagster's queue: a sweeper serves whoever is due, and there are only a few.
 _FIRST = {"dagster/priority": "5"}
+_LAST = {"dagster/priority": "-5"}
 # Failed accounts that the op's output names.
 _SHOWN = 100
 
@@ -75,10 +76,12 @@ def sync_due_accounts(context: OpExecutionContext, config: SweeperConfig, hostaw
     return log.statuses
 
 
-def _sweeper_job(mode: str, description: str, *, linger: float = 20) -> JobDefinition:
+def _sweeper_job(
+    mode: str, description: str, *, linger: float = 20, priority: dict[str, str] = _FIRST
+) -> JobDefinition:
     config = {"ops": {"sync_due_accounts": {"config": {"linger_seconds": linger}}}}
 
-    @job(name=mode, description=description, tags=BULK | _FIRST | {MODE: mode}, config=config)
+    @job(name=mode, description=description, tags=BULK | priority | {MODE: mode}, config=config)
     def sweeper() -> None:
         sync_due_accounts()
 
@@ -97,6 +100,12 @@ refresh = _sweeper_job(
 )
 listings = _sweeper_job("listings", "Reads the listings of accounts, for which Hostaway sends no webhook.")
 calendar = _sweeper_job("calendar", "Reads the calendars of accounts: one call per listing.")
+trails = _sweeper_job(
+    "trails",
+    "Reads the audit trails of reservations for the time before they were copied: one call per reservation, once, with "
+    "what the rate limit has to spare.",
+    priority=_LAST,
+)
 requested = _sweeper_job(
     REQUESTED,
     "Syncs accounts whose sync was requested, such as the first one of a new account.",
@@ -122,8 +131,9 @@ class _Log:
             self._failed.append(report.account_id)
             self._context.log.error(self.error)
             return
-        # A refresh reports what has changed only: thousands of events a day would say that nothing has.
-        entities = {name for name, n in report.entities.items() if synced.claim.mode != "refresh" or n.changed}
+        # These report what has changed only: thousands of events a day would say that nothing has.
+        is_brief = synced.claim.mode in ("refresh", "trails")
+        entities = {name for name, n in report.entities.items() if not is_brief or n.changed or report.trails_left}
         self.materialized |= entities
         for entity in sorted(entities):
             metadata = run_metadata(report, entity) | {"mode": synced.claim.mode}

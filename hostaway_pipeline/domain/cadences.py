@@ -22,6 +22,8 @@ _DAY = timedelta(days=1)
 _SPREAD = 0.9
 # The limits of a period.
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=7)
+# Time between two looks for audit trails that could not be read the first time. New accounts need not wait for it.
+TRAILS_EVERY = timedelta(days=1)
 # What a refresh reads.
 _RECENT = {RESERVATIONS.name, CONVERSATIONS.name, MESSAGES.name}
 
@@ -120,11 +122,13 @@ def satisfied_by(mode: Mode, entities: Collection[str]) -> set[Cadence]:
 
 
 def sync_of(cadence: Cadence) -> tuple[Mode, tuple[str, ...]]:
-    """The mode and the entities of the sync that satisfies a cadence."""
+    """The mode and the entities of the sync that satisfies a cadence. No sync reads trails."""
     if cadence == "listings":
         return "reconcile", (LISTINGS.name,)
     if cadence == "calendar":
         return "reconcile", (CALENDAR,)
+    if cadence == "trails":
+        raise ValueError(cadence)
     return cadence, tuple(ENTITIES)
 
 

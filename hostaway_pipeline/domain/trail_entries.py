@@ -13,6 +13,8 @@ from hostaway_pipeline.domain.entities import RESERVATIONS, Reader
 from hostaway_pipeline.domain.payloads import Payload
 from hostaway_pipeline.domain.values import as_decimal, as_instant, as_text, is_empty
 
+# The names of what is read, and of what is compared, beside those of the entities.
+TRAILS, TRAIL_SAMPLE = "trails", "trail_sample"
 VERSIONED = (
     *("listing_id", "channel_id", "channel_name", "status", "arrival_date", "departure_date", "unit_count"),
     *("is_dates_unspecified", "number_of_guests", "currency", "total_price", "tax_amount", "cleaning_fee"),

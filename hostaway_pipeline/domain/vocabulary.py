@@ -10,8 +10,9 @@ from typing import Literal
 # refresh: the reservations that changed last, the conversations that moved, and their messages; no deletions.
 Mode = Literal["full", "reconcile", "refresh"]
 
-# What an account is due for. full: on request only. listings, calendar: a reconcile of this list alone.
-Cadence = Literal["full", "reconcile", "refresh", "listings", "calendar"]
+# What an account is due for. full: on request only. listings, calendar: a reconcile of this list alone. trails: audit
+# trails of reservations, in the background.
+Cadence = Literal["full", "reconcile", "refresh", "listings", "calendar", "trails"]
 
 # The status of one sync of one account. incomplete: it ended, but a list could not be trusted.
 SyncStatus = Literal["running", "succeeded", "incomplete", "failed", "interrupted"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from hostaway_pipeline.domain.cadences import DEFAULT, Plan, Schedule
@@ -129,6 +129,14 @@ class Cadences:
             due = [self.plan.next_due(account_id, mode, now, own.get(mode, DEFAULT)) for mode in done]
             values = {"account_id": account_id, "modes": done, "due": due, "as_of": as_of}
             driver(connection).cursor().execute(query("record_success"), values)
+
+    def hasten_trails(self, account_id: int) -> None:
+        """Let the account's audit trails be due now, unless they have been read once."""
+        with self._database.transaction() as connection:
+            c = cadences.c
+            chosen = (c.account_id == account_id) & (c.mode == "trails") & c.succeeded_at.is_(None)
+            now = self._now(connection)
+            connection.execute(update(cadences).where(chosen, c.next_due_at > now).values(next_due_at=now))
 
     def backlog(self) -> dict[Cadence, Backlog]:
         """What waits, by mode: modes in which nothing was ever due or requested are missing."""

@@ -11,8 +11,9 @@ from sqlalchemy.dialects import postgresql
 from hostaway_pipeline.domain.account_names import account_label
 from hostaway_pipeline.domain.calendar import CALENDAR
 from hostaway_pipeline.domain.entities import MESSAGES
+from hostaway_pipeline.domain.trail_entries import TRAIL_SAMPLE, TRAILS
 from hostaway_pipeline.store.database import Database, driver, query, values_of
-from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, calendar_days, sweeps
+from hostaway_pipeline.store.schema import ENTITY_TABLES, accounts, calendar_days, reservation_versions, sweeps
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -114,6 +115,14 @@ class Checks:
             rows = connection.execute(_of_active(select(*columns).where(sweeps.c.orphan_count > 0)))
             return [Finding(row[0], f"{row[1]} messages without a conversation") for row in rows]
 
+    def trail_differences(self) -> list[Finding]:
+        """Accounts with reservations that, by their audit trails, never were what we saw."""
+        statement = select(sweeps.c.account_id, sweeps.c.reason)
+        is_odd = (sweeps.c.entity == TRAIL_SAMPLE) & sweeps.c.reason.is_not(None)
+        with self._database.transaction() as connection:
+            found = connection.execute(_of_active(statement).where(is_odd)).all()
+        return [Finding(*values_of(row)) for row in found]
+
     def shared_addresses(self) -> list[Finding]:
         """Egress names that seem to stand for one outgoing IP address."""
         return [Finding(None, _how_shared(*row)) for row in self._fetch("shared_addresses", {})]
@@ -124,10 +133,10 @@ class Checks:
 
 
 def describe_columns(entity: str) -> list[ColumnDescription]:
-    """The columns of the table of an entity or of the calendar, in their order."""
+    """The columns of the table of an entity, of the calendar, or of what trails become, in their order."""
     return [
         ColumnDescription(column.name, column.type.compile(_DIALECT).lower(), column.comment, bool(column.nullable))
-        for column in (ENTITY_TABLES | {CALENDAR: calendar_days})[entity].columns
+        for column in (ENTITY_TABLES | {CALENDAR: calendar_days, TRAILS: reservation_versions})[entity].columns
     ]
 
 

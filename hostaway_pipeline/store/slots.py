@@ -20,6 +20,8 @@ _LATEST_START = 0.2
 _QUIET_SECONDS = 300
 # For this time after interactive work, this share of a limit is kept free for more of it.
 _INTERACTIVE_SECONDS, _INTERACTIVE_SHARE = 60, 0.1
+# Seconds between two looks of work that takes spare slots only.
+_SPARE_PAUSE = 0.5
 # Hostaway's limit of sent messages per account.
 SENDS = RateLimit(30, 60)
 # The limits that Hostaway published until 2026-08: no learned pace falls below them.
@@ -42,6 +44,7 @@ class Slots:
 
     `interactive`: somebody waits for the answer, so its requests go ahead of background requests that wait.
     `share`: a request waits while this share of the IP's limit is used up; the rest is kept for more urgent work.
+    `is_spare`: take only what is free at the moment, so that nobody ever waits for this work.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Slots:
         account: RateLimit,
         interactive: bool = False,
         share: float = 1.0,
+        is_spare: bool = False,
     ) -> None:
         self._database = database
         self._share = share
@@ -60,6 +64,7 @@ class Slots:
         self._ip = ip
         self._account = account
         self._statement = "take_interactive_slot" if interactive else "take_slot"
+        self._is_spare = is_spare
 
     def acquire(self, account_id: int, sleep: Sleep = time.sleep) -> datetime:
         """Wait for a slot of the account, then of the IP; returns the time of sending, by the database's clock.
@@ -71,7 +76,7 @@ class Slots:
         while True:
             planned, wait = self._take(account, self._account)
             _wait(wait, sleep)
-            actual, wait = self._take(self._ip_scope, self._ip)
+            actual, wait = self._take_spare(sleep) if self._is_spare else self._take(self._ip_scope, self._ip)
             if actual > planned:
                 self._run("move_slot", {"scope": account, "planned": planned, "actual": actual})
             if _wait(wait, sleep) <= _LATEST_START:
@@ -122,6 +127,15 @@ class Slots:
                 rows = cursor.execute(query("scope_states"), values).fetchall()
                 states += [ScopeState(scope, used, allowed, limit, until) for scope, used, allowed, until in rows]
         return states
+
+    def _take_spare(self, sleep: Sleep) -> tuple[datetime, float]:
+        """Look again and again until a slot of the IP is free."""
+        window = self._ip.seconds + MARGIN_SECONDS
+        values = {"scope": self._ip_scope, "limit": self._ip.requests, "window": window, "share": self._share}
+        while (slot := self._run("take_spare_slot", values)) is None:
+            sleep(_SPARE_PAUSE)
+        slot_at, wait = slot
+        return slot_at, wait
 
     def _take(self, scope: str, limit: RateLimit) -> tuple[datetime, float]:
         window = limit.seconds + MARGIN_SECONDS

@@ -19,6 +19,7 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.cadences import LEASE, Claim
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.run import AT_ONCE, pull_or_report
+from hostaway_pipeline.sync.trails import read_trails
 
 _POLL_SECONDS = 2.0
 # After a failure, until the circuit breaker takes over; while somebody else syncs the account; while a list that
@@ -98,6 +99,16 @@ class DueAccounts:
                     self._services.sleep(min(_POLL_SECONDS, self._linger))
 
     def _sync(self, claim: Claim) -> None:
+        report, again_in = self._work_on(claim)
+        self._services.cadences.release(claim, self._run_id, again_in=again_in)
+        with self._lock:
+            self._failures = self._failures + 1 if isinstance(report.error, TransientApiError) else 0
+        self._done.put(Synced(claim, report))
+
+    def _work_on(self, claim: Claim) -> tuple[Report, timedelta]:
+        """Returns the report, and how long the account is not claimed again in this mode."""
+        if claim.mode == "trails":
+            return read_trails(self._services, claim.account_id)
         mode, entities = sync_of(claim.mode)
         request = PullRequest(
             claim.account_id,
@@ -108,10 +119,7 @@ class DueAccounts:
             respect_pause=True,
         )
         report = pull_or_report(self._services, request)
-        self._services.cadences.release(claim, self._run_id, again_in=_wait_after(report))
-        with self._lock:
-            self._failures = self._failures + 1 if isinstance(report.error, TransientApiError) else 0
-        self._done.put(Synced(claim, report))
+        return report, _wait_after(report)
 
 
 def _wait_after(report: Report) -> timedelta:

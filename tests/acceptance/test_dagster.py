@@ -79,7 +79,7 @@ def test_a_run_copies_one_account_and_passes_its_checks(
     assert result.success
     assert_equal_to_source(database_url, sandbox, 1)
     evaluations = checks(result)
-    assert len(evaluations) == 17
+    assert len(evaluations) == 18
     assert all(evaluation.passed for evaluation in evaluations.values())
 
 

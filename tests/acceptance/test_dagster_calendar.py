@@ -35,7 +35,7 @@ def keys(defs: Definitions) -> set[AssetKey]:
 
 
 def test_it_is_defined_only_when_the_setting_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(keys(build_defs())) == 4
+    assert len(keys(build_defs(has_trails=False))) == 4
     monkeypatch.setenv("HOSTAWAY_SYNC_CALENDAR", "true")
     assert keys(build_defs()) == keys(build_defs(has_calendar=False)) | {CALENDAR}
 

@@ -127,6 +127,11 @@ def test_a_sync_satisfies_the_modes_whose_work_it_has_done(mode, entities, satis
     assert satisfied_by(mode, entities) == satisfied
 
 
+def test_no_sync_reads_trails():
+    with pytest.raises(ValueError, match="trails"):
+        sync_of("trails")
+
+
 @pytest.mark.parametrize("mode", ["full", "reconcile", "refresh", "listings", "calendar"])
 def test_the_sync_of_a_mode_satisfies_it(mode):
     assert mode in satisfied_by(*sync_of(mode))

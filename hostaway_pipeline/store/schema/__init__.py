@@ -12,7 +12,7 @@ from hostaway_pipeline.store.schema.entities import (
     messages,
     reservations,
 )
-from hostaway_pipeline.store.schema.history import listing_versions, reservation_versions
+from hostaway_pipeline.store.schema.history import listing_versions, reservation_trails, reservation_versions
 from hostaway_pipeline.store.schema.push import outbound_messages, webhook_events, webhook_heads
 from hostaway_pipeline.store.schema.state import (
     deletion_budgets,
@@ -43,6 +43,7 @@ __all__ = [
     "payload_findings",
     "rate_scopes",
     "reservation_finance_lines",
+    "reservation_trails",
     "reservation_versions",
     "reservations",
     "row_counts",

@@ -6,7 +6,7 @@ No column is personal.
 
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, Identity, Numeric, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, Identity, Integer, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_pipeline.store.schema.base import Instant, account_id, metadata
@@ -62,6 +62,17 @@ reservation_versions = _versions(
     Column("source", Text, nullable=False, comment="copy: seen here; hostaway_log: from Hostaway's log of changes"),
     Column("is_reconstructed", Boolean, nullable=False, comment="True: a guess"),
     comment="Superseded states of reservations",
+)
+
+reservation_trails = Table(
+    "reservation_trails",
+    metadata,
+    account_id(primary_key=True),
+    Column("reservation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", Text, nullable=False, comment="whole, cut, contradictory, missing; failed: tried again in a day"),
+    Column("entries", Integer, nullable=False, comment="How many entries Hostaway's log had"),
+    Column("read_at", Instant, nullable=False, comment="When it was asked for"),
+    comment="Reservations whose log of changes was read, for the time before they were copied",
 )
 
 listing_versions = _versions(

@@ -42,6 +42,7 @@ class Report:
     `account_name`: for people; None also when the account could not be read.
 
     `enquiries`: conversations without a reservation that a refresh read by id, at one of the `api_calls` each.
+    `trails_left`: of a read of audit trails, how many are still to be read.
     """
 
     account_id: int
@@ -51,6 +52,7 @@ class Report:
     api_calls: int = 0
     http_429: int = 0
     enquiries: int = 0
+    trails_left: int | None = None
     entities: dict[str, Counts] = field(default_factory=dict)
     sweeps: dict[str, SweepRecord] = field(default_factory=dict)
     error: PipelineError | None = None

@@ -173,3 +173,5 @@ def _record_end(services: Services, request: PullRequest, account: Account, run:
             if report.status == "succeeded":
                 done = satisfied_by(request.mode, request.entities)
                 services.cadences.record_success(account.account_id, done, run.started_at)
+                if "reconcile" in done:
+                    services.cadences.hasten_trails(account.account_id)

@@ -87,7 +87,7 @@ def test_every_active_account_gets_a_due_time_in_every_regular_mode(
     cadences.plan_missing()
     found = rows(database_url, "SELECT account_id, mode FROM hostaway.cadences WHERE next_due_at > now()")
     assert {(row["account_id"], row["mode"]) for row in found} == {
-        (account_id, mode) for account_id in (1, 2) for mode in ("reconcile", "refresh", "listings")
+        (account_id, mode) for account_id in (1, 2) for mode in ("reconcile", "refresh", "listings", "trails")
     }
 
 
@@ -107,7 +107,8 @@ def test_a_shorter_period_counts_at_once(
     rows(database_url, "UPDATE hostaway.cadences SET next_due_at = now() + interval '7 h' RETURNING 1")
     open_with(listings_every=timedelta(hours=1)).cadences.plan_missing()
     found = rows(database_url, "SELECT mode, next_due_at - now() < '1 h' AS is_soon FROM hostaway.cadences")
-    assert {row["mode"]: row["is_soon"] for row in found} == {"reconcile": False, "refresh": True, "listings": True}
+    soon = {row["mode"]: row["is_soon"] for row in found}
+    assert soon == {"reconcile": False, "refresh": True, "listings": True, "trails": False}
 
 
 def test_only_due_accounts_are_claimed_the_one_that_is_late_by_the_most_periods_first(
@@ -335,7 +336,8 @@ def test_the_backlog_counts_what_can_be_claimed(
     cadences.request(8, "full")
     backlog = cadences.backlog()
     waiting = {mode: (one.due, one.requested) for mode, one in backlog.items()}
-    assert waiting == {"refresh": (2, 0), "listings": (2, 0), "reconcile": (3, 0), "full": (0, 1)}
+    regular = dict.fromkeys(("refresh", "listings", "trails"), (2, 0))
+    assert waiting == {**regular, "reconcile": (3, 0), "full": (0, 1)}
     assert backlog["refresh"].latest is not None
     assert timedelta(hours=1) <= backlog["refresh"].latest < timedelta(hours=1, minutes=1)
     assert claims(cadences, "requested", "r") == [Claim(8, "full")]

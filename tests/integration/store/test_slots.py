@@ -264,3 +264,54 @@ def test_interactive_requests_get_the_first_slot_that_fits(database: Database, d
     changes = sorted([answered, *(end for end in ends if end > answered)])
     wanted = next(change for change in changes if fits(taken, change, limit.requests, window))
     assert found == pytest.approx(wanted, abs=0.001)
+
+
+SMALL = RateLimit(10, 5)
+
+
+def spare(database: Database, share: float, ip: RateLimit = SMALL) -> Slots:
+    return Slots(database, egress="a", ip=ip, account=RateLimit(1000, 1), share=share, is_spare=True)
+
+
+def is_free(slots: Slots) -> bool:
+    """Whether a spare slot is free at once."""
+
+    def give_up(_: float) -> None:
+        raise TimeoutError
+
+    try:
+        slots.acquire(1, give_up)
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_spare_slots_end_at_their_share(database: Database) -> None:
+    slots = spare(database, 0.3)
+    assert [is_free(slots) for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_spare_slots_are_none_while_others_use_the_share_up(database: Database) -> None:
+    take(Slots(database, egress="a", ip=RateLimit(10, 5), account=RateLimit(1000, 1)), 1, 4)
+    assert not is_free(spare(database, 0.3))
+    assert is_free(spare(database, 0.5))
+
+
+def test_whoever_waits_for_a_spare_slot_delays_nobody(database: Database) -> None:
+    limit = RateLimit(10, 3)
+    slots = spare(database, 0.3, limit)
+    waiting = threading.Thread(target=take, args=(slots, 1, 5), daemon=True)
+    waiting.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    take(Slots(database, egress="a", ip=limit, account=RateLimit(1000, 1)), 2, 7)
+    assert time.monotonic() - began < 1
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
+def test_spare_slots_wait_for_the_end_of_a_pause(database: Database) -> None:
+    slots = spare(database, 0.5)
+    assert is_free(slots)
+    slots.record_refusal(1, datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=30))
+    assert not is_free(slots)
