@@ -11,7 +11,7 @@ from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hostaway_pipeline.containers import in_container
 from hostaway_pipeline.domain.cadences import TRAILS_EVERY, Plan
@@ -21,6 +21,7 @@ from hostaway_pipeline.domain.durations import Window, duration_text
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.secret_files import SecretFiles
 from hostaway_pipeline.setting_types import (
     ApiKeys,
     DayWindow,
@@ -36,7 +37,10 @@ from hostaway_pipeline.setting_types import (
 
 
 class Settings(BaseSettings):
-    """The descriptions state the units; `.env.example` is generated from them (tests/unit/test_env_example.py)."""
+    """The descriptions state the units; `.env.example` is generated from them (tests/unit/test_env_example.py).
+
+    Each secret one may come from a file instead: see secret_files.py.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="HOSTAWAY_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -167,6 +171,23 @@ class Settings(BaseSettings):
         "Unset: they are kept.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        variables = {
+            key: value
+            for source in (dotenv_settings, env_settings)
+            if isinstance(source, EnvSettingsSource)
+            for key, value in source.env_vars.items()
+        }
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, variables)
 
     @property
     def cadence_plan(self) -> Plan:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from hostaway_pipeline.cli.arguments import LARGEST_ID, is_text
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import configured_services
 from hostaway_pipeline.domain.cadences import Schedule, schedule_texts
@@ -21,7 +22,10 @@ from hostaway_pipeline.sync.registration import rotate_password
 app = typer.Typer(help="Manage the accounts that are synced.", no_args_is_help=True)
 
 AccountId = Annotated[
-    int, typer.Argument(metavar="ID", help="Hostaway's account id, which is also the OAuth client id.", min=1)
+    int,
+    typer.Argument(
+        metavar="ID", help="Hostaway's account id, which is also the OAuth client id.", min=1, max=LARGEST_ID
+    ),
 ]
 
 
@@ -139,6 +143,8 @@ def _read_secret(from_stdin: bool) -> str:
         raise AccountError("no client secret: pass it on stdin with --secret-stdin")
     if not secret:
         raise AccountError("the client secret is empty")
+    if not is_text(secret):
+        raise AccountError("the client secret is not valid UTF-8")
     return secret
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from hostaway_pipeline.cli.arguments import LARGEST_ID
 from hostaway_pipeline.cli.output import say, say_json, say_table
 from hostaway_pipeline.cli.session import configured_services
 from hostaway_pipeline.domain.vocabulary import EventStatus
@@ -15,9 +16,11 @@ STATUSES: tuple[str, ...] = get_args(EventStatus)
 
 @app.command("list")
 def list_(
-    account: Annotated[int | None, typer.Option(help="Only events of this account.")] = None,
+    account: Annotated[int | None, typer.Option(help="Only events of this account.", max=LARGEST_ID)] = None,
     status: Annotated[str | None, typer.Option(help=f"Only events with this status: {', '.join(STATUSES)}.")] = None,
-    before: Annotated[int | None, typer.Option(help="Only events older than this id: the next page.")] = None,
+    before: Annotated[
+        int | None, typer.Option(help="Only events older than this id: the next page.", max=LARGEST_ID)
+    ] = None,
     limit: Annotated[int, typer.Option(help="Number of events to show.", min=1, max=1000)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -51,9 +54,11 @@ def list_(
 
 @app.command()
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Ids of the events to replay.", min=1)] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID…", help="Ids of the events to replay.", min=1, max=LARGEST_ID)
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Replay all failed events.")] = False,
-    account: Annotated[int | None, typer.Option(help="Only events of this account.")] = None,
+    account: Annotated[int | None, typer.Option(help="Only events of this account.", max=LARGEST_ID)] = None,
 ) -> None:
     """Apply events again. The drainer that is running, or the next one, picks them up."""
     if bool(ids) == failed:

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, marts, sandbox, sync, up
+from hostaway_pipeline.cli.arguments import is_text
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.stopping import unwind_on_signals
@@ -31,6 +32,9 @@ app.add_typer(marts.app, name="marts")
 def main() -> None:
     """Run the command. Exit with status 0 only when it has done what was requested."""
     unwind_on_signals()
+    if not all(map(is_text, sys.argv)):
+        complain("an argument is not valid UTF-8")
+        sys.exit(2)
     try:
         app()
     except PipelineError as error:

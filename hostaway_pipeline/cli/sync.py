@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hostaway_pipeline.cli.arguments import LARGEST_ID
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.progress import watched
 from hostaway_pipeline.cli.session import configured_services
@@ -15,9 +16,11 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.sync.pull.request import PullRequest, Report
 from hostaway_pipeline.sync.pull.run import pull, pull_many
 
+AccountIds = Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Accounts to sync.", min=1, max=LARGEST_ID)]
+
 
 def sync(  # noqa: PLR0917 (options, which typer passes by name)
-    account_ids: Annotated[list[int] | None, typer.Argument(metavar="ID…", help="Accounts to sync.", min=1)] = None,
+    account_ids: AccountIds = None,
     every: Annotated[bool, typer.Option("--all", help="Sync all active accounts.")] = False,
     mode: Annotated[
         Mode,

@@ -185,6 +185,27 @@ def test_a_wrong_setting_is_named(hostaway: Run, name: str, value: str, expected
     assert expected in failed(hostaway("sync", "59808", **{name: value}))
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("accounts", "remove", "99999999999999999999"),
+        ("sync", "9223372036854775808"),
+        ("events", "list", "--account", "9223372036854775808"),
+        ("events", "replay", "0"),
+    ],
+)
+def test_a_number_that_is_no_id_is_refused(hostaway: Run, arguments: tuple[str, ...]) -> None:
+    done = hostaway(*arguments)
+    assert done.returncode == 2
+    assert "or equal to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bytes_that_are_no_text_are_refused(hostaway: Run) -> None:
+    done = hostaway("accounts", "add", "5", "--name", "\udcff\udcfe", "--secret-stdin", stdin="secret")
+    assert (done.returncode, done.stderr) == (2, "hostaway: an argument is not valid UTF-8\n")
+
+
 @pytest.mark.usefixtures("added")
 def test_a_wrong_key_is_reported(hostaway: Run) -> None:
     other = hostaway("keys", "generate", "--id", "test").stdout.strip()

@@ -8,6 +8,7 @@ import typer
 from typer.main import get_command
 
 from hostaway_pipeline.cli.main import app
+from hostaway_pipeline.secret_files import is_secret
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.schema import metadata
 
@@ -47,6 +48,7 @@ def test_every_make_target_that_is_named_exists(page: str) -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_setting_that_is_named_exists(page: str) -> None:
     known = {f"HOSTAWAY_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"HOSTAWAY_{name.upper()}_FILE" for name in Settings.model_fields if is_secret(Settings, name)}
     assert set(re.findall(r"HOSTAWAY_[A-Z_]+", TEXTS[page])) <= known
 
 

@@ -10,7 +10,10 @@ SHOWN = {"reread_share": "1/30", "egress": "", "sync_calendar": "false"}
 
 def expected() -> str:
     """Run this module to rewrite the file."""
-    blocks = ["# Copy to .env and change what you need. What is commented out shows its default."]
+    blocks = [
+        "# Copy to .env and change what you need. What is commented out shows its default.\n"
+        "# URLs of databases, keys and other secrets may stand in files: HOSTAWAY_API_KEYS_FILE=/run/secrets/api-keys."
+    ]
     for name, field in Settings.model_fields.items():
         default = SHOWN.get(name, as_text(field.default))
         blocks.append(f"# {field.description}\n#HOSTAWAY_{name.upper()}={default}")

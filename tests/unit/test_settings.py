@@ -12,6 +12,7 @@ from hostaway_pipeline.containers import in_container
 from hostaway_pipeline.domain.durations import Window
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.secret_files import is_secret
 from hostaway_pipeline.settings import Settings, as_environment, load_settings
 
 Load = Callable[..., Settings]
@@ -335,3 +336,48 @@ def test_settings_do_not_change_once_read(load):
     settings = load()
     with pytest.raises(ValueError, match="frozen"):
         settings.concurrency = 1
+
+
+SECRETS = {
+    "HOSTAWAY_DATABASE_URL": "postgresql://user:secret@host/db",
+    "HOSTAWAY_DAGSTER_DATABASE_URL": "postgresql://user:secret@host/dagster",
+    "HOSTAWAY_ENCRYPTION_KEYS": "one:c2VjcmV0",
+    "HOSTAWAY_API_KEYS": "0123456789abcdef",
+    "HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS": "secret",
+}
+
+
+def test_every_secret_may_stand_in_a_file(load: Load, tmp_path: Path) -> None:
+    assert {f"HOSTAWAY_{name.upper()}" for name in Settings.model_fields if is_secret(Settings, name)} == set(SECRETS)
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(value + "\n", encoding="utf-8")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in SECRETS}
+    settings = load(HOSTAWAY_WEBHOOK_SIGNATURE_HEADER="X-Signature", HOSTAWAY_EGRESS="one", **files)
+    assert as_environment(settings) == SECRETS | {
+        "HOSTAWAY_WEBHOOK_SIGNATURE_HEADER": "X-Signature",
+        "HOSTAWAY_EGRESS": "one",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"short", "HOSTAWAY_API_KEYS: each key must"), (b" \n", "is empty"), (b"\xff", "is not valid UTF-8"),
+     (b"x" * 70_000, "is too large"), (None, "cannot be read")],
+)  # fmt: skip
+def test_a_file_that_holds_no_secret_is_named(load: Load, tmp_path: Path, content: bytes | None, problem: str) -> None:
+    path = tmp_path / "keys"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        load(HOSTAWAY_API_KEYS_FILE=str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_value_and_a_file_of_one_secret_are_refused(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HOSTAWAY_API_KEYS_FILE=keys\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="HOSTAWAY_API_KEYS and HOSTAWAY_API_KEYS_FILE are both set"):
+        load(HOSTAWAY_API_KEYS="0123456789abcdef")
+
+
+def test_a_file_of_what_is_no_secret_is_not_read(load: Load, tmp_path: Path) -> None:
+    assert load(HOSTAWAY_LOG_LEVEL_FILE=str(tmp_path / "none")).log_level == "INFO"
