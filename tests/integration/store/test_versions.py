@@ -175,6 +175,18 @@ def test_versions_chain_up_whatever_changes_the_rows(url: str) -> None:
         assert all(row["valid_from"] is None or row["valid_from"] <= row["valid_to"] <= row["seen_at"] for row in found)
 
 
+def test_an_update_of_many_rows_after_one_of_a_single_row_costs_no_more(url: str) -> None:
+    """Postgres keeps the plan of the first: a plan for one row would compare each row with each, for a minute."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO hostaway.reservations (account_id, id, customer_id, raw_payload, content_hash) "
+            "SELECT 1, n, gen_random_uuid(), '{}', '' FROM generate_series(1, 8000) AS n"
+        )
+        connection.execute("UPDATE hostaway.reservations SET status = 'a' WHERE id = 1")
+        connection.execute("SET statement_timeout = '10s'")
+        connection.execute("UPDATE hostaway.reservations SET status = 'b'")
+
+
 def test_removal_of_an_account_takes_its_versions(put: Put, versions: Versions, url: str, database: Database) -> None:
     put(reservation(updatedOn=at(1)))
     put(reservation(updatedOn=at(2), status="modified"))
