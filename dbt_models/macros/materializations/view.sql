@@ -19,8 +19,9 @@
     {{ return({'relations': [view]}) }}
 {% endmaterialization %}
 
-{#- The fingerprint with which a view or table was made; none: unknown. It is the last word of its comment. -#}
+{#- The fingerprint with which a view or table was made, the last word of its comment; none: unknown, or a view that went
+    together with one that it reads. -#}
 {% macro stored_fingerprint(relation) %}
-    {%- set found = in_transaction("SELECT obj_description('" ~ relation ~ "'::regclass, 'pg_class')").rows[0][0] -%}
+    {%- set found = in_transaction("SELECT obj_description(to_regclass('" ~ relation ~ "'), 'pg_class')").rows[0][0] -%}
     {{ return(found.split('\n')[-1] if found else none) }}
 {% endmacro %}

@@ -11,35 +11,8 @@ WITH property AS MATERIALIZED (
     -- One small join for each booking instead of two.
     SELECT account_id, property_id, coalesce(time_zone, 'UTC') AS time_zone FROM {{ ref('stg_hostaway__listings') }}
 ),
-line AS (
-    SELECT
-        account_id,
-        booking_id,
-        name,
-        type,
-        total,
-        is_deleted IS NOT TRUE AS is_live,
-        is_deleted IS NOT TRUE AND coalesce(is_included, name = 'baseRate', false) AS is_included,
-        coalesce(type = 'discount', false) OR coalesce(name ILIKE '%discount%', false) AS is_discount,
-        coalesce(type = 'totals', false) OR coalesce(name ILIKE 'total%' OR name ILIKE '%payoutsum', false) AS is_total
-    FROM {{ ref('stg_hostaway__finance_lines') }}
-    WHERE {{ due('account_id', 'booking_id') }}
-),
 money AS (
-    SELECT
-        account_id,
-        booking_id,
-        sum(total) FILTER (WHERE is_included AND name = 'baseRate') AS base_rate,
-        sum(total) FILTER (WHERE is_included AND is_discount) AS discount,
-        sum(total) FILTER (
-            WHERE is_included AND type IN ('fee', 'price', 'accomodation')
-                AND name IS DISTINCT FROM 'baseRate' AND NOT is_discount AND NOT is_total
-        ) AS fees,
-        sum(total) FILTER (WHERE is_included AND type = 'tax') AS tax,
-        sum(total) FILTER (WHERE is_live AND name = 'hostChannelFee') AS commission,
-        sum(total) FILTER (WHERE is_included) AS lines_total
-    FROM line
-    GROUP BY account_id, booking_id
+    {{ booking_money('account_id, booking_id', ref('stg_hostaway__finance_lines'), due('account_id', 'booking_id')) }}
 )
 SELECT
     r.account_id,
