@@ -17,7 +17,15 @@ from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.exports import NULL, Column, Model, Part, copied
 from hostaway_pipeline.wiring import DATABASE, database_url
 
-KpiTable = Literal["listing_month", "listing_month_money", "account_month", "account_month_money", "channel_month"]
+KpiTable = Literal[
+    "listing_month",
+    "listing_month_money",
+    "account_month",
+    "account_month_money",
+    "channel_month",
+    "pace",
+    "conversion",
+]
 Block = bytes | bytearray | memoryview
 Day = date | str
 """A date, or its text such as `2026-07-01`."""

@@ -8,6 +8,11 @@
     true /*due: {{ varargs | join(', ') }} */
 {%- endmacro %}
 
+{#- The same for rows that know some of the `keys` only: `known` names them. -#}
+{% macro due_for(known) -%}
+    true /*due({{ known | join(', ') }}): {{ varargs | join(', ') }} */
+{%- endmacro %}
+
 {% macro moved() -%}
     true /*moved: {{ varargs | join(', ') }} */
 {%- endmacro %}
@@ -16,5 +21,7 @@
 {% macro limited(sql, to, columns) -%}
     {%- set chosen = ' IN (SELECT ' ~ columns ~ ' FROM pg_temp.' ~ to ~ ')' -%}
     {%- set inside = modules.re.sub('true /\\*' ~ to ~ ': (.*?) \\*/', '(\\1)' ~ chosen, sql) -%}
+    {%- set inside = modules.re.sub(
+        'true /\\*' ~ to ~ '\\((.*?)\\): (.*?) \\*/', '(\\2) IN (SELECT \\1 FROM pg_temp.' ~ to ~ ')', inside) -%}
     SELECT * FROM ({{ inside }}) AS model WHERE ({{ columns }}) {{ chosen }}
 {%- endmacro %}

@@ -22,6 +22,7 @@ class Accounts:
     def __init__(self, services: Services, sandbox: SandboxServer, url: str) -> None:
         self.seed = sandbox.config.seed
         self.services = services
+        self.sandbox = sandbox
         self.url = url
         self.all = sandbox.world.accounts
         self.today = datetime.now(UTC).date()

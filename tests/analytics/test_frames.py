@@ -127,7 +127,7 @@ def test_what_is_no_number_or_date_never_reaches_the_database(url, arguments, er
 
 
 def test_an_unknown_table_is_refused(url):
-    with pytest.raises(ValueError, match="not a KPI table: 'x'; there are listing_month, .* channel_month"):
+    with pytest.raises(ValueError, match="not a KPI table: 'x'; there are listing_month, .* conversion"):
         frames.kpis("x", url)
 
 
