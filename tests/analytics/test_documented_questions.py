@@ -44,8 +44,8 @@ def url(new_database: Callable[[], str], target: Path) -> Iterator[str]:
         yield url
 
 
-def test_there_are_ten_questions() -> None:
-    assert [int(title.partition(".")[0]) for title, _, _ in QUESTIONS] == list(range(1, 11))
+def test_there_are_twelve_questions() -> None:
+    assert [int(title.partition(".")[0]) for title, _, _ in QUESTIONS] == list(range(1, 13))
 
 
 @pytest.mark.parametrize(("title", "query", "answer"), QUESTIONS, ids=[title for title, _, _ in QUESTIONS])
