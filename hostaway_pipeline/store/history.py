@@ -16,7 +16,7 @@ from hostaway_pipeline.domain.trail_sample import COMPARED, Span
 from hostaway_pipeline.domain.trails import Line, PastVersion, Replay, State, replay
 from hostaway_pipeline.store.copy.sweeps import SweepRecord, record_sweep
 from hostaway_pipeline.store.database import Database, driver, query
-from hostaway_pipeline.store.schema import reservation_trails, reservation_versions, sweeps
+from hostaway_pipeline.store.schema import reservation_trails, reservation_versions, reservations, sweeps
 
 
 class TrailAnswer(NamedTuple):
@@ -111,6 +111,9 @@ class History:
 
 def _write(connection: Connection, account_id: int, answers: Sequence[TrailAnswer]) -> int:
     values = {"account_id": account_id, "ids": [answer.reservation_id for answer in answers]}
+    # In a statement of its own: the next one then sees what another transaction did while this one waited for it.
+    chosen = (reservations.c.account_id == account_id) & (reservations.c.id == func.any(values["ids"]))
+    connection.execute(select(reservations.c.id).where(chosen).order_by("id").with_for_update(key_share=True))
     cursor = driver(connection).cursor(row_factory=dict_row)
     bases = {row["id"]: row for row in cursor.execute(query("trail_bases"), values)}
     rows: list[dict[str, Any]] = []

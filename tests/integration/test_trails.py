@@ -17,7 +17,7 @@ from hostaway_pipeline.store.history import History
 from hostaway_pipeline.sync.due_accounts import DueAccounts
 from hostaway_pipeline.sync.pull.request import Report
 from hostaway_pipeline.sync.trails import read_trails
-from tests.factories import OpenAccount, OpenServices, rows, synced
+from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, rows, synced
 from tests.waiting import wait_until
 
 ID = 59808
@@ -193,6 +193,27 @@ def test_a_slice_that_is_over_reads_nothing_more(opened: tuple[SandboxServer, Se
     sandbox, services = opened
     report = read_trails(services, ID, seconds=0.0).report
     assert (report.status, report.trails_left, calls(sandbox)) == ("succeeded", 12, 0)
+
+
+def test_trails_take_their_share_only_and_keep_no_sync_waiting(
+    open_sandbox: OpenSandbox, open_services: OpenServices
+) -> None:
+    sandbox = open_sandbox(f"{ID}:1:60", "2:1:5", ip_limit=20, window=1.0)
+    services = open_services(sandbox, rate_limit_ip="20/1", trails_share="0.2")
+    for account_id in (ID, 2):
+        add_account(services, account_id)
+        synced(services, account_id)
+    sandbox.counters.reset()
+    reading = Thread(target=read_trails, args=(services, ID), kwargs={"seconds": 4.0})
+    reading.start()
+    wait_until(lambda: calls(sandbox) >= 4)
+    seconds = [synced(services, 2, mode="refresh").seconds for _ in range(3)]
+    reading.join()
+    times = [arrival.at for arrival in sandbox.counters.arrivals() if arrival.path == LOGS]
+    assert max(sum(start <= at < start + 1 for at in times) for start in times) <= 4
+    assert 6 <= len(times) <= 20
+    assert sandbox.counters.http_429 == 0
+    assert max(seconds) < 3
 
 
 def test_the_latest_stays_come_first(opened: tuple[SandboxServer, Services]) -> None:

@@ -1,4 +1,4 @@
--- trail_bases: the oldest state that we know of each reservation, from which its trail is undone. Locks the reservations.
+-- trail_bases: the oldest state that we know of each reservation, from which its trail is undone.
 --
 -- It is the oldest version that we have seen, or else the present row. `first_version` is null then, and `known_at` is
 -- Hostaway's time of the state. Of a version, only the time is known at which we first stored the reservation, and some
@@ -52,5 +52,3 @@ WHERE reservation.account_id = %(account_id)s AND reservation.id = ANY(%(ids)s)
       WHERE trail.account_id = reservation.account_id AND trail.reservation_id = reservation.id
         AND trail.outcome <> 'failed'
   )
-ORDER BY reservation.id
-FOR NO KEY UPDATE OF reservation
