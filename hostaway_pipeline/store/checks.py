@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Select, func, select
 from sqlalchemy.dialects import postgresql
@@ -47,6 +47,15 @@ class ColumnDescription:
     type: str
     description: str | None
     is_nullable: bool
+
+
+class AccountHealth(NamedTuple):
+    """Numbers of active accounts; `paused`, `stale`: those among them that need a look."""
+
+    active: int
+    paused: int
+    stale: int
+    database_bytes: int
 
 
 class Checks:
@@ -97,6 +106,10 @@ class Checks:
             return []
         rows = self._fetch("silent_webhooks", {"silent_after": _SILENT_AFTER})
         return [Finding(row[0], text) for row in rows if (text := _webhook_problem(*row[1:])) is not None]
+
+    def account_health(self) -> AccountHealth:
+        [found] = self._fetch("account_health", {"stale_after": _STALE_AFTER})
+        return AccountHealth(*found)
 
     def stale_accounts(self) -> list[Finding]:
         """Accounts that are paused after failures, or whose copy was last proven complete before the last night."""

@@ -115,6 +115,29 @@ def test_metrics_show_depth_and_age_of_the_inbox(receiver: Receiver) -> None:
     assert (total(found, "hostaway_active_accounts"), total(found, "hostaway_up")) == (1, 1)
 
 
+def test_metrics_show_accounts_that_need_a_look(receiver: Receiver, database_url: str) -> None:
+    found = figures(receiver)
+    assert (total(found, "hostaway_paused_accounts"), total(found, "hostaway_stale_accounts")) == (0, 0)
+    assert total(found, "hostaway_database_bytes") > 1_000_000
+    change = (
+        "UPDATE hostaway.accounts SET paused_until = now() + interval '1 h', last_sync_at = now() - interval '29 h'"
+    )
+    with psycopg.connect(database_url) as connection:
+        connection.execute(change)
+        connection.execute("UPDATE hostaway.cadences SET next_due_at = now() - interval '10 min', requested_at = NULL")
+    found = figures(receiver)
+    assert (total(found, "hostaway_paused_accounts"), total(found, "hostaway_stale_accounts")) == (1, 1)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE hostaway.accounts SET paused_until = NULL")
+        connection.execute("DELETE FROM hostaway.cadences")
+        connection.execute(
+            "INSERT INTO hostaway.cadences (account_id, mode, next_due_at) "
+            "SELECT account_id, 'reconcile', now() - interval '10 min' FROM hostaway.accounts"
+        )
+    late = {labels["mode"]: value for labels, value in figures(receiver)["hostaway_due_seconds"]}
+    assert 600 <= late["reconcile"] < 700
+
+
 def test_metrics_include_other_processes(
     receiver: Receiver, open_services: Callable[..., Services], services: Services, sandbox: SandboxServer
 ) -> None:

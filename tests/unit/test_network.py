@@ -6,37 +6,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hostaway_pipeline.client.transport import Transport
 from hostaway_pipeline.errors import Aborted, ConfigurationError, NetworkError
+from tests.certificates import certificate
 
 HOST = "hostaway.test"  # no resolver knows it: only the proxy reaches it
 BODY = b'{"status": "success", "result": []}'
-
-
-def certificate(folder: Path) -> Path:
-    """Write the server's certificate, which is its own authority, and its key into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    found = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path = folder / "authority.pem"
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain) + found)
-    return path
 
 
 class Hostaway(BaseHTTPRequestHandler):
@@ -88,7 +68,7 @@ def serving(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | Non
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certificate(tmp_path_factory.mktemp("authority"))
+    return certificate(tmp_path_factory.mktemp("authority"), HOST)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,8 @@ SELECT
     reserved_at,
     inserted_at,
     cancelled_on,
-    nullif(finance_lines, 'null') AS finance_lines,  -- JSON's null means the same
+    finance_lines,
     is_deleted,
-    valid_from,
     valid_to,
     valid_to_source,
     seen_at,
