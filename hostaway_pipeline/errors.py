@@ -8,6 +8,7 @@ PipelineError                     what happened and how to fix it, in one line
 ├── DatabaseUnavailable           Postgres cannot be reached, or cannot write
 │   └── DatabaseConflict          another transaction holds the same rows: a retry may succeed at once
 ├── AccountError                  the account is unknown, exists already or is not active
+├── AmbiguousReservation          several accounts have a reservation with this id
 ├── SyncInProgress                another process holds the lock: of the account, or of the build for analysts
 ├── UnexpectedError               a bug of ours: its class and place, never its text
 ├── EventRejected                 Postgres cannot store what was delivered
@@ -60,6 +61,10 @@ class DatabaseConflict(DatabaseUnavailable):
 
 class AccountError(PipelineError):
     """The account is unknown, exists already or is not active."""
+
+
+class AmbiguousReservation(PipelineError):
+    """Several accounts have a reservation with this id."""
 
 
 class SyncInProgress(PipelineError):

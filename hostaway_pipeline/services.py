@@ -25,6 +25,7 @@ from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.copy.push_writer import PushWriter
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.erasure import Erasure
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.kpis import MonthKpis, kpis_of_month
 from hostaway_pipeline.store.locks import account_lock, build_lock, drainer_lock, living_runs, run_lock, webhook_lock
@@ -33,6 +34,7 @@ from hostaway_pipeline.store.movement import movement
 from hostaway_pipeline.store.outbox import Outbox
 from hostaway_pipeline.store.retention import Retention
 from hostaway_pipeline.store.slots import SendSlots, Slots
+from hostaway_pipeline.store.suppression import Suppression
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from hostaway_pipeline.store.telemetry import Telemetry
 
@@ -59,8 +61,7 @@ class Services:
 
     def count_with(self, telemetry: Telemetry) -> None:
         """Share the counters of another Services of this process, and its connections for them."""
-        self.telemetry = telemetry
-        self.database.on_statement = telemetry.record_statement
+        self.telemetry, self.database.on_statement = telemetry, telemetry.record_statement
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -85,19 +86,24 @@ class Services:
 
     @cached_property
     def checks(self) -> Checks:
-        return Checks(
-            self.database,
-            are_webhooks_wanted=self.settings.public_url is not None,
-            refresh_stale_after=self.settings.refresh_stale_after,
-        )
+        are_wanted, stale_after = self.settings.public_url is not None, self.settings.refresh_stale_after
+        return Checks(self.database, are_webhooks_wanted=are_wanted, refresh_stale_after=stale_after)
 
     @cached_property
     def tokens(self) -> Tokens:
         return Tokens(self.database, self.keyring)
 
     @cached_property
+    def suppression(self) -> Suppression:
+        return Suppression(self.database, lambda: self.keyring)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        return Erasure(self.database, self.suppression, self.settings.home)
+
+    @cached_property
     def inbox(self) -> Inbox:
-        return Inbox(self.database)
+        return Inbox(self.database, self.suppression)
 
     @cached_property
     def retention(self) -> Retention:
@@ -105,7 +111,7 @@ class Services:
 
     @cached_property
     def outbox(self) -> Outbox:
-        return Outbox(self.database)
+        return Outbox(self.database, self.suppression)
 
     @cached_property
     def lookup(self) -> Lookup:
@@ -152,12 +158,10 @@ class Services:
 
     def pull_writer(self, account: Account, *, dry_run: bool, run_id: int | None = None) -> PullWriter:
         """`run_id`: the sync that writes; its writes fail once another process has replaced it."""
-        owner = Owner(account.account_id, account.customer_id, self._clock_trust, run_id)
-        return PullWriter(self.database, owner, dry_run=dry_run)
+        return PullWriter(self.database, self._owner(account, run_id), dry_run=dry_run)
 
     def push_writer(self, account: Account) -> PushWriter:
-        owner = Owner(account.account_id, account.customer_id, self._clock_trust)
-        return PushWriter(self.database, owner, max_delete_share=self.settings.max_delete_share)
+        return PushWriter(self.database, self._owner(account), max_delete_share=self.settings.max_delete_share)
 
     def account_lock(self, account_id: int, wait_seconds: float) -> AbstractContextManager[None]:
         return account_lock(self.database, account_id, wait_seconds=wait_seconds, sleep=self.sleep)
@@ -186,9 +190,10 @@ class Services:
         return kpis_of_month(self.database, account_id, month)
 
     def check(self) -> None:
-        """Fail closed: raises unless the schema is current and the key of every stored secret is present."""
+        """Fail closed: raises unless the schema is current and all keys are present. Erases again who was restored."""
         self.verify()
         self.secrets.check()
+        self.erasure.restore()
 
     def verify(self) -> None:
         """As `check`, without writing anything."""
@@ -210,22 +215,18 @@ class Services:
             self.telemetry.flush()
         self.database.dispose()
 
-    @property
-    def _clock_trust(self) -> timedelta:
-        return timedelta(seconds=self.settings.clock_trust)
+    def _owner(self, account: Account, run_id: int | None = None) -> Owner:
+        trust = timedelta(seconds=self.settings.clock_trust)
+        return Owner(account.account_id, account.customer_id, trust, run_id, self.suppression)
 
     @property
     def _impatient_seconds(self) -> float:
         return min(_IMPATIENT_SECONDS, self.settings.read_timeout)
 
     def _slots(self, **options: Any) -> Slots:
-        return Slots(
-            self.database,
-            egress=self.settings.egress,
-            ip=self.settings.rate_limit_ip,
-            account=self.settings.rate_limit_account,
-            **options,
-        )
+        chosen = self.settings
+        options |= {"egress": chosen.egress, "ip": chosen.rate_limit_ip, "account": chosen.rate_limit_account}
+        return Slots(self.database, **options)
 
     def _client(
         self, account_id: int, limiter: RateLimiter, policy: RetryPolicy | None, read_seconds: float

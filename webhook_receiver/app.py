@@ -18,7 +18,7 @@ from webhook_receiver.inbox_writer import InboxWriter
 from webhook_receiver.middleware import BodyLimit, HeadRequests, LastResort, RequestIds
 from webhook_receiver.probes import Probes
 from webhook_receiver.results import Results
-from webhook_receiver.routes import accounts, events, health, messages, webhooks
+from webhook_receiver.routes import accounts, events, guests, health, messages, webhooks
 
 # Threads for calls of the API. Each may hold a database connection while it waits for Hostaway; the pool is larger.
 _THREADS = 20
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.receiver = _build_receiver(settings or load_settings())
     # Inserted at the root, before all others, and not included: each router on the way slows down every delivery.
     app.router.routes[:0] = webhooks.router.routes
-    for routes in (accounts, events, messages, health):
+    for routes in (accounts, events, guests, messages, health):
         app.include_router(routes.router)
     add_error_handlers(app)
     for layer in (BodyLimit, LastResort, HeadRequests, RequestIds):  # the last one is the outermost

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from hostaway_pipeline.errors import (
     AccountError,
+    AmbiguousReservation,
     ConfigurationError,
     DatabaseUnavailable,
     EventRejected,
@@ -33,6 +34,7 @@ _STATUSES: tuple[tuple[type[PipelineError], int], ...] = (
     (ConfigurationError, 503),
     (EventRejected, 400),
     (AccountError, 404),
+    (AmbiguousReservation, 409),
     (SyncInProgress, 409),
     (InvalidCredentials, 422),
     (RateLimited, 503),
@@ -51,6 +53,7 @@ _PUBLIC_MESSAGES: tuple[tuple[type[PipelineError], str], ...] = (
 _NAMES_DATABASE = re.compile(r"postgres(ql)?(\+\w+)?://|connection to server", re.IGNORECASE)
 _SENDING = {
     "unknown": 404,
+    "erased": 422,
     "ambiguous": 409,
     "busy": 409,
     "too_early": 409,

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, demo, doctor, events, keys, marts, sandbox, sync, up
+from hostaway_pipeline.cli import accounts, database, demo, doctor, events, guests, keys, marts, sandbox, sync, up
 from hostaway_pipeline.cli.arguments import is_text
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
@@ -24,6 +24,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(events.app, name="events")
+app.add_typer(guests.app, name="guests")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 app.add_typer(marts.app, name="marts")

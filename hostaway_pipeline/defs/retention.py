@@ -23,6 +23,7 @@ def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
             "webhook events": services.retention.purge_events(timedelta(days=settings.events_kept_days)),
             "syncs": services.retention.purge_sync_runs(runs_kept),
             "rate scopes": services.retention.purge_rate_scopes(),
+            "texts of erased guests": services.erasure.repeat(),
             "versions": services.retention.purge_versions(versions_kept) if versions_kept else 0,
             "runs": delete_runs(context.instance, before),
             "check results": delete_check_results(context.instance, before),

@@ -75,11 +75,12 @@ class Entity:
     def complete(self, row: Row, stored: Payload) -> Row:
         """Add the stored keys that the row's payload lacks. The row keeps its own times."""
         missing = {key: value for key, value in stored.items() if key not in row.keys and key not in VOLATILE_KEYS}
-        if not missing:
-            return row
-        whole = self._row(row.id, missing | orjson.loads(row.payload), None)
+        return self.with_content(row, missing | orjson.loads(row.payload)) if missing else row
+
+    def with_content(self, row: Row, content: Payload) -> Row:
+        """The row with another content. It keeps its own times."""
         return replace(
-            whole,
+            self._row(row.id, content, None),
             source_updated_at=row.source_updated_at,
             read_at=row.read_at,
             is_ahead=row.is_ahead,

@@ -5,7 +5,7 @@ sync/push/handlers.py says what each kind of event does to the tables.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from hostaway_pipeline.domain.entities import LISTINGS, MESSAGES, RESERVATIONS, Entity
+from hostaway_pipeline.domain.erasure import IsErased, identities, without_guest
 from hostaway_pipeline.domain.payloads import sanitize
 from hostaway_pipeline.domain.values import as_int
 
@@ -74,6 +75,29 @@ def parse_delivery(body: Any) -> Delivery:
         raise BadDelivery("data is not an object with an integer id")
     text = _json({} if payload is None else payload)
     return Delivery(account_id, event, kind, object_id, text, _fingerprint(event, text), _ignore_reason(event))
+
+
+def without_erased_guest(delivery: Delivery, is_erased: IsErased | None) -> Delivery:
+    """The delivery without its guest, if that was erased."""
+    payload = orjson.loads(delivery.payload)
+    rest = None if is_erased is None else payload_without_guest(delivery.event, payload, is_erased)
+    if rest is None:
+        return delivery
+    text = _json(rest)
+    return replace(delivery, payload=text, fingerprint=_fingerprint(delivery.event, text))
+
+
+def payload_without_guest(event: str, payload: Any, is_erased: IsErased) -> dict[str, Any] | None:
+    """What is kept of an event's payload; None: all of it, since it names no erased guest.
+
+    Nothing of events that are not applied: their payloads may name a guest in any place.
+    """
+    entity = ENTITY_OF_EVENT.get(event)
+    if entity is None:
+        return {}
+    if entity is LISTINGS or not isinstance(payload, dict) or not is_erased(identities(entity.name, payload)):
+        return None
+    return without_guest(entity.name, payload)
 
 
 def _event_name(envelope: Mapping[str, Any]) -> str:

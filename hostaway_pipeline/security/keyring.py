@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Self
 
@@ -84,6 +85,12 @@ class Keyring:
             raise KeyringError(
                 f"{_label(place)} does not decrypt with key {key_id!r}: wrong key or altered value"
             ) from None
+
+    def derive(self, key_id: str, purpose: str) -> bytes:
+        """A key for this purpose alone, 32 bytes. Raises KeyringError when the key it is derived from is missing."""
+        if key_id not in self._keys:
+            raise KeyringError(f"HOSTAWAY_ENCRYPTION_KEYS: key {key_id!r} is missing, and {purpose} need it")
+        return blake2b(purpose.encode(), key=self._keys[key_id], digest_size=KEY_BYTES).digest()
 
     def canary(self, key_id: str) -> str:
         """Encrypt a known text with one key, by which a later start recognises a wrong key."""

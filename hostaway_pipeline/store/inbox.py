@@ -3,21 +3,23 @@
 domain/events.py parses deliveries; store/copy/push_writer.py applies events to the tables.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+import psycopg
 from psycopg import DataError, IntegrityError
 from psycopg.rows import dict_row
 from sqlalchemy import Connection, func, select, update
 
-from hostaway_pipeline.domain.events import Delivery
+from hostaway_pipeline.domain.events import Delivery, without_erased_guest
 from hostaway_pipeline.domain.vocabulary import EventStatus
 from hostaway_pipeline.errors import DatabaseConflict, DatabaseUnavailable, EventRejected
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.schema import webhook_events
+from hostaway_pipeline.store.suppression import Suppression
 
 # Attempts after which an event stays failed; `hostaway events replay` makes it pending again.
 MAX_ATTEMPTS = 5
@@ -80,8 +82,9 @@ _SHOWN = [
 class Inbox:
     """The inbox of all accounts. Only the holder of the drainer lock (locks.py) claims, begins and releases events."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, suppression: Suppression | None = None) -> None:
         self._database = database
+        self._suppression = suppression
 
     def accept(self, deliveries: Sequence[tuple[Delivery, str]]) -> int:
         """Store deliveries, each with its request id, durably; returns how many were not repetitions.
@@ -91,12 +94,15 @@ class Inbox:
         """
         text = orjson.dumps([_as_record(delivery, request_id) for delivery, request_id in deliveries]).decode()
         try:
-            return self._accept(text)
+            stored, withheld = self._accept(text)
         except DatabaseConflict:
             raise
         except DatabaseUnavailable:
             # The pooled connection may have been closed by a restart. If the statement took effect, this repeats it.
-            return self._accept(text)
+            stored, withheld = self._accept(text)
+        if withheld:
+            stored += self._accept_without_guests([deliveries[position - 1] for position in withheld])
+        return stored
 
     def claim(self, limit: int, *, has_failed: bool = False) -> list[ClaimedEvent]:
         """Claim the oldest claimable events. `has_failed`: only those that failed before; otherwise only the others."""
@@ -153,14 +159,37 @@ class Inbox:
         with self._database.transaction() as connection:
             return connection.execute(update(webhook_events).where(chosen).values(**values)).rowcount
 
-    def _accept(self, text: str) -> int:
+    def _accept(self, text: str) -> tuple[int, list[int]]:
+        """Returns how many were stored, and the positions of those that may name an erased guest: see the query."""
         with self._database.statement() as cursor:
-            try:
-                row = cursor.execute(query("accept_events"), {"deliveries": text}, prepare=True).fetchone()
-            except (DataError, IntegrityError) as error:  # other errors are transient: Hostaway retries
-                raise EventRejected(f"Postgres cannot store this ({type(error).__name__})") from None
-        assert row is not None  # noqa: S101 (an aggregate always returns one row)
-        return int(row[0])
+            return _execute_accept(cursor, {"deliveries": text, "are_checked": self._suppression is None})
+
+    def _accept_without_guests(self, deliveries: Sequence[tuple[Delivery, str]]) -> int:
+        """Store deliveries of accounts that have erased guests."""
+        suppression = self._suppression
+        assert suppression is not None  # noqa: S101 (nothing is withheld without a list)
+
+        def accept(connection: Connection) -> int:
+            cursor = driver(connection).cursor()
+            accounts = {delivery.account_id for delivery, _ in deliveries}
+            erased = {account_id: suppression.erased_of(cursor, account_id) for account_id in accounts}
+            records = [
+                _as_record(without_erased_guest(delivery, erased[delivery.account_id]), request_id)
+                for delivery, request_id in deliveries
+            ]
+            values = {"deliveries": orjson.dumps(records).decode(), "are_checked": True}
+            return _execute_accept(cursor, values)[0]
+
+        return self._database.run(accept)
+
+
+def _execute_accept(cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> tuple[int, list[int]]:
+    try:
+        row = cursor.execute(query("accept_events"), values, prepare=True).fetchone()
+    except (DataError, IntegrityError) as error:  # other errors are transient: Hostaway retries
+        raise EventRejected(f"Postgres cannot store this ({type(error).__name__})") from None
+    assert row is not None  # noqa: S101 (an aggregate always returns one row)
+    return int(row[0]), row[1] or []
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[EventOutcome]) -> None:

@@ -11,8 +11,12 @@ from sqlalchemy import Float, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from hostaway_pipeline.domain.erasure import CONVERSATION, RESERVATION
+from hostaway_pipeline.domain.guests import Identifier
+from hostaway_pipeline.errors import MessageNotSent
 from hostaway_pipeline.store.database import Database, driver, query, values_of
 from hostaway_pipeline.store.schema import outbound_messages as table
+from hostaway_pipeline.store.suppression import Erased, Suppression
 
 _UNCLEAR = ("sending", "unclear")
 
@@ -52,8 +56,9 @@ _COLUMNS = [_AGE if name == "age" else table.c[name] for name in OutboundMessage
 class Outbox:
     """Changes are compare-and-set on the message as the caller saw it: `seen` must still be stored."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, suppression: Suppression | None = None) -> None:
         self._database = database
+        self._suppression = suppression
 
     def find(self, key: str) -> OutboundMessage | None:
         with self._database.transaction() as connection:
@@ -76,7 +81,10 @@ class Outbox:
         body: str,
         communication_type: str,
     ) -> OutboundMessage:
-        """Insert a message unless its idempotency key exists; returns the stored one either way."""
+        """Insert a message unless its idempotency key exists; returns the stored one either way.
+
+        Raises MessageNotSent (`erased`) when the guest was erased.
+        """
         values = {
             "idempotency_key": key,
             "account_id": account_id,
@@ -88,6 +96,9 @@ class Outbox:
         }
         statement = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.idempotency_key])
         with self._database.transaction() as connection:
+            if self._suppression is not None:
+                erased = self._suppression.erased_of(driver(connection).cursor(), account_id)
+                _refuse_erased(erased, reservation_id, conversation_id)
             connection.execute(statement)
             return OutboundMessage(
                 *values_of(connection.execute(select(*_COLUMNS).where(table.c.idempotency_key == key)).one())
@@ -181,3 +192,9 @@ def _as_seen(seen: OutboundMessage) -> tuple[Any, ...]:
 
 def _sent_as(sent_id: int) -> dict[str, Any]:
     return {"status": "sent", "message_id": sent_id, "sent_at": func.now(), "error": None, "claimed_until": None}
+
+
+def _refuse_erased(erased: Erased | None, reservation_id: int, conversation_id: int) -> None:
+    named = [Identifier(RESERVATION, str(reservation_id)), Identifier(CONVERSATION, str(conversation_id))]
+    if erased is not None and erased(named):
+        raise MessageNotSent("this guest was erased: what is written to the guest may not be stored", "erased")

@@ -63,14 +63,14 @@ class Accounts:
 
 
 @contextmanager
-def opened(url: str, *specs: str, seed: int, today: date | None = None) -> Iterator[Accounts]:
+def opened(url: str, *specs: str, seed: int, today: date | None = None, **settings: Any) -> Iterator[Accounts]:
     """Start a sandbox with these accounts and add them to the database; nothing is synced yet."""
     accounts = tuple(SandboxAccount.parse(spec) for spec in specs)
     day = (today or datetime.now(UTC).date()).isoformat()
     config = SandboxConfig(accounts=accounts, seed=seed, today=day, ip_limit=None, account_limit=None, token_delay=0.0)
     with ExitStack() as stack:
         sandbox = stack.enter_context(SandboxServer(config))
-        services = services_on(make_settings(url, sandbox.url), url)
+        services = services_on(make_settings(url, sandbox.url, **settings), url)
         stack.callback(services.close)
         services.secrets.check()
         SANDBOXES[sandbox.url] = sandbox

@@ -42,6 +42,8 @@ OPERATIONS = [
     ("POST", f"/accounts/{ACCOUNT}/sync"),
     ("GET", "/events"),
     ("POST", "/events/replay"),
+    ("POST", "/guests/find"),
+    ("POST", "/guests/erase"),
     ("POST", "/messages"),
 ]
 _addresses = count()

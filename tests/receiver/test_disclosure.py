@@ -43,7 +43,14 @@ def test_without_the_database_no_answer_names_its_address(offline: Receiver, por
         offline.post(PING, basic("login", "password")),
     ]
     for method, path in OPERATIONS:
-        body = {"/messages": message, "/events/replay": {"failed": True}}.get(path, account)
+        guest = {"reservation_id": 1}
+        bodies = {
+            "/messages": message,
+            "/events/replay": {"failed": True},
+            "/guests/find": guest,
+            "/guests/erase": guest,
+        }
+        body = bodies.get(path, account)
         given = None if method in ("GET", "DELETE") else body
         if method in ("PUT", "PATCH"):
             given = {"client_secret": "x"}

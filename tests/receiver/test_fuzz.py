@@ -40,6 +40,8 @@ OPERATIONS = [
     ("POST", "/accounts/{account_id}/sync"),
     ("GET", "/events"),
     ("POST", "/events/replay"),
+    ("POST", "/guests/find"),
+    ("POST", "/guests/erase"),
     ("POST", "/messages"),
     ("GET", "/health"),
     ("GET", "/ready"),

@@ -45,7 +45,7 @@ def test_every_body_has_examples(document: dict[str, Any]) -> None:
     bodies = [
         (path, operation["requestBody"]) for _, path, operation in operations(document) if "requestBody" in operation
     ]
-    assert len(bodies) == 6
+    assert len(bodies) == 8
     for path, body in bodies:
         content = body["content"]["application/json"]
         if path == HOOK:

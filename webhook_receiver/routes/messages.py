@@ -16,8 +16,8 @@ _SENDING = problems(
         "known yet whether the message was sent; `resend` is accepted after the seconds in Retry-After. `ambiguous`: "
         "several accounts have this reservation id",
         422: "A value is invalid, the message has no visible character, Hostaway rejects it (`failed`), the key was "
-        "used for another message (`mismatch`), or the reservation is not stored and `account_id` must name its "
-        "account (`account_needed`)",
+        "used for another message (`mismatch`), the guest was erased (`erased`), or the reservation is not stored and "
+        "`account_id` must name its account (`account_needed`)",
         502: "`unclear`: Hostaway gave no clear answer to the request to send it, so that it may still go out. Repeat "
         "the request with the same Idempotency-Key, which only looks for it; a new key would be another message. "
         "Without a status: Hostaway failed before the request to send, and nothing was sent",

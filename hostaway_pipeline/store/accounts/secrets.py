@@ -14,7 +14,7 @@ from hostaway_pipeline.errors import KeyringError
 from hostaway_pipeline.security.keyring import Keyring, stored_key_id
 from hostaway_pipeline.store.accounts.accounts import secret_place
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.schema import accounts, key_canaries
+from hostaway_pipeline.store.schema import accounts, key_canaries, suppressed_guests
 
 SECRET_COLUMNS = ("client_secret", "access_token", "webhook_password", "webhook_previous_password")
 _BATCH = 200
@@ -108,8 +108,11 @@ class Secrets:
         return changes
 
     def _delete_old_canaries(self) -> None:
+        """But not of keys that the hashes of erased guests need: hashes cannot be made anew without the guests."""
+        needed = select(suppressed_guests.c.key_id)
+        old = key_canaries.c.key_id.notin_([self._keyring.active_id]) & key_canaries.c.key_id.notin_(needed)
         with self._database.transaction() as connection:
-            connection.execute(delete(key_canaries).where(key_canaries.c.key_id != self._keyring.active_id))
+            connection.execute(delete(key_canaries).where(old))
 
 
 def is_in_use(database: Database) -> bool:

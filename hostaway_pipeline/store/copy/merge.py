@@ -17,23 +17,30 @@ from sqlalchemy import Connection
 from hostaway_pipeline.domain.clocks import CLOCK_TRUST, Version, is_doubtful, is_later, is_newer
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import RESERVATIONS, Entity, Row
+from hostaway_pipeline.domain.erasure import erased_row
 from hostaway_pipeline.domain.findings import findings, unreadable_findings
 from hostaway_pipeline.domain.payloads import is_same_content, lacks_keys
 from hostaway_pipeline.store.copy.findings import record_findings
 from hostaway_pipeline.store.copy.reservations import ReservationMerge
 from hostaway_pipeline.store.copy.staging import merge_staged, stage, stored_versions
+from hostaway_pipeline.store.copy.suppression import without_erased_guests
 from hostaway_pipeline.store.database import driver, query
+from hostaway_pipeline.store.suppression import Suppression
 from hostaway_pipeline.store.sync_runs import require_run
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The account whose rows are merged, how far Hostaway's clock is trusted, and the sync run that must be running."""
+    """The account whose rows are merged, how far Hostaway's clock is trusted, and the sync run that must be running.
+
+    `suppression`: the list of erased guests; only tests do without.
+    """
 
     account_id: int
     customer_id: UUID
     trust: timedelta = CLOCK_TRUST
     run_id: int | None = None
+    suppression: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,17 @@ def merge(
     were read; a sweep records that once for all its rows. Unchanged rows are recognised by their hash and not sent to
     Postgres: an unchanged page costs one look-up.
     """
-    merging = _Merging(driver(connection).cursor(), entity, owner, is_read=is_read)
+    cursor, theirs = driver(connection).cursor(), set[int]()
+    if owner.suppression is not None:
+        erasing = (cursor, entity, rows, owner.account_id, owner.suppression)
+        rows, theirs = without_erased_guests(*erasing, dry_run=dry_run)
+    merging = _Merging(cursor, entity, owner, is_read=is_read)
     unique = merging.newest_by_id(rows)
     stored = merging.look_up(unique)
     fresh = [row for row in unique.values() if row.id not in stored or merging.is_newer(row, stored[row.id])]
     pending = merging.complete([row for row in fresh if merging.would_write(row, stored.get(row.id))], stored)
+    if theirs:  # what they were completed with may name the guest
+        pending = [erased_row(entity, row) if row.id in theirs else row for row in pending]
     pending = [row for row in pending if merging.would_write(row, stored.get(row.id))]
     if dry_run:
         inserted = sum(row.id not in stored for row in pending)

@@ -23,6 +23,7 @@ from hostaway_pipeline.store.schema.state import (
     sweeps,
     sync_runs,
 )
+from hostaway_pipeline.store.schema.suppression import suppressed_guests
 
 __all__ = [
     "ENTITY_TABLES",
@@ -47,6 +48,7 @@ __all__ = [
     "reservation_versions",
     "reservations",
     "row_counts",
+    "suppressed_guests",
     "sweeper_places",
     "sweeps",
     "sync_runs",

@@ -44,8 +44,8 @@ def send_message(services: Services, request: SendRequest) -> OutboundMessage:
 
     Raises MessageNotSent with its `status`: `failed` (Hostaway refused it), `unclear` (outcome unknown: repeat with the
     same key, which only looks for it), `busy` (the same key is being sent right now), `too_early` (to be sent again),
-    `mismatch` (the key belongs to another message), `ambiguous`, `account_needed`, `unasked` or `unknown` (see
-    recipients.py). Any other error means that this call has sent nothing.
+    `mismatch` (the key belongs to another message), `erased` (the guest was), `ambiguous`, `account_needed`, `unasked`
+    or `unknown` (see recipients.py). Any other error means that this call has sent nothing.
     """
     message = _find_or_record(services, request)
     if message.status == "sent":

@@ -1,0 +1,92 @@
+"""Erased guests: by which identities a payload names its guest, and what is kept of it once that guest was erased.
+
+What is kept is a list, not what is removed: a key that Hostaway adds tomorrow may name the guest, too.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hostaway_pipeline.domain.entities import CONVERSATIONS, FINANCE, MESSAGES, RESERVATIONS, Entity, Row
+from hostaway_pipeline.domain.finance_lines import LINE_COLUMNS
+from hostaway_pipeline.domain.guests import Identifier, identifiers
+from hostaway_pipeline.domain.payloads import Payload
+from hostaway_pipeline.domain.values import as_int, as_text
+
+# Tells whether one of these identities is that of an erased guest.
+IsErased = Callable[[Collection[Identifier]], bool]
+# The names that identities have in addition to those of `Identifier`.
+RESERVATION, CONVERSATION = "reservation", "conversation"
+
+# Keys of columns that say who the guest is or what was written. They become null, so that the columns do.
+_PERSONAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        RESERVATIONS.name: frozenset(
+            {"guestName", "guestEmail", "phone", "guestExternalAccountId", "confirmationCode", "reservationId"}
+        ),
+        CONVERSATIONS.name: frozenset({"recipientName"}),
+        MESSAGES.name: frozenset({"body"}),
+    }
+)
+_KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        entity.name: frozenset(key for key, _ in entity.columns.values()) | {"id", "accountId", "updatedOn"}
+        for entity in (RESERVATIONS, CONVERSATIONS, MESSAGES)
+    }
+)
+_LINE_KEYS = frozenset(key for key, _ in LINE_COLUMNS.values()) - {"title"}  # a text of the host's
+
+
+def identities(entity: str, content: Payload) -> list[Identifier]:
+    """The guest's identities that a reservation, conversation or message names."""
+    emails = [found for key in ("guestEmail", "recipientEmail") for found in _email(content.get(key))]
+    if entity == RESERVATIONS.name:
+        external_id, phone = as_text(content.get("guestExternalAccountId")), as_text(content.get("phone"))
+        named = identifiers(as_int(content.get("channelId")), external_id, None, phone)
+        return [*_number(RESERVATION, content.get("id")), *named, *emails]
+    found = _number(RESERVATION, content.get("reservationId"))
+    found += _number(CONVERSATION, content.get("id" if entity == CONVERSATIONS.name else "conversationId"))
+    return found + emails
+
+
+def own_identities(entity: str, object_id: int) -> list[Identifier]:
+    """The identity by which what belongs to this object is recognised."""
+    kind = {RESERVATIONS.name: RESERVATION, CONVERSATIONS.name: CONVERSATION}.get(entity)
+    return [Identifier(kind, str(object_id))] if kind else []
+
+
+def without_guest(entity: str, content: Payload) -> dict[str, Any]:
+    """What is kept of a reservation, conversation or message: ids, times, money and states."""
+    personal, kept = _PERSONAL[entity], _KEPT[entity]
+    rest = {key: None if key in personal else _emptied(value) for key, value in content.items() if key in kept}
+    if FINANCE in content and entity == RESERVATIONS.name:
+        rest[FINANCE] = _lines(content[FINANCE])
+    return rest
+
+
+def erased_row(entity: Entity, row: Row) -> Row:
+    """The row without its guest. Repeatable: a row without guest stays as it is."""
+    return entity.with_content(row, without_guest(entity.name, row.content))
+
+
+def _number(kind: str, value: Any) -> list[Identifier]:
+    number = as_int(value)
+    return [] if number is None else [Identifier(kind, str(number))]
+
+
+def _email(value: Any) -> list[Identifier]:
+    return identifiers(None, None, as_text(value), None)
+
+
+def _emptied(value: Any) -> Any:
+    """A number, text or date as it is; of a list, as many empty objects: columns read its length."""
+    if isinstance(value, list):
+        return [{} for _ in value]
+    return None if isinstance(value, dict) else value
+
+
+def _lines(value: Any) -> Any:
+    if not isinstance(value, list):
+        return None
+    lines = (line for line in value if isinstance(line, dict))
+    return [{key: _emptied(part) for key, part in line.items() if key in _LINE_KEYS} for line in lines]

@@ -1,0 +1,2 @@
+-- account_ids: all accounts, active or not.
+SELECT account_id FROM hostaway.accounts
