@@ -143,6 +143,7 @@ def advance(found: Databases, victim: Victim) -> None:
         with suppress(ProcessLookupError):
             os.kill(victim.pid, signal.SIGKILL)
         victim.killed_at = time.time()
+        time.sleep(0.5)  # Postgres still commits the claims that were on their way
         victim.accounts = found.claims(victim.run)
 
 
