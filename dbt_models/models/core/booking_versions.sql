@@ -7,16 +7,16 @@
 -- booking_versions: every state of a booking with the time in which it was in force. The newest one is core.booking.
 --
 -- A state ends when the next begins; a deletion ends the last one. The first begins when it was booked, but not after we
--- saw it. What we saw of a booking does not tell what it was before: such a row says that it is reconstructed, and a
--- booking that was cancelled before is taken for sold until then. A state whose lines are not kept has those of the next.
+-- saw it. What we saw of a booking does not tell what it was before, unless its log does: such a row says that it is
+-- reconstructed, and a booking that was cancelled before is taken for sold until then. A state whose lines are not kept has those of the next.
 --
 -- depends_on: {{ ref('int_versioned_bookings') }}
 WITH superseded AS (
     SELECT
         account_id, booking_id, version_id, property_id, channel_id, channel_name, source_status, arrival_date,
         departure_date, is_dates_unspecified, unit_count, currency, total_price, channel_commission, reserved_at,
-        inserted_at, cancelled_on, finance_lines, is_deleted, valid_to, valid_to_source, seen_at, source,
-        is_reconstructed
+        inserted_at, cancelled_on, finance_lines, is_deleted, valid_from, valid_to, valid_to_source, seen_at,
+        source, is_reconstructed
     FROM {{ ref('stg_hostaway__reservation_versions') }}
     WHERE {{ moved('account_id', 'booking_id') }}
     UNION ALL
@@ -24,7 +24,8 @@ WITH superseded AS (
     SELECT
         r.account_id, r.booking_id, 0, r.property_id, r.channel_id, r.channel_name, r.source_status, r.arrival_date,
         r.departure_date, r.is_dates_unspecified, r.unit_count, r.currency, r.total_price, r.channel_commission,
-        r.reserved_at, r.inserted_at, r.cancelled_on, NULL, false, r.deleted_at, 'seen', r.deleted_at, 'copy', false
+        r.reserved_at, r.inserted_at, r.cancelled_on, NULL, false, NULL, r.deleted_at, 'seen', r.deleted_at,
+        'copy', false
     FROM {{ ref('stg_hostaway__reservations') }} AS r
     WHERE r.is_deleted
         AND NOT EXISTS (
@@ -54,6 +55,7 @@ state AS (
         v.cancelled_on,
         v.finance_lines,
         v.is_deleted,
+        v.valid_from AS told_from,
         v.valid_to,
         v.valid_to_source,
         v.seen_at AS ended_seen_at,
@@ -66,7 +68,7 @@ state AS (
     SELECT
         account_id, booking_id, NULL, property_id, channel, source_status, state, arrival_date, departure_date,
         is_dates_unspecified, units, currency, total_price, commission, booked_at, NULL, cancelled_on, NULL, false,
-        NULL, NULL, NULL, 'present', false
+        NULL, NULL, NULL, NULL, 'present', false
     FROM {{ ref('booking') }}
     WHERE {{ moved('account_id', 'booking_id') }}
 ),
@@ -80,10 +82,16 @@ chained AS MATERIALIZED (
         lag(s.valid_to_source) OVER history AS previous_to_source,
         lag(s.ended_seen_at) OVER history AS previous_seen_at,
         lag(s.source) OVER history AS previous_source,
-        least(coalesce(s.reserved_at, s.inserted_at, r.inserted_at), r.first_seen_at) AS booked_at,
+        -- A log may reach back to an enquiry that became a booking later.
+        least(
+            coalesce(s.reserved_at, s.inserted_at, r.inserted_at), r.first_seen_at,
+            CASE WHEN s.source = 'hostaway_log' THEN s.told_from END
+        ) AS booked_at,
+        coalesce(t.outcome = 'whole', false) AS is_told,
         count(s.finance_lines) OVER (history ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS lines_no
     FROM state AS s
     JOIN {{ ref('stg_hostaway__reservations') }} AS r ON r.account_id = s.account_id AND r.booking_id = s.booking_id
+    LEFT JOIN {{ ref('int_booking_trails') }} AS t ON t.account_id = s.account_id AND t.booking_id = s.booking_id
     WHERE {{ moved('r.account_id', 'r.booking_id') }}
     WINDOW history AS (PARTITION BY s.account_id, s.booking_id ORDER BY s.valid_to, s.version_id)
 ),
@@ -105,7 +113,7 @@ dated AS (
     SELECT
         *,
         coalesce(previous_to, booked_at) AS starts_at,
-        CASE WHEN previous_to IS NULL AND state = 'cancelled' AND cancelled_on IS NOT NULL
+        CASE WHEN previous_to IS NULL AND NOT is_told AND state = 'cancelled' AND cancelled_on IS NOT NULL
             THEN least(cancelled_on::timestamp AT TIME ZONE 'UTC', first_seen_at, valid_to)
         END AS cancelled_at
     FROM chained
@@ -140,8 +148,10 @@ SELECT
     p.is_reconstructed
         OR p.is_sold
         -- We did not see it at the end of some of its days.
-        OR p.previous_to IS NULL AND p.valid_from = p.starts_at
+        OR p.previous_to IS NULL AND p.valid_from = p.starts_at AND NOT p.is_told
             AND (p.first_seen_at AT TIME ZONE 'UTC')::date > (p.starts_at AT TIME ZONE 'UTC')::date
+        -- The states before it are no longer kept.
+        OR p.previous_to IS NULL AND coalesce(p.told_from > p.starts_at, false)
         AS is_reconstructed,
     p.property_id,
     p.channel,

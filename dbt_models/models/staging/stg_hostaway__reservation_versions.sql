@@ -17,8 +17,9 @@ SELECT
     reserved_at,
     inserted_at,
     cancelled_on,
-    finance_lines,
+    nullif(finance_lines, 'null') AS finance_lines,  -- JSON's null means the same
     is_deleted,
+    valid_from,
     valid_to,
     valid_to_source,
     seen_at,
