@@ -8,7 +8,6 @@ import os
 from functools import cache
 from typing import Any, Self
 
-from dagster import Field
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, pg_url_from_config
@@ -37,12 +36,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        return cls(pg_url_from_config(config_value) if config_value else _configured_url(), inst_data)
-
-    @classmethod
-    def config_type(cls) -> Any:
-        fields: Any = super().config_type()
-        return {name: Field(field, is_required=False) for name, field in fields.items()}
+        is_named = not config_value.keys().isdisjoint({"postgres_url", "postgres_db"})
+        return cls(pg_url_from_config(config_value) if is_named else _configured_url(), inst_data)
 
 
 def _configured_url() -> str:

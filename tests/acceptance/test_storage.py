@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, OpExecutionContext, job, op
+from dagster._core.instance.ref import InstanceRef
+from sqlalchemy import make_url
 
 from hostaway_pipeline.defs.old_runs import delete_runs
+from hostaway_pipeline.defs.storage import PooledPostgresStorage
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from tests.factories import rows
 
@@ -130,3 +133,11 @@ def test_a_forked_child_does_not_use_its_parents_connection(home: str) -> None:
     code = FORKED.format(home=home)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("settings", ["dagster.yaml", "deploy/docker/dagster.yaml"])
+def test_the_settings_name_the_database_or_leave_it_to_ours(url: str, tmp_path: Path, settings: str) -> None:
+    shutil.copyfile(Path(__file__).parents[2] / settings, tmp_path / "dagster.yaml")
+    storage = InstanceRef.from_dir(str(tmp_path)).storage
+    assert isinstance(storage, PooledPostgresStorage)
+    assert make_url(storage.postgres_url) == make_url(url.replace("postgresql:", "postgresql+psycopg2:", 1))
