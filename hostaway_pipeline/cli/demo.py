@@ -19,6 +19,7 @@ from hostaway_pipeline.cli.session import configure, services_for
 from hostaway_pipeline.cli.stack import ProcessEnded, Stack, free_port, require_free
 from hostaway_pipeline.cli.up import START_SECONDS, Port, whole_stack
 from hostaway_pipeline.errors import AccountError, ConfigurationError
+from hostaway_pipeline.report.place import report_path
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.accounts.accounts import AccountOverview
@@ -79,6 +80,7 @@ def demo(
         say(f"  {_await_events(services, stack)}")
         _await_marts(stack, port)
         _show_kpis(services, (day.replace(day=1) - timedelta(1)).replace(day=1))
+        say(f"report: {report_path(settings.home)}")
         if not once:
             say(f"API: http://127.0.0.1:{receiver_port}/docs   key of this demo: {key}")
             say(analysts)

@@ -5,7 +5,20 @@ import sys
 
 import typer
 
-from hostaway_pipeline.cli import accounts, database, demo, doctor, events, guests, keys, marts, sandbox, sync, up
+from hostaway_pipeline.cli import (
+    accounts,
+    database,
+    demo,
+    doctor,
+    events,
+    guests,
+    keys,
+    marts,
+    report,
+    sandbox,
+    sync,
+    up,
+)
 from hostaway_pipeline.cli.arguments import is_text
 from hostaway_pipeline.cli.output import complain
 from hostaway_pipeline.errors import PipelineError
@@ -20,6 +33,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("sync")(sync.sync)
+app.command("report")(report.report)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(accounts.app, name="accounts")

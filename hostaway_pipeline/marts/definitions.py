@@ -8,6 +8,7 @@ from hostaway_pipeline.defs.keys import MARTS
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.marts.assets import build_assets
 from hostaway_pipeline.marts.project import DbtProject
+from hostaway_pipeline.marts.report import portfolio_report
 from hostaway_pipeline.marts.schedules import build_after_sync, build_marts, frequent_build, nightly_build
 from hostaway_pipeline.settings import load_settings
 
@@ -22,7 +23,7 @@ class MartsResource(HostawayResource):
 def defs() -> Definitions:
     """Dagster calls this when it loads the location; importing the module reads nothing."""
     return Definitions(
-        assets=[build_assets(DbtProject.of(load_settings().home))],
+        assets=[build_assets(DbtProject.of(load_settings().home)), portfolio_report],
         jobs=[build_marts],
         schedules=[frequent_build, nightly_build],
         sensors=[build_after_sync],

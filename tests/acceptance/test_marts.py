@@ -1,5 +1,7 @@
 """The code location of the marts: its definitions, one real build, and when the next one is requested."""
 
+import base64
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,9 +92,9 @@ def test_every_model_is_described_grouped_by_schema_and_has_its_tests_as_checks(
 
 
 def test_builds_hold_their_lock_share_the_pool_of_bulk_work_and_have_their_lane() -> None:
-    (step,) = defs().resolve_job_def("build_marts").graph.iterate_op_defs()
-    assert "hostaway" in step.required_resource_keys
-    assert step.pool == BULK_POOL
+    for step in defs().resolve_job_def("build_marts").graph.iterate_op_defs():
+        assert "hostaway" in step.required_resource_keys
+        assert step.pool == BULK_POOL
     assert (MartsResource.lane, defs().resolve_job_def("build_marts").tags[LANE]) == ({LANE: "marts"}, "marts")
 
 
@@ -100,7 +102,10 @@ def test_only_frequent_builds_leave_out_what_reads_whole_tables(home: Path) -> N
     graph = defs().resolve_asset_graph()
     assets, checks = frequent_selection(DbtProject.of(home))
     left_out = {key.name for key in graph.asset_check_keys - set(checks)}
-    assert {key.path[-1] for key in graph.materializable_asset_keys - set(assets)} == {"mart_data_quality"}
+    assert {key.path[-1] for key in graph.materializable_asset_keys - set(assets)} == {
+        "mart_data_quality",
+        "portfolio_report",
+    }
     assert {"nights_add_up_to_the_rent", "booking_rent_is_known_or_explained"} <= left_out
     assert left_out.isdisjoint({"unique_channels_channel_id", "between_fct_cancellations_kept_amount__0"})
     assert set(checks) <= graph.asset_check_keys
@@ -136,6 +141,7 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
     services: Services,
     database_url: str,
     late: psycopg.Connection[tuple[object, ...]],
+    home: Path,
 ) -> None:
     allow_analyst(services.database, "analysts-password")
     assert decision(instance) == RunRequest(), "never built: everything"
@@ -154,6 +160,7 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
     assert result.get_asset_check_evaluations()
     readable = "SELECT has_table_privilege('analyst', 'marts.kpi_listing_month', 'SELECT') AS may"
     assert rows(database_url, readable) == [{"may": True}], "the schema is younger than the role"
+    _has_written_the_report(instance, home)
     skipped = decision(instance)
     assert isinstance(skipped, SkipReason)
     assert skipped.skip_message == "Nothing has moved since the last build."
@@ -165,8 +172,29 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
         assert time.monotonic() < deadline, "an older change was committed late"
         time.sleep(0.1)
     assert build(instance, requested).success
-    quality, kpis = AssetKey(["marts", "mart_data_quality"]), AssetKey(["marts", "kpi_listing_month"])
-    assert (times_built(instance, quality), times_built(instance, kpis)) == (1, 2), "audits wait for the night"
+    times = {
+        name: times_built(instance, AssetKey(["marts", name]))
+        for name in ("mart_data_quality", "portfolio_report", "kpi_listing_month")
+    }
+    assert times == {"mart_data_quality": 1, "portfolio_report": 1, "kpi_listing_month": 2}, "audits wait for the night"
+
+
+def _has_written_the_report(instance: DagsterInstance, home: Path) -> None:
+    """The page, and a picture in the event log that is not large: every materialization keeps one."""
+    event = instance.get_latest_materialization_event(AssetKey(["marts", "portfolio_report"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    page = home / "reports" / "portfolio.html"
+    assert str(metadata["page"].value) == str(page)
+    assert "Property #" in page.read_text(encoding="utf-8")
+    picture = re.fullmatch(r"!\[.*]\(data:image/svg\+xml;base64,(.*)\)", str(metadata["occupancy"].value))
+    assert picture is not None
+    svg = base64.b64decode(picture[1]).decode()
+    width = re.search(r'<svg [^>]*width="(\d+)"', svg)
+    assert width is not None
+    assert int(width[1]) <= 960
+    assert len(svg) < 60_000
 
 
 def test_a_removed_account_moves_the_state(services: Services) -> None:

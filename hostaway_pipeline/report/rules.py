@@ -1,0 +1,25 @@
+"""What the rules of marts.mart_data_quality mean, for people who have not read the models."""
+
+RULES = {
+    "unknown_status": "Bookings with a status that we do not know: they take no night.",
+    "dates_unspecified": "Bookings whose dates were never decided: they count nowhere.",
+    "dates_missing_or_reversed": "Bookings without dates, or that end before they begin: they count nowhere.",
+    "stay_too_long": "Stays of more than 1,100 nights: they count nowhere.",
+    "rent_missing": "Sold bookings without any price: occupied, but not in ADR.",
+    "no_base_rate": "Sold bookings with a total only: their rent is unknown, so they are not in ADR.",
+    "included_lines_do_not_sum": "Sold bookings whose finance lines do not add up to the total.",
+    "negative_lead_time": "Bookings entered after the stay began.",
+    "unknown_channel": "Bookings of a channel that we do not know.",
+    "unknown_currency": "Stays without a usable currency.",
+    "currency_differs_from_listing": "Sold stays in another currency than that of their listing: not in its RevPAR.",
+    "booking_without_listing": "Stays of a listing that is not in the account: they count in no occupancy.",
+    "night_not_listed": "Stays with nights on which their listing was not listed: these nights count nowhere.",
+    "child_of_multi_unit_listing": "Listings that are a unit of another listing: both are counted.",
+    "listing_range_invalid": "Listings of which no listed day is known.",
+    "supply_assumed": "Listings whose listed days are assumed, as the calendar was not read.",
+    "invalid_time_zone": "Listings without a known time zone: their days are in UTC.",
+    "oversold_day": "Days on which more is taken than there is.",
+    "occupancy_above_one": "Months with more nights taken than listed.",
+    "unreadable_value": "Values from the source that could not be read.",
+    "unknown_key": "Keys from the source that were not known when this version was written.",
+}
