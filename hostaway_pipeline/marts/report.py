@@ -1,8 +1,9 @@
 """The portfolio report as an asset: one HTML page in HOSTAWAY_HOME, and a small picture on the asset's page."""
 
 import base64
+from typing import Any
 
-from dagster import AssetKey, MaterializeResult, MetadataValue, RawMetadataValue, asset
+from dagster import AssetKey, MaterializeResult, MetadataValue, asset
 
 from hostaway_pipeline.defs.keys import BULK_POOL
 from hostaway_pipeline.defs.resources import HostawayResource
@@ -35,7 +36,7 @@ def portfolio_report(hostaway: HostawayResource) -> MaterializeResult[None]:
 
     with hostaway.services() as services:
         report = write_report(services)
-    metadata: dict[str, RawMetadataValue] = {
+    metadata: dict[str, Any] = {
         "page": MetadataValue.path(report.path),
         "size_kb": round(report.path.stat().st_size / 1000),
         "accounts": len(report.figures.accounts),

@@ -15,6 +15,7 @@ Spec = dict[str, Any]
 Row = dict[str, Any]
 _WIDTH = 780
 _CELL = 20
+_BACKWARDS = alt.Scale(domain=[180, -30], nice=False)
 
 
 def occupancy_map(
@@ -147,7 +148,7 @@ def pace_lines(points: Sequence[Row]) -> Spec:
             alt.Chart(alt.InlineData(values))
             .mark_line(interpolate="step-after", point={"size": 25})
             .encode(
-                x=alt.X("days_before:Q", title="Days before the month begins", scale=alt.Scale(reverse=True)),
+                x=alt.X("days_before:Q", title="Days before the month begins", scale=_BACKWARDS),
                 y=alt.Y("nights:Q", title=f"Nights, {stay}"),
                 color=_colours("when", years),
                 strokeDash=_dashes("when", years),
