@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from hostaway_pipeline.cli.arguments import LARGEST_ID
 from hostaway_pipeline.cli.output import say
 from hostaway_pipeline.cli.session import configured_services
 
 
 def report(
     account: Annotated[
-        int | None, typer.Option(metavar="ID", help="Of one account, with its listings. Default: of all.", min=1)
+        int | None,
+        typer.Option(metavar="ID", help="Of one account, with its listings. Default: of all.", min=1, max=LARGEST_ID),
     ] = None,
     is_opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:

@@ -19,7 +19,12 @@ _READ = (
     ("marts", "kpi_account_month_money"),
     ("marts", "kpi_channel_month"),
     ("marts", "kpi_listing_month"),
+    ("marts", "kpi_pace"),
     ("marts", "mart_data_quality"),
+    ("marts", "rec_differences"),
+    ("marts", "rec_reasons"),
+    ("marts", "rec_reports"),
+    ("marts", "rec_totals"),
 )
 
 

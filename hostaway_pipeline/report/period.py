@@ -16,6 +16,7 @@ def period_of(today: date) -> Period:
     return Period(
         today=today,
         first=shifted(this_month, -_BEFORE),
+        last_month=shifted(this_month, -1),
         this_month=this_month,
         last=shifted(this_month, _AHEAD),
         pace=(*coming, *(shifted(month, -12) for month in coming)),

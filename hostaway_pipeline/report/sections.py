@@ -54,6 +54,8 @@ def sections_of(figures: Figures, period: Period) -> Iterator[Section]:
         yield _stays(figures, period)
     if figures.responses:
         yield _responses(figures, period)
+    if figures.reconciled:
+        yield _reconciliation(figures, period)
     yield _quality(figures)
     yield _freshness(figures)
 
@@ -67,7 +69,7 @@ def labels_of(rows: Sequence[Row]) -> dict[int, str]:
 
 def headlines_of(figures: Figures, period: Period) -> Iterator[Headline]:
     """The last full month, compared with the same month a year earlier; and who waits now."""
-    month, before = shifted(period.this_month, -1), shifted(period.this_month, -13)
+    month, before = period.last_month, shifted(period.last_month, -12)
     share = {row["month"]: min(row["occupancy"], Decimal(1)) for row in figures.months}
     if month in share:
         yield Headline(f"Occupancy, {month_name(month)}", percent(share[month]), _compared(percent(share.get(before))))
@@ -169,6 +171,15 @@ def _responses(figures: Figures, period: Period) -> Section:
     text = "From a guest's message to the first answer of a person. Automated messages are no answer."
     found = [tables.responses_table(figures.responses)]
     return Section("responses", "Answers to guests", text, charts.response_lines(figures.responses, months), found)
+
+
+def _reconciliation(figures: Figures, period: Period) -> Section:
+    text = (
+        f"What Hostaway's own reports of {month_name(period.last_month)} show by their definitions, beside ours. "
+        "The reasons add up to each difference; marts.rec_differences names the bookings."
+    )
+    found = [tables.reconciled_table(figures.reconciled), tables.reasons_table(figures.reasons)]
+    return Section("reconciliation", "Hostaway's own reports", text, None, found)
 
 
 def _quality(figures: Figures) -> Section:

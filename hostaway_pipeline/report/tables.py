@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from hostaway_pipeline.report.period import month_name
-from hostaway_pipeline.report.texts import age, count, decimal, minutes, money, percent
+from hostaway_pipeline.report.texts import age, count, decimal, exact, minutes, money, percent
 from hostaway_pipeline.store.portfolio import Figures, Row
 
 
@@ -100,6 +100,31 @@ def responses_table(rows: Iterable[Row]) -> Table:
         for row in rows
     ]
     return Table("Answers to guests by month of the question", head, cells)
+
+
+def reconciled_table(rows: Iterable[Row]) -> Table:
+    head = ["Report of Hostaway's", "Counted in", "Theirs", "Ours", "Difference", "Their definition", "Our figure"]
+    cells = [
+        [
+            row["label"],
+            row["unit"],
+            exact(row["theirs"]),
+            exact(row["ours"]),
+            exact(row["theirs"] - row["ours"]),
+            row["their_definition"],
+            row["our_figure"],
+        ]
+        for row in rows
+    ]
+    return Table("Hostaway's own reports of the last full month beside our figures", head, cells)
+
+
+def reasons_table(rows: Iterable[Row]) -> Table:
+    head = ["Report of Hostaway's", "Counted in", "Amount", "Places", "Why theirs differs"]
+    cells = [
+        [row["label"], row["unit"], exact(row["amount"]), count(row["places"]), row["explanation"]] for row in rows
+    ]
+    return Table("Why they differ, and by how much", head, cells)
 
 
 def quality_table(rows: Iterable[Row], meanings: dict[str, str], *, is_one_account: bool) -> Table:

@@ -25,6 +25,11 @@ def money(amount: Number) -> str:
     return f"{amount:,.0f}" if abs(float(amount)) >= 1000 else f"{amount:,.2f}"
 
 
+def exact(amount: Number) -> str:
+    """With all its decimals that are not zero: differences must add up on paper, too."""
+    return "" if amount is None else f"{Decimal(amount).normalize():,f}"
+
+
 def minutes(number: Number) -> str:
     """Such as 48 min, 3.5 h or 2.0 days."""
     if number is None:

@@ -11,8 +11,8 @@ from hostaway_pipeline.errors import AccountError, ModelsMissing
 from hostaway_pipeline.store.database import Database, driver, query
 
 Row = dict[str, Any]
-_NEEDED = ("kpi_account_month", "kpi_channel_month", "fct_guest_responses", "mart_data_quality")
-_PACE = "kpi_pace"
+# The newest models stand for all: a build makes every table.
+_NEEDED = ("kpi_account_month", "kpi_pace", "mart_data_quality", "rec_totals", "rec_differences")
 # More rows than a page shows well.
 _HEAT_ROWS = 60
 
@@ -23,6 +23,7 @@ class Period:
 
     today: date
     first: date
+    last_month: date
     this_month: date
     last: date
     pace: tuple[date, ...]
@@ -30,10 +31,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Figures:
-    """Rows of the queries of the same names. `rows`: by listing if there is one account, else by account.
-
-    `pace` is None without the table marts.kpi_pace.
-    """
+    """Rows of the queries of the same names. `rows`: by listing if there is one account, else by account."""
 
     accounts: list[Row]
     rows: list[Row]
@@ -43,7 +41,9 @@ class Figures:
     stays: list[Row]
     responses: list[Row]
     quality: list[Row]
-    pace: list[Row] | None
+    pace: list[Row]
+    reconciled: list[Row]
+    reasons: list[Row]
     read_at: datetime
 
     @property
@@ -68,6 +68,7 @@ def read_figures(database: Database, period: Period, account_id: int | None = No
         values = {
             "accounts": [row["account_id"] for row in accounts],
             "first": period.first,
+            "last_month": period.last_month,
             "this_month": period.this_month,
             "last": period.last,
             "rows": _HEAT_ROWS,
@@ -86,7 +87,9 @@ def read_figures(database: Database, period: Period, account_id: int | None = No
             stays=read("stays"),
             responses=read("responses"),
             quality=read("quality"),
-            pace=read("pace") if _exists(cursor, _PACE) else None,
+            pace=read("pace"),
+            reconciled=read("reconciled"),
+            reasons=read("reasons"),
             read_at=_moment(cursor),
         )
 

@@ -5,14 +5,15 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from hostaway_pipeline.cli.demo import ACCOUNT_ID
 from hostaway_pipeline.errors import AccountError, ModelsMissing
-from hostaway_pipeline.report.period import month_name, months_of, period_of
+from hostaway_pipeline.report.period import month_name, months_of, period_of, shifted
 from hostaway_pipeline.report.rules import RULES
 from hostaway_pipeline.report.sections import labels_of
 from hostaway_pipeline.report.texts import age, minutes, money, percent
@@ -25,25 +26,19 @@ from tests.analytics.conftest import PROJECT, Models
 from tests.analytics.pages import Page, Table, values_of
 from tests.factories import make_settings
 
-TODAY = date(2026, 9, 1)
+TODAY = datetime.now(UTC).date()
+PERIOD = period_of(TODAY)
+IN_PERIOD = f"account_id = {ACCOUNT_ID} AND month BETWEEN '{PERIOD.first}' AND '{PERIOD.last}'"
 OTHER = 2
 HOSTILE = "</script><script>alert(1)</script> & \"Sea\" 'view' <img src=x onerror=alert(1)> {{ 7 * 7 }}"
-# A home sold twice, and the books of one month, for three days.
-_ODD = """
+# A home that was sold twice last month.
+_ODD = f"""
 UPDATE marts.kpi_listing_month
 SET sold_nights = listed_nights + 2, occupancy = (listed_nights + 2)::numeric / listed_nights
-WHERE month = '2026-07-01' AND (account_id, property_id) IN (
+WHERE month = '{PERIOD.last_month}' AND (account_id, property_id) IN (
     SELECT account_id, min(property_id) FROM marts.kpi_listing_month
-    WHERE account_id = 59808 AND month = '2026-07-01' GROUP BY account_id
+    WHERE account_id = {ACCOUNT_ID} AND month = '{PERIOD.last_month}' GROUP BY account_id
 );
-DROP TABLE IF EXISTS marts.kpi_pace;
-CREATE TABLE marts.kpi_pace AS SELECT * FROM (VALUES
-    (59808, 1, date '2026-10-01', 'USD', date '2026-08-01', 3),
-    (59808, 1, date '2026-10-01', 'USD', date '2026-08-29', 1),
-    (59808, 2, date '2026-10-01', 'KWD', date '2026-08-29', 5),
-    (59808, 1, date '2025-10-01', 'USD', date '2025-09-30', 9),
-    (2, 1, date '2026-10-01', 'USD', date '2026-08-29', 100)
-) AS pace (account_id, property_id, month, currency, as_of, nights);
 """
 
 
@@ -92,6 +87,10 @@ def page(text: str) -> Page:
     return Page(text)
 
 
+def number(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
 def table(page: Page, section: str, place: int = 0) -> Table:
     return page.tables[section][place]
 
@@ -103,19 +102,18 @@ def test_occupancy_is_that_of_the_marts(page, report, models):
         name = row.pop("Listing")
         found |= {(name, month): shown for month, shown in row.items() if shown}
     stored = models.records(
-        f"SELECT property_id, month, occupancy FROM marts.kpi_listing_month WHERE account_id = {ACCOUNT_ID}"
-        " AND occupancy IS NOT NULL AND month BETWEEN '2024-09-01' AND '2027-03-01'"
+        f"SELECT property_id, month, occupancy FROM marts.kpi_listing_month WHERE {IN_PERIOD} AND occupancy IS NOT NULL"
     )
     expected = {
         (labels[row["property_id"]], month_name(row["month"])): percent(min(row["occupancy"], 1))
         + (" (overbooked)" if row["occupancy"] > 1 else "")
         for row in stored
     }
-    total = models.records(f"SELECT month, occupancy FROM marts.kpi_account_month WHERE account_id = {ACCOUNT_ID}")
+    total = models.records(f"SELECT month, occupancy FROM marts.kpi_account_month WHERE {IN_PERIOD}")
     expected |= {
         ("All together", month_name(row["month"])): percent(row["occupancy"])
         for row in total
-        if row["occupancy"] is not None and date(2024, 9, 1) <= row["month"] <= date(2027, 3, 1)
+        if row["occupancy"] is not None
     }
     assert found == expected
     assert len(expected) > 150
@@ -143,10 +141,7 @@ def test_it_is_blank_before_a_listing_existed(page, report, models):
 
 
 def test_rates_are_those_of_the_marts(page, models):
-    stored = models.records(
-        f"SELECT * FROM marts.kpi_account_month_money WHERE account_id = {ACCOUNT_ID}"
-        " AND month BETWEEN '2024-09-01' AND '2027-03-01'"
-    )
+    stored = models.records(f"SELECT * FROM marts.kpi_account_month_money WHERE {IN_PERIOD}")
     expected = {
         (month_name(row["month"]), row["currency"]): (money(row["rent"]), money(row["adr"]), money(row["revpar"]))
         for row in stored
@@ -170,22 +165,18 @@ def test_channels_are_those_of_the_marts(page, models):
     stored = models.rows(
         "SELECT d.label, currency, sum(sold_nights), sum(rent), sum(commission), sum(net)"
         f" FROM marts.kpi_channel_month JOIN marts.dim_channel AS d USING (channel) WHERE account_id = {ACCOUNT_ID}"
-        " AND month >= '2025-09-01' AND month < '2026-09-01' GROUP BY 1, 2"
+        f" AND month >= '{shifted(PERIOD.this_month, -12)}' AND month < '{PERIOD.this_month}' GROUP BY 1, 2"
     )
     expected = {(row[0], row[1], f"{row[2]:,}", money(row[3]), money(row[4]), money(row[5])) for row in stored}
     assert {tuple(row) for row in table(page, "channels", 1).rows[1:]} == expected
-    nights = models.rows(
-        f"SELECT sum(sold_nights) FROM marts.kpi_channel_month WHERE account_id = {ACCOUNT_ID}"
-        " AND month BETWEEN '2024-09-01' AND '2027-03-01'"
-    )
+    nights = models.rows(f"SELECT sum(sold_nights) FROM marts.kpi_channel_month WHERE {IN_PERIOD}")
     shown = sum(int(cell.replace(",", "")) for row in table(page, "channels").rows[1:] for cell in row[1:])
     assert (shown,) == nights[0]
 
 
 def test_stays_and_answers_are_those_of_the_marts(report, models):
     stored = models.records(
-        f"SELECT * FROM marts.kpi_account_month WHERE account_id = {ACCOUNT_ID}"
-        " AND month BETWEEN '2024-09-01' AND '2026-09-01' ORDER BY month"
+        f"SELECT * FROM marts.kpi_account_month WHERE {IN_PERIOD} AND month <= '{PERIOD.this_month}' ORDER BY month"
     )
     stays = [
         (row["month"], row["stays"], row["nights_median"], row["lead_median"], row["nights_mean"], row["lead_mean"])
@@ -219,19 +210,43 @@ def test_the_data_quality_is_that_of_the_mart_and_every_rule_is_explained(page, 
     assert set(RULES) == set(re.findall(r"finding\('(\w+)'", mart))
 
 
-def test_the_pace_is_what_was_on_the_books(page):
-    """Of both homes and currencies, until today; the year before goes on to the end of its month."""
-    october = {
-        (row["Year"], int(row["Days before"])): int(row["Nights"])
+def test_the_pace_is_what_was_on_the_books(page, models):
+    """Until today; the year before goes on to the end of its month."""
+    found = [
+        (row["Month"], row["Year"], int(row["Days before"]), int(row["Nights"]))
         for row in table(page, "pace").records()
-        if row["Month"] == "Oct 2026"
+    ]
+    stored = models.rows(
+        "SELECT m::date, d, y, (SELECT coalesce(sum(nights), 0)::bigint FROM marts.kpi_pace AS k"
+        f" WHERE account_id = {ACCOUNT_ID} AND k.month = m - make_interval(years => y)"
+        " AND k.month - d BETWEEN as_of AND coalesce(as_of_to, 'infinity'))"
+        f" FROM generate_series(1, 3) AS ahead, make_interval(months => ahead) AS later,"
+        f" LATERAL (SELECT (date '{PERIOD.this_month}' + later)::date AS m) AS stay,"
+        " generate_series(180, -30, -3) AS d, generate_series(0, 1) AS y"
+        f" WHERE (m - make_interval(years => y))::date - d <= date '{TODAY}' ORDER BY m, y, d DESC"
+    )
+    names = ("this year", "a year earlier")
+    assert found == [(month_name(month), names[year], days, nights) for month, days, year, nights in stored]
+    coming = shifted(PERIOD.this_month, 1)
+    this_year = {row[2]: row[3] for row in found if row[:2] == (month_name(coming), "this year")}
+    assert 0 <= min(this_year) - (coming - TODAY).days < 3, "it ends today"
+    assert 0 < this_year[90] < this_year[min(this_year)]
+
+
+def test_hostaways_own_reports_stand_beside_ours_and_the_reasons_add_up(page, models):
+    stored = models.rows(
+        "SELECT label, unit, sum(theirs), sum(ours) FROM marts.rec_totals JOIN marts.rec_reports USING (report)"
+        f" WHERE account_id = {ACCOUNT_ID} AND month = '{PERIOD.last_month}' GROUP BY 1, 2"
+    )
+    totals = {(row["Report of Hostaway's"], row["Counted in"]): row for row in table(page, "reconciliation").records()}
+    assert {key: (number(row["Theirs"]), number(row["Ours"])) for key, row in totals.items()} == {
+        (label, unit): (theirs, ours) for label, unit, theirs, ours in stored
     }
-    this_year = {days: nights for (year, days), nights in october.items() if year == "this year"}
-    assert min(this_year) == 30, "today is 30 days before October"
-    assert (this_year[63], this_year[60], this_year[36], this_year[33], this_year[30]) == (0, 3, 3, 6, 6)
-    before = {days: nights for (year, days), nights in october.items() if year == "a year earlier"}
-    assert min(before) == -30
-    assert (before[3], before[0], before[-30]) == (0, 9, 9)
+    sums = dict.fromkeys(totals, Decimal(0))
+    for row in table(page, "reconciliation", 1).records():
+        sums[row["Report of Hostaway's"], row["Counted in"]] += number(row["Amount"])
+    assert sums == {key: number(row["Difference"]) for key, row in totals.items()}
+    assert any(sums.values())
 
 
 def test_it_loads_nothing_and_links_nowhere(page, text):
@@ -268,7 +283,7 @@ def test_a_hostile_name_is_a_name(page, text):
 
 def test_every_chart_has_its_table(page):
     assert set(page.charts) == {"occupancy", "rates", "pace", "channels", "stays", "responses"}
-    assert set(page.tables) == {*page.charts, "quality", "freshness"}
+    assert set(page.tables) == {*page.charts, "reconciliation", "quality", "freshness"}
     for tables in page.tables.values():
         for found in tables:
             assert found.caption
@@ -295,21 +310,12 @@ def test_of_several_accounts_it_has_a_row_for_each_and_sums_over_sums(services, 
     page = Page(report.path.read_text(encoding="utf-8"))
     assert [row["Account"] for row in table(page, "occupancy").records()] == ["2", "59808", "All together"]
     ((share,),) = models.rows(
-        "SELECT sum(sold_nights)::numeric / sum(listed_nights) FROM marts.kpi_account_month WHERE month = '2026-08-01'"
+        "SELECT sum(sold_nights)::numeric / sum(listed_nights) FROM marts.kpi_account_month"
+        f" WHERE month = '{PERIOD.last_month}'"
     )
-    assert table(page, "occupancy").records()[-1]["Aug 2026"] == percent(share)
+    assert table(page, "occupancy").records()[-1][month_name(PERIOD.last_month)] == percent(share)
     assert {row["Account"] for row in table(page, "freshness").records()} == {"2", "59808"}
     assert {row["State"] for row in table(page, "freshness").records()} == {"active"}
-
-
-def test_without_the_table_of_pace_the_chart_is_left_out(services, models):
-    models.execute("ALTER TABLE marts.kpi_pace RENAME TO gone")
-    try:
-        page = Page(write_report(services, OTHER, today=TODAY).path.read_text(encoding="utf-8"))
-    finally:
-        models.execute("ALTER TABLE marts.gone RENAME TO kpi_pace")
-    assert "pace" not in page.charts
-    assert "rates" in page.charts
 
 
 def test_an_unknown_account_is_refused(services):
@@ -320,7 +326,7 @@ def test_an_unknown_account_is_refused(services):
 
 def test_before_the_first_build(database):
     with pytest.raises(ModelsMissing, match="run `hostaway marts build`"):
-        read_figures(database, period_of(TODAY))
+        read_figures(database, PERIOD)
 
 
 @pytest.mark.parametrize(
