@@ -14,7 +14,7 @@ from hostaway_pipeline.errors import ConfigurationError, PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
 from hostaway_pipeline.store.locks import analysts_lock
-from hostaway_pipeline.store.roles import ANALYST, allow_analyst
+from hostaway_pipeline.store.roles import ANALYST, AnalystRole, allow_analyst
 from hostaway_pipeline.wiring import DATABASE, embedded_postgres
 
 PORT = 5433  # a Postgres of the machine's own has 5432
@@ -45,7 +45,9 @@ class Access:
 
 
 @contextmanager
-def serve_analysts(settings: Settings, services: Services, port: int) -> Iterator[Access]:
+def serve_analysts(
+    settings: Settings, services: Services, port: int, role: AnalystRole = "analyst_read"
+) -> Iterator[Access]:
     """Serve the embedded database on this loopback port, to one user with a new password, until the block ends.
 
     Raises ConfigurationError when the port is taken, or another process serves this database.
@@ -59,7 +61,7 @@ def serve_analysts(settings: Settings, services: Services, port: int) -> Iterato
                 "address and the password"
             )
         require_password(server, user=ANALYST, database=DATABASE)
-        allow_analyst(services.database, access.password)
+        allow_analyst(services.database, access.password, role)
         with Gateway(port, server.socket, user=ANALYST):
             yield access
 

@@ -53,7 +53,7 @@ def serve(home: Path, port: int) -> Served:
     for line in process.stdout:
         name, _, value = line.strip().partition(" ")
         printed[name] = value.strip()
-        if name == "Name":  # the last line
+        if name == "Readable:":  # the last line
             return Served(home, process, printed)
     raise AssertionError(process.communicate()[1])
 
@@ -69,6 +69,11 @@ def stop(served: Served) -> float:
 
 @pytest.fixture(scope="module")
 def served(embedded_folder: Path) -> Iterator[Served]:
+    with EmbeddedPostgres(embedded_folder) as server:
+        server.ensure_database("hostaway")
+        with psycopg.connect(server.url("hostaway")) as connection:
+            connection.execute("CREATE SCHEMA core")
+            connection.execute("CREATE TABLE core.booking AS SELECT 3 AS nights")
     served = serve(embedded_folder, free_port())
     with EmbeddedPostgres(embedded_folder) as server, psycopg.connect(server.url("hostaway")) as connection:
         connection.execute("INSERT INTO hostaway.accounts (account_id, client_secret) VALUES (1, 'sealed')")
@@ -81,7 +86,7 @@ def served(embedded_folder: Path) -> Iterator[Served]:
 
 
 def test_an_analyst_reads_with_each_printed_address(served: Served) -> None:
-    query = "SELECT nights FROM hostaway.reservations"
+    query = "SELECT nights FROM core.booking"
     with served.connect() as connection:
         assert connection.execute(query.encode()).fetchall() == [(3,)]
     engine = create_engine(served.printed["pandas"])
@@ -97,8 +102,8 @@ def test_an_analyst_reads_with_each_printed_address(served: Served) -> None:
     "statement",
     [
         "SELECT * FROM hostaway.reservations",
-        "SELECT raw_payload FROM hostaway.reservations",
-        "SELECT guest_name FROM hostaway.reservations",
+        "SELECT nights FROM hostaway.reservations",
+        "UPDATE core.booking SET nights = 4",
         "SELECT client_secret FROM hostaway.accounts",
         "SELECT 1 FROM hostaway.webhook_events",
         "SELECT 1 FROM hostaway.outbound_messages",
@@ -208,6 +213,8 @@ def test_for_another_server_the_statements_are_printed(database_url: str, tmp_pa
     statements, stderr = process.communicate(timeout=120)
     assert (process.returncode, stderr) == (0, "")
     with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE SCHEMA marts")
+        connection.execute("CREATE TABLE marts.nights AS SELECT 1 AS night")
         connection.execute(statements.encode())
         connection.execute("SET ROLE analyst")
-        assert connection.execute("SELECT count(nights) FROM hostaway.reservations").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM marts.nights").fetchone() == (1,)

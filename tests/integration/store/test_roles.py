@@ -6,33 +6,40 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from psycopg import errors as pg
+from sqlalchemy.engine import make_url
 
+from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.roles import allow_analyst
-from hostaway_pipeline.store.schema import metadata
+from hostaway_pipeline.store.roles import AnalystRole, allow_analyst, analyst_statements, grant_analysts
 from tests.factories import rows
 
 PASSWORD = "a-password-of-this-test"
-# A column that is in neither set fails the test: decide whether analysts may read it.
-WITHHELD = {
-    "listings": {"raw_payload", "content_hash"},
-    "reservations": {
-        "raw_payload", "content_hash", "guest_name", "confirmation_code", "guest_email", "guest_phone",
-        "guest_external_id", "finance_tried_at",
-    },
-    "conversations": {
-        "raw_payload", "content_hash", "recipient_name", "messages_reread_at", "messages_read_sent_at",
-        "messages_read_received_at", "messages_read_count",
-    },
-    "messages": {"raw_payload", "content_hash", "body"},
-    "reservation_finance_lines": set(),
-    "payload_findings": set(),
-    "calendar_days": set(),
+# A table that is in neither set fails the test: decide whether analysts of the copy may read it.
+COPY = {
+    "listings", "reservations", "conversations", "messages", "message_threads", "reservation_finance_lines",
+    "calendar_days", "listing_versions", "reservation_versions", "payload_findings",
 }  # fmt: skip
+PRIVATE = {
+    "accounts", "alembic_version", "cadences", "deletion_budgets", "guests", "key_canaries", "metrics",
+    "outbound_messages", "rate_scopes", "reservation_trails", "row_counts", "suppressed_guests", "sweeper_places",
+    "sweeps", "sync_runs", "webhook_events", "webhook_heads",
+}  # fmt: skip
+READS: dict[AnalystRole, set[str]] = {
+    "analyst_read": {"core", "marts"},
+    "analyst_pii": {"core", "marts", "pii"},
+    "analyst_raw": {"core", "marts", "hostaway"},
+}
+READABLE = """
+    SELECT nspname, relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    WHERE nspname !~ '^(pg_|information_schema)' AND relkind IN ('r', 'v', 'm')
+      AND has_schema_privilege('analyst', n.oid, 'USAGE')
+      AND has_any_column_privilege('analyst', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+"""
+AsAnalyst = Callable[..., list[tuple[object, ...]]]
 
 
 @pytest.fixture
-def as_analyst(database: Database, database_url: str) -> Callable[..., list[tuple[object, ...]]]:
+def as_analyst(database: Database, database_url: str) -> AsAnalyst:
     """Runs statements in one transaction of the analyst's; the last one's rows are returned."""
     allow_analyst(database, PASSWORD)
 
@@ -46,50 +53,83 @@ def as_analyst(database: Database, database_url: str) -> Callable[..., list[tupl
     return run
 
 
-@pytest.mark.parametrize("table", WITHHELD)
-def test_every_column_is_readable_or_withheld(database: Database, database_url: str, table: str) -> None:
-    allow_analyst(database, PASSWORD)
-    granted = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped \
-               AND has_column_privilege('analyst', attrelid, attnum, 'SELECT')"
-    readable = {row["attname"] for row in rows(database_url, granted, f"hostaway.{table}")}
-    assert readable == set(metadata.tables[f"hostaway.{table}"].columns.keys()) - WITHHELD[table]
+@pytest.fixture
+def models(database_url: str) -> Callable[[str], None]:
+    """Makes a table of this name in every schema of the analyst layer."""
+
+    def make(name: str) -> None:
+        with psycopg.connect(database_url) as connection:
+            for schema in ("staging", "core", "pii", "marts"):
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+                connection.execute(f"CREATE TABLE {schema}.{name} AS SELECT 1 AS nights".encode())
+
+    return make
 
 
-def test_no_other_table_is_readable(as_analyst: Callable[..., list[tuple[object, ...]]]) -> None:
-    readable = as_analyst(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'hostaway'::regnamespace AND relkind IN ('r', 'v', 'm') "
-        "AND has_any_column_privilege(oid, 'SELECT, INSERT, UPDATE, REFERENCES') ORDER BY relname"
-    )
-    assert [name for (name,) in readable] == sorted(WITHHELD)
-
-
-def test_privileges_of_a_table_do_not_come_back_with_the_columns(
-    database: Database, database_url: str, as_analyst: Callable[..., list[tuple[object, ...]]]
+@pytest.mark.parametrize("role", READS)
+def test_each_role_reads_its_schemas_with_what_is_added_later(
+    database: Database, database_url: str, models: Callable[[str], None], role: AnalystRole
 ) -> None:
-    """Whatever an earlier version granted is taken back."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute("GRANT SELECT ON hostaway.messages, hostaway.accounts TO analyst_read")
-    allow_analyst(database, PASSWORD)
-    for table in ("messages", "accounts"):
-        with pytest.raises(pg.InsufficientPrivilege):
-            as_analyst(f"SELECT * FROM hostaway.{table}")
+    models("first")
+    allow_analyst(database, PASSWORD, role)
+    models("second")
+    found = {(row["nspname"], row["relname"]) for row in rows(database_url, READABLE)}
+    expected = {(schema, name) for schema in READS[role] - {"hostaway"} for name in ("first", "second")}
+    assert found == expected | ({("hostaway", name) for name in COPY} if role == "analyst_raw" else set())
 
 
-def test_the_schemas_for_analysts_are_readable_with_what_is_added_later(
-    database: Database, database_url: str, as_analyst: Callable[..., list[tuple[object, ...]]]
-) -> None:
+def test_every_table_of_the_copy_is_readable_or_private(database_url: str) -> None:
+    named = "SELECT relname FROM pg_class WHERE relnamespace = 'hostaway'::regnamespace AND relkind IN ('r', 'v')"
+    assert {row["relname"] for row in rows(database_url, named)} == COPY | PRIVATE
+
+
+def test_a_user_has_one_role_at_a_time(database: Database, database_url: str) -> None:
+    """And whatever an earlier version granted is taken back."""
+    allow_analyst(database, PASSWORD, "analyst_raw")
     with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE SCHEMA marts")
-        connection.execute("CREATE TABLE marts.first AS SELECT 1 AS nights")
+        connection.execute("GRANT SELECT ON hostaway.messages, hostaway.accounts TO analyst_read, analyst_raw")
     allow_analyst(database, PASSWORD)
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE TABLE marts.second AS SELECT 2 AS nights")
-        connection.execute("CREATE TABLE hostaway.later AS SELECT 3 AS secret")
-    assert as_analyst("SELECT first.nights, second.nights FROM marts.first, marts.second") == [(1, 2)]
+    assert rows(database_url, READABLE) == []
+    allow_analyst(database, PASSWORD, "analyst_raw")
+    assert {row["relname"] for row in rows(database_url, READABLE)} == COPY
+
+
+def test_an_analyst_writes_nothing_and_sessions_end(as_analyst: AsAnalyst, models: Callable[[str], None]) -> None:
+    models("first")
     with pytest.raises(pg.InsufficientPrivilege):
         as_analyst("INSERT INTO marts.first VALUES (1)")
-    with pytest.raises(pg.InsufficientPrivilege):
-        as_analyst("SELECT * FROM hostaway.later")
+    names = ("default_transaction_read_only", "statement_timeout", "idle_in_transaction_session_timeout")
+    settings = as_analyst("SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'analyst'::regrole")
+    assert {str(setting).split("=")[0].strip("('") for setting in settings} == {*names, "idle_session_timeout"}
+
+
+def test_another_user_becomes_a_member(database: Database, database_url: str) -> None:
+    """Its password is the administrator's business."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP ROLE IF EXISTS maria_of_tests")
+        connection.execute("CREATE ROLE maria_of_tests LOGIN")
+    assert grant_analysts(database, "maria_of_tests", "analyst_pii")
+    member = "SELECT pg_has_role('maria_of_tests', %s, 'MEMBER') AS is_member"
+    assert [rows(database_url, member, role)[0]["is_member"] for role in READS] == [True, True, False]
+    with pytest.raises(ConfigurationError, match="no user 'nobody_of_tests'"):
+        grant_analysts(database, "nobody_of_tests", "analyst_read")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP ROLE maria_of_tests")
+
+
+def test_a_server_that_refuses_roles_gets_nothing(database: Database, database_url: str) -> None:
+    """The statements are printed instead, and do the same for an administrator."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP ROLE IF EXISTS owner_of_tests")
+        connection.execute("CREATE ROLE owner_of_tests LOGIN")
+    parsed = make_url(database_url)
+    poor = Database(parsed.set(username="owner_of_tests").render_as_string(hide_password=False))
+    assert not grant_analysts(poor, "analyst", "analyst_read")
+    poor.dispose()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(analyst_statements("analyst", "analyst_raw").encode())
+        connection.execute("DROP ROLE owner_of_tests")
+    assert {row["relname"] for row in rows(database_url, READABLE)} == COPY
 
 
 @pytest.mark.parametrize(
@@ -101,9 +141,7 @@ def test_the_schemas_for_analysts_are_readable_with_what_is_added_later(
         "CREATE TEMP TABLE mine (x int)",
     ],
 )
-def test_an_analyst_can_neither_take_locks_nor_fill_the_disk(
-    as_analyst: Callable[..., list[tuple[object, ...]]], statement: str
-) -> None:
+def test_an_analyst_can_neither_take_locks_nor_fill_the_disk(as_analyst: AsAnalyst, statement: str) -> None:
     with pytest.raises(pg.InsufficientPrivilege):
         as_analyst("SET transaction_read_only = off", statement)
 
