@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     analytics,
+    as_of,
     calls,
     charts,
     clocks,
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Merge with the new columns against the revision before": merge_ab.run,
     "History": history.run,
     "Marts": analytics.run,
+    "The past of bookings": as_of.run,
     "Hostile clocks": clocks.run,
     "Secrets": masking.run,
     "Memory": memory.run,

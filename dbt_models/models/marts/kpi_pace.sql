@@ -90,7 +90,7 @@ SELECT
     month,
     currency,
     as_of,
-    lead(as_of) OVER days - 1 AS as_of_to,
+    lead(as_of) OVER so_far - 1 AS as_of_to,
     month - as_of AS days_before,
     sum(nights) OVER so_far AS nights,
     sum(rent) OVER so_far AS rent,
@@ -102,7 +102,7 @@ SELECT
     CASE WHEN NOT is_leap_day THEN sum(rent_by_date) OVER so_far END AS last_year_rent,
     sum(nights_by_lead) OVER so_far AS last_year_nights_by_lead,
     sum(rent_by_lead) OVER so_far AS last_year_rent_by_lead,
-    row_number() OVER (PARTITION BY account_id, property_id, month ORDER BY currency, as_of) = 1 AS is_first_of_month,
+    lag(as_of) OVER so_far IS NULL AND currency = m.first_currency AS is_first_of_month,
     version
 FROM (
     SELECT *, extract(day FROM as_of) = 29 AND extract(month FROM as_of) = 2 AS is_leap_day
@@ -110,6 +110,4 @@ FROM (
     WHERE is_leap {%- for name in kinds %} OR nights{{ name }} <> 0 OR rent{{ name }} <> 0 {%- endfor %}
 ) AS changed
 JOIN {{ ref('int_pace_months') }} AS m USING (account_id, property_id, month)
-WINDOW
-    days AS (PARTITION BY account_id, property_id, month, currency ORDER BY as_of),
-    so_far AS (days ROWS UNBOUNDED PRECEDING)
+WINDOW so_far AS (PARTITION BY account_id, property_id, month, currency ORDER BY as_of ROWS UNBOUNDED PRECEDING)

@@ -13,6 +13,7 @@ part AS (
         account_id,
         property_id,
         month,
+        currency,
         from_day AS first_day,
         {{ last_until_today('from_day', 'from_day + 7', 'from_day + 30', 'to_day', 'to_day + 7', 'to_day + 30') }} AS last_day,
         hash_record_extended(ROW(booking_id, currency, from_day, to_day, nights, rent), 0) AS version
@@ -22,6 +23,7 @@ part AS (
         account_id,
         property_id,
         (month + interval '1 year')::date,
+        currency,
         least(by_date_from, by_lead_from),
         {{ last_until_today('by_date_from', 'by_lead_from', 'by_date_to', 'by_lead_to') }},
         hash_record_extended(ROW(booking_id, currency, from_day, to_day, nights, rent), 1)
@@ -40,6 +42,7 @@ summed AS (
         account_id,
         property_id,
         month,
+        min(currency) FILTER (WHERE last_day IS NOT NULL) AS first_currency,
         min(first_day) AS first_day,
         max(last_day) AS last_day,
         bit_xor(version) AS version
@@ -50,6 +53,7 @@ SELECT
     s.account_id,
     s.property_id,
     s.month,
+    s.first_currency,
     hash_record_extended(ROW(s.version, greatest(s.last_day, l.day)), 0) AS version
 FROM summed AS s
 LEFT JOIN LATERAL (
