@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from hostaway_pipeline.errors import PipelineError
+from hostaway_pipeline.store.backups import backup_age
 from hostaway_pipeline.store.telemetry import BUCKETS, Key
 from webhook_receiver.deps import Receiver
 
@@ -87,6 +88,10 @@ class _Metrics(Collector):
         yield GaugeMetricFamily("hostaway_stale_accounts", text, value=health.stale)
         text = "Bytes on disk of the database that holds the copy"
         yield GaugeMetricFamily("hostaway_database_bytes", text, value=health.database_bytes)
+        backup = GaugeMetricFamily("hostaway_backup_seconds", "Age of the newest backup by `hostaway db backup`")
+        if (newest := backup_age(services.database)) is not None:
+            backup.add_metric([], newest.total_seconds())
+        yield backup
         yield self._pace()
         yield from self._cadences()
 

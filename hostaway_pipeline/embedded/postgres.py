@@ -30,6 +30,7 @@ from hostaway_pipeline.embedded.host import (
     make_socket_dir,
     open_private,
     program,
+    require_made_by,
     require_private,
     run,
     server_owner,
@@ -55,8 +56,8 @@ class EmbeddedPostgres:
     `postgres.users` by every user, `postgres.alive` by all server processes, so that it is free once the last is gone.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home.expanduser().resolve()
+    def __init__(self, home: Path, major: str = MAJOR) -> None:
+        self._home, self._major = home.expanduser().resolve(), major
         self._data, self._log = self._home / "postgres", self._home / "postgres.log"
         self._owner: Owner = None
         self._users: FileIO | None = None
@@ -91,7 +92,7 @@ class EmbeddedPostgres:
 
     def psql(self, database: str) -> list[str]:
         """The command line of the bundled psql."""
-        return [program("psql"), "-d", self.url(database)]
+        return [program("psql", self._major), "-d", self.url(database)]
 
     def ensure_database(self, name: str) -> None:
         """Create the database unless it exists. Safe when two processes do it at once."""
@@ -155,15 +156,11 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         self._owner = server_owner(self._data)
-        for folder in (self._home, Path(program("postgres")).parent):
+        for folder in (self._home, Path(program("postgres", self._major)).parent):
             make_reachable(folder, self._owner)
         if not self._data.exists() or not any(self._data.iterdir()):
             self._initialise()
-        version = self._data / "PG_VERSION"
-        found = f"made by Postgres {version.read_text().strip()}" if version.exists() else "no Postgres data folder"
-        if found != f"made by Postgres {MAJOR}":
-            advice = "move that folder away (the next sync fills a new one) or set HOSTAWAY_DATABASE_URL"
-            raise ConfigurationError(f"{self._data} is {found}, and this release runs Postgres {MAJOR}: {advice}")
+        require_made_by(self._major, self._data)
 
     def _initialise(self) -> None:
         """Create the data under a unique name, then rename it: an orphaned initdb may still write to its own folder."""
@@ -174,7 +171,7 @@ class EmbeddedPostgres:
             if self._owner:
                 os.chown(fresh, *self._owner)
             options = [*_LOCALE.split(), *_ACCESS.split(), *(f"--set={item}" for item in _SETTINGS.split())]
-            done = run(program("initdb"), "-D", str(fresh), *options, owner=self._owner)
+            done = run(program("initdb", self._major), "-D", str(fresh), *options, owner=self._owner)
             if done.returncode:
                 raise DatabaseUnavailable(f"cannot make {self._data}: {error_line(done.stderr)}")
             fresh.rename(self._data)
@@ -205,7 +202,7 @@ class EmbeddedPostgres:
         (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         quoted = str(folder).replace('"', '""')
         options = (f'--unix_socket_directories="{quoted}"', "--listen_addresses=", f"--port={PORT}")
-        command = (program("postgres"), "-D", str(self._data), *options)
+        command = (program("postgres", self._major), "-D", str(self._data), *options)
         with self._open("postgres.log") as log:
             begin = os.fstat(log.fileno()).st_size
             self._child = spawn(command, self._owner, log=log, keep=alive)  # pg_ctl would not quote the paths
@@ -218,7 +215,7 @@ class EmbeddedPostgres:
             return False
         require_private(Path(lines[4]), self._owner)
         self._socket_dir = Path(lines[4])
-        return run(program("pg_isready"), "-d", self.url("postgres")).returncode == 0
+        return run(program("pg_isready", self._major), "-d", self.url("postgres")).returncode == 0
 
     def _shut_down(self) -> None:
         """Stop every process of the server, and wait. Not by pg_ctl, which would signal any program with that pid."""

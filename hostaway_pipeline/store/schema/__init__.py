@@ -15,6 +15,7 @@ from hostaway_pipeline.store.schema.entities import (
 from hostaway_pipeline.store.schema.history import listing_versions, reservation_trails, reservation_versions
 from hostaway_pipeline.store.schema.push import outbound_messages, webhook_events, webhook_heads
 from hostaway_pipeline.store.schema.state import (
+    backups,
     deletion_budgets,
     key_canaries,
     metrics,
@@ -29,6 +30,7 @@ __all__ = [
     "ENTITY_TABLES",
     "SCHEMA",
     "accounts",
+    "backups",
     "cadences",
     "calendar_days",
     "conversations",

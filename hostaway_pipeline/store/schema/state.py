@@ -114,3 +114,11 @@ metrics = Table(
     Column("value", Double, nullable=False),
     comment="Counters of all processes, added up: what /metrics shows of work done elsewhere",
 )
+
+backups = Table(
+    "backups",
+    metadata,
+    Column("began_at", Instant, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    comment="Backups by `hostaway db backup`",
+)
