@@ -11,11 +11,12 @@ from hostaway_pipeline.store.portfolio import Figures, Row
 
 @dataclass(frozen=True)
 class Table:
-    """`rows`: texts; the first of each row is its head."""
+    """`rows`: texts; the first of each row is its head. `prose`: places of columns that hold sentences."""
 
     caption: str
     head: Sequence[str]
     rows: list[list[str]]
+    prose: frozenset[int] = frozenset()
 
 
 def occupancy_table(figures: Figures, labels: dict[int, str], months: Sequence[date]) -> Table:
@@ -116,7 +117,7 @@ def reconciled_table(rows: Iterable[Row]) -> Table:
         ]
         for row in rows
     ]
-    return Table("Hostaway's own reports of the last full month beside our figures", head, cells)
+    return Table("Hostaway's own reports of the last full month beside our figures", head, cells, frozenset({5, 6}))
 
 
 def reasons_table(rows: Iterable[Row]) -> Table:
@@ -124,7 +125,7 @@ def reasons_table(rows: Iterable[Row]) -> Table:
     cells = [
         [row["label"], row["unit"], exact(row["amount"]), count(row["places"]), row["explanation"]] for row in rows
     ]
-    return Table("Why they differ, and by how much", head, cells)
+    return Table("Why they differ, and by how much", head, cells, frozenset({4}))
 
 
 def quality_table(rows: Iterable[Row], meanings: dict[str, str], *, is_one_account: bool) -> Table:
@@ -138,7 +139,7 @@ def quality_table(rows: Iterable[Row], meanings: dict[str, str], *, is_one_accou
         ]
         for row in rows
     ]
-    return Table("What is odd in the data, by rule", head, cells)
+    return Table("What is odd in the data, by rule", head, cells, frozenset({1, 3} if is_one_account else {1}))
 
 
 def freshness_table(figures: Figures, shown: int) -> Table:

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +24,7 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.portfolio import read_figures
 from hostaway_pipeline.wiring import services_on
 from tests.analytics.accounts import Accounts, opened
+from tests.analytics.browser import CHROMIUM, Browser, browsing
 from tests.analytics.conftest import PROJECT, Models
 from tests.analytics.pages import Page, Table, values_of
 from tests.factories import make_settings
@@ -316,6 +319,66 @@ def test_of_several_accounts_it_has_a_row_for_each_and_sums_over_sums(services, 
     assert table(page, "occupancy").records()[-1][month_name(PERIOD.last_month)] == percent(share)
     assert {row["Account"] for row in table(page, "freshness").records()} == {"2", "59808"}
     assert {row["State"] for row in table(page, "freshness").records()} == {"active"}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: the report is not looked at in a browser")
+    with browsing(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_draws_it_and_asks_nobody(browser, report, page, scheme):
+    """Under the page's own policy. `HOSTAWAY_SCREENSHOTS` names a folder for what it saw."""
+    browser.requests.clear()
+    browser.open(report.path, scheme=scheme)
+    assert browser.errors == []
+    assert {urlsplit(url).scheme for url in browser.requests} <= {"file", "data", "blob"}
+    assert browser.evaluate("document.querySelectorAll('.chart svg').length") == len(page.charts)
+    cells = browser.evaluate("document.querySelectorAll('#chart-occupancy .mark-rect.role-mark path').length")
+    assert cells == len([row for row in values_of(page.charts["occupancy"]) if "occupancy" in row])
+    widest = "Math.max(...[...document.querySelectorAll('.chart svg')].map(s => s.getBoundingClientRect().right))"
+    assert browser.evaluate(widest) <= 1100
+    colours = (
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('svg text')).fill]"
+    )
+    paper, ink = (brightness(colour) for colour in browser.evaluate(colours))
+    assert abs(paper - ink) > 150
+    assert (paper > ink) == (scheme == "light")
+    if folder := os.environ.get("HOSTAWAY_SCREENSHOTS"):
+        (Path(folder) / f"report-{scheme}.png").write_bytes(browser.screenshot(whole=True))
+
+
+def brightness(colour: str) -> float:
+    red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
+    return 0.3 * red + 0.6 * green + 0.1 * blue
+
+
+def test_hovering_tells_the_figures_and_shows_a_hostile_name_as_text(browser, report):
+    browser.open(report.path, scheme="light")
+    browser.hover("#chart-occupancy .mark-rect.role-mark path")
+    browser.wait_for("document.querySelector('#vg-tooltip-element.visible') !== null")
+    told = browser.evaluate("document.querySelector('#vg-tooltip-element').innerText")
+    assert HOSTILE in told
+    assert re.search(r"Nights sold\s+\d+ of \d+", told)
+    assert (
+        browser.evaluate("document.querySelectorAll('#vg-tooltip-element img, #vg-tooltip-element script').length") == 0
+    )
+    browser.hover("#chart-rates .mark-symbol.role-mark path")
+    browser.wait_for("/[0-9] [A-Z]{3}/.test(document.querySelector('#vg-tooltip-element').innerText)")
+
+
+def test_it_is_black_on_white_on_paper_even_in_a_dark_scheme(browser, report):
+    browser.open(report.path, scheme="dark")
+    browser.emulate("dark", media="print")
+    colours = (
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('svg text')).fill]"
+    )
+    assert browser.evaluate(colours) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
+    pages = base64.b64decode(browser.call("Page.printToPDF", printBackground=True)["data"])
+    assert 2 <= pages.count(b"/Type /Page\n") + pages.count(b"/Type /Page ") <= 8
 
 
 def test_an_unknown_account_is_refused(services):
