@@ -43,10 +43,15 @@ def occupancy_map(
                 "occupancy:Q",
                 scale=alt.Scale(scheme="cividis", domain=[0, 1]),
                 legend=alt.Legend(
-                    title="Occupancy", format="%", orient="top", gradientLength=200, direction="horizontal"
+                    title="Occupancy",
+                    format="%",
+                    values=[0, 0.25, 0.5, 0.75, 1],
+                    orient="top",
+                    gradientLength=200,
+                    direction="horizontal",
                 ),
             ),
-            tooltip=_tooltip(row="Home or account", month="Month", shown="Occupancy", nights="Nights sold"),
+            tooltip=_tooltip(row="Whose", month="Month", shown="Occupancy", nights="Nights sold"),
         )
     )
     return _spec((cells + _now(this_month)).properties(width=width, height=_CELL * max(1, len(labels))))

@@ -117,7 +117,7 @@ def reconciled_table(rows: Iterable[Row]) -> Table:
         ]
         for row in rows
     ]
-    return Table("Hostaway's own reports of the last full month beside our figures", head, cells, frozenset({5, 6}))
+    return Table("Hostaway's own reports of the last full month beside our figures", head, cells, frozenset({0, 5, 6}))
 
 
 def reasons_table(rows: Iterable[Row]) -> Table:
@@ -125,7 +125,7 @@ def reasons_table(rows: Iterable[Row]) -> Table:
     cells = [
         [row["label"], row["unit"], exact(row["amount"]), count(row["places"]), row["explanation"]] for row in rows
     ]
-    return Table("Why they differ, and by how much", head, cells, frozenset({4}))
+    return Table("Why they differ, and by how much", head, cells, frozenset({0, 4}))
 
 
 def quality_table(rows: Iterable[Row], meanings: dict[str, str], *, is_one_account: bool) -> Table:

@@ -22,6 +22,7 @@ from psycopg import sql
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.sandbox.config import SandboxAccount, SandboxConfig
+from hostaway_pipeline.sandbox.world.account import Account
 from hostaway_pipeline.sandbox.world.world import World
 
 SECRET = "sandbox-secret-59808"
@@ -78,6 +79,15 @@ def test_the_demo_prints_kpis_and_no_home_is_fuller_than_full(demo: Demo) -> Non
     assert 0.8 < found[1] <= 1
 
 
+def test_the_demo_names_its_report(demo: Demo) -> None:
+    (path,) = re.findall(r"^report: (.*)$", demo.output, re.MULTILINE)
+    assert path == str(demo.home.absolute() / "reports" / "portfolio.html")
+    page = Path(path).read_text(encoding="utf-8")
+    assert "Property #" in page
+    assert [name for name in guests(demo) if name in page] == []
+    assert len(page.encode()) < 2_000_000
+
+
 def test_the_demo_leaves_no_process_behind(demo: Demo) -> None:
     left = [
         p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(demo.home) in " ".join(p.info["cmdline"] or [])
@@ -108,23 +118,32 @@ def test_no_access_token_in_any_log_or_event(demo: Demo) -> None:
 
 
 def test_no_secret_and_no_guest_in_any_log(demo: Demo) -> None:
-    today = (demo.home / "today").read_text()
-    account = World(SandboxConfig(accounts=(SandboxAccount(59808, 7, 787),), today=today)).account(59808)
-    guests = {r["guestName"] for r in account.truth("reservations") if r["guestName"] and len(r["guestName"]) > 8}
+    account = account_of(demo)
     emails = {r["guestEmail"] for r in account.truth("reservations") if r["guestEmail"]}
     bodies = {m["body"] for m in account.truth("messages") if m["body"] and len(m["body"]) > 20}
-    assert guests
+    assert guests(demo)
     assert emails
     assert bodies
     text = demo.output + "".join(logs(demo))
     assert len(text) > 10_000, "the logs must hold something for this test to say anything"
     assert not PLANTED.search(text)
-    assert [known for known in guests | emails | bodies if known in text] == []
+    assert [known for known in guests(demo) | emails | bodies if known in text] == []
 
 
 def test_no_secret_in_the_process_list(demo: Demo) -> None:
     assert any("dagster" in line for line in demo.command_lines)
     assert [line for line in demo.command_lines if SECRET in line] == []
+
+
+def account_of(demo: Demo) -> Account:
+    """What the sandbox generated."""
+    today = (demo.home / "today").read_text()
+    return World(SandboxConfig(accounts=(SandboxAccount(59808, 7, 787),), today=today)).account(59808)
+
+
+def guests(demo: Demo) -> set[str]:
+    bookings = account_of(demo).truth("reservations")
+    return {booking["guestName"] for booking in bookings if booking["guestName"] and len(booking["guestName"]) > 8}
 
 
 def logs(demo: Demo) -> list[str]:
