@@ -73,14 +73,11 @@ class Page(HTMLParser):
 
 
 def values_of(spec: Any) -> list[dict[str, Any]]:
-    """All rows in a specification."""
+    """The rows of all data in a specification."""
     if isinstance(spec, list):
         return [row for part in spec for row in values_of(part)]
     if not isinstance(spec, dict):
         return []
     own = [row for rows in spec.get("datasets", {}).values() for row in rows]
-    return (
-        own
-        + list(spec.get("values", []))
-        + [row for key, part in spec.items() if key != "datasets" for row in values_of(part)]
-    )
+    own += spec.get("data", {}).get("values", [])
+    return own + [row for key, part in spec.items() if key not in ("datasets", "data") for row in values_of(part)]
