@@ -159,6 +159,13 @@ class Settings(BaseSettings):
         None, description="Secrets of these signatures, comma-separated; a signature by any of them is valid."
     )
     events_kept_days: int = Field(30, ge=1, description="Days after which applied webhook events are deleted.")
+    failed_events_kept_days: int = Field(180, ge=1, description="Days after which failed webhook events are deleted.")
+    tombstones_kept_days: int = Field(
+        180, ge=1, description="Days after which objects that Hostaway no longer has lose names, addresses and texts."
+    )
+    removed_accounts_kept_days: int | None = Field(
+        None, ge=1, description="Days after which the rows of a removed account are deleted. Unset: they are kept."
+    )
     runs_kept_days: int = Field(
         30,
         ge=1,

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -25,6 +28,9 @@ OpenServices = Callable[..., Services]
 OpenAccount = Callable[..., tuple[SandboxServer, Services]]
 
 ENCRYPTION_KEYS = f"test:{generate_key()}"
+# Settings without a home of their own get one each: erasures of one test must not concern another.
+_HOMES = TemporaryDirectory(prefix="hostaway-homes-")
+_numbers = count()
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at
 
 
@@ -34,6 +40,7 @@ def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:
         "api_url": api_url,
         "encryption_keys": ENCRYPTION_KEYS,
         "egress": "tests",
+        "home": Path(_HOMES.name) / str(next(_numbers)),
         "rate_limit_ip": "100000/1",
         "rate_limit_account": "100000/1",
     }

@@ -46,7 +46,7 @@ class Rows:
 def after_first_sync(services: Services, sandbox: SandboxServer) -> None:
     """Bring an empty database into the state after all accounts of a new sandbox were added and synced."""
     url = services.database.url(show_password=True)
-    kind = repr((sandbox.config, services.settings.model_dump(exclude={"database_url", "api_url"})))
+    kind = repr((sandbox.config, services.settings.model_dump(exclude={"database_url", "api_url", "home"})))
     if kind in _kept:
         _kept[kind].write(url)
         for account_id in sandbox.world.accounts:

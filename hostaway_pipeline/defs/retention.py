@@ -18,9 +18,15 @@ def purge_old(context: OpExecutionContext, hostaway: HostawayResource) -> None:
         settings = services.settings
         runs_kept = timedelta(days=settings.runs_kept_days)
         versions_kept = settings.versions_retention
+        accounts_kept = settings.removed_accounts_kept_days
         before = datetime.now(UTC) - runs_kept
         deleted = {
             "webhook events": services.retention.purge_events(timedelta(days=settings.events_kept_days)),
+            "failed events": services.retention.purge_failed_events(timedelta(days=settings.failed_events_kept_days)),
+            "removed accounts": services.retention.purge_removed_accounts(timedelta(days=accounts_kept))
+            if accounts_kept
+            else 0,
+            "guests of tombstones": services.erasure.forget_tombstones(timedelta(days=settings.tombstones_kept_days)),
             "syncs": services.retention.purge_sync_runs(runs_kept),
             "rate scopes": services.retention.purge_rate_scopes(),
             "texts of erased guests": services.erasure.repeat(),

@@ -1,9 +1,13 @@
-"""Deletes what has become old: events, sync runs, rate scopes, versions. Rows of entities are never deleted here."""
+"""Deletes what has become old: events, sync runs, rate scopes, versions, removed accounts with all their rows.
+
+Other rows of entities stay. Those that Hostaway no longer has lose their guests: `Erasure.forget_tombstones`.
+"""
 
 from datetime import timedelta
 
 from sqlalchemy import Connection, Table
 
+from hostaway_pipeline.store.accounts.removal import delete_account
 from hostaway_pipeline.store.database import Database, driver, query
 from hostaway_pipeline.store.schema import listing_versions, reservation_versions
 
@@ -20,9 +24,20 @@ class Retention:
         self._database = database
 
     def purge_events(self, older_than: timedelta) -> int:
-        """Finished events of that age, and the heads of objects without an event since; failed events stay."""
+        """Finished events of that age, and the heads of objects without an event since; failed events stay longer."""
         self._purge("purge_heads", older_than)
         return self._purge("purge_events", older_than)
+
+    def purge_failed_events(self, older_than: timedelta) -> int:
+        return self._purge("purge_failed_events", older_than)
+
+    def purge_removed_accounts(self, older_than: timedelta) -> int:
+        """Accounts that were removed that long ago, with all their rows; returns how many accounts."""
+        with self._database.transaction() as connection:
+            found = driver(connection).cursor().execute(query("removed_accounts"), {"age": older_than}).fetchall()
+        for (account_id,) in found:
+            delete_account(self._database, account_id)
+        return len(found)
 
     def purge_sync_runs(self, older_than: timedelta) -> int:
         """Runs of that age, except the newest of each account and mode."""

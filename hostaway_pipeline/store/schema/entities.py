@@ -166,6 +166,10 @@ Index(
     postgresql_where=messages.c.unsettled_at.is_not(None),
 )
 
+# Rows that were deleted at Hostaway, which lose their guests in time.
+for _table in (reservations, conversations, messages):
+    Index(f"{_table.name}_deleted", _table.c.deleted_at, postgresql_where=_table.c.deleted_at.is_not(None))
+
 # Reservations whose finance lines a refresh reads by id: see finance_to_read.sql. It is empty where lists carry them.
 Index(
     "reservations_finance_unread",

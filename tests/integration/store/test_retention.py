@@ -41,6 +41,24 @@ def test_old_events_with_an_outcome_are_deleted(retention: Retention, database_u
 
 
 @pytest.mark.usefixtures("settled")
+def test_failed_events_have_an_age_of_their_own(retention: Retention, database_url: str) -> None:
+    rows(database_url, "UPDATE hostaway.webhook_events SET received_at = now() - interval '31 days' RETURNING 1")
+    assert retention.purge_failed_events(2 * MONTH) == 0
+    assert retention.purge_failed_events(MONTH) == 1
+    assert "failed" not in {event["status"] for event in stored(database_url)}
+
+
+@pytest.mark.usefixtures("settled")
+def test_removed_accounts_go_with_all_their_rows(retention: Retention, database_url: str) -> None:
+    rows(database_url, "UPDATE hostaway.accounts SET is_active = account_id <> 1, "
+         "updated_at = now() - interval '31 days' RETURNING 1")  # fmt: skip
+    assert retention.purge_removed_accounts(2 * MONTH) == 0
+    assert retention.purge_removed_accounts(MONTH) == 1
+    assert rows(database_url, "SELECT account_id FROM hostaway.accounts") == [{"account_id": 2}]
+    assert stored(database_url) == []
+
+
+@pytest.mark.usefixtures("settled")
 def test_young_events_stay_and_repetitions_are_still_recognised(inbox: Inbox, retention: Retention) -> None:
     assert retention.purge_events(MONTH) == 0
     assert accept(inbox, delivery(1)) == 0

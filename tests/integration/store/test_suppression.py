@@ -1,6 +1,10 @@
 """A guest who was erased is stored by no way again: pages, events, deliveries, completed answers."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +18,7 @@ from hostaway_pipeline.security.keyring import Keyring
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
+from hostaway_pipeline.store.erasure import Erasure
 from hostaway_pipeline.store.inbox import Inbox
 from hostaway_pipeline.store.suppression import Suppression
 from tests.factories import ENCRYPTION_KEYS, reservation, rows
@@ -142,3 +147,43 @@ def test_an_entry_waits_for_those_who_have_not_seen_it(suppression: Suppression,
         with pytest.raises(DatabaseConflict):
             suppression.add(1, [EMAIL])
     suppression.add(1, [EMAIL])
+
+
+def test_old_tombstones_lose_their_guests(
+    tables: PullWriter, database: Database, suppression: Suppression, database_url: str, tmp_path: Path
+) -> None:
+    """Dates and money stay. A guest who has another reservation is still recognised."""
+    erasure, bob = Erasure(database, suppression, tmp_path), {"guestName": "Bob", "guestEmail": "bob@x.example"}
+    merged(tables, RESERVATIONS, reservation(1, **GUEST), reservation(2, **bob), reservation(3, **bob))
+    deleted = "now() - interval '100 days'"
+    rows(database_url, f"UPDATE hostaway.reservations SET deleted_at = {deleted}, updated_at = {deleted} "
+         "WHERE id IN (1, 2) RETURNING 1")  # fmt: skip
+    assert erasure.forget_tombstones(timedelta(days=101)) == 0
+    assert erasure.forget_tombstones(timedelta(days=99)) == 2
+    assert erasure.forget_tombstones(timedelta(days=99)) == 0, "nothing is left to do"
+    assert hits(database_url, MARK, "zoraida@", "491715550199") == 0
+    found = rows(database_url, "SELECT guest_name, total_price > 0 AS is_priced FROM hostaway.reservations ORDER BY id")
+    assert [tuple(row.values()) for row in found] == [(None, True), (None, True), ("Bob", True)]
+    assert rows(database_url, "SELECT identifier FROM hostaway.guests") == [{"identifier": "bob@x.example"}]
+
+
+def test_merges_during_an_erasure_store_nothing_of_the_guest(
+    tables: PullWriter, database: Database, suppression: Suppression, database_url: str, tmp_path: Path
+) -> None:
+    """Whatever the order: a merge that came before is rewritten, one that comes after asks the list."""
+    erasure, inbox = Erasure(database, suppression, tmp_path), Inbox(database, suppression)
+    with ThreadPoolExecutor(4) as pool:
+
+        def store(number: int) -> None:
+            merged(tables, RESERVATIONS, reservation(number, **GUEST))
+            accept(inbox, delivery(number, **GUEST))
+
+        stored_all = [pool.submit(store, number) for number in range(1, 41)]
+        while not rows(database_url, "SELECT FROM hostaway.reservations"):
+            time.sleep(0.01)
+        suppression.add(1, [EMAIL])
+        erasure.erase(1)
+        for one in stored_all:
+            one.result()
+    assert rows(database_url, "SELECT count(*)::int AS n FROM hostaway.reservations") == [{"n": 40}]
+    assert hits(database_url, MARK, "zoraida@") == 0
