@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from hostaway_pipeline.cli import moving_in
 from hostaway_pipeline.cli.arguments import LARGEST_ID, is_text
 from hostaway_pipeline.cli.output import complain, say, say_json, say_table
 from hostaway_pipeline.cli.session import configured_services
@@ -20,6 +21,7 @@ from hostaway_pipeline.sync.onboard import add_account, change_secret, remove_ac
 from hostaway_pipeline.sync.registration import rotate_password
 
 app = typer.Typer(help="Manage the accounts that are synced.", no_args_is_help=True)
+app.command("import")(moving_in.import_accounts)
 
 AccountId = Annotated[
     int,

@@ -95,6 +95,15 @@ class Webhooks:
             _update(connection, account_id, self._seal(fresh) | previous)
         return fresh
 
+    def accept_also(self, account_id: int, login: str, password: str, valid: timedelta) -> None:
+        """Accept deliveries with this login, too, for as long: one that another program had registered."""
+        place = secret_place("webhook_previous_password", account_id)
+        sealed = self._keyring.encrypt(password, place)
+        values = {"webhook_previous_login": login, "webhook_previous_password": sealed}
+        with self._database.transaction() as connection:
+            self._ensure_credential(connection, account_id)  # an account without one accepts nothing
+            _update(connection, account_id, values | {"webhook_previous_until": func.now() + valid})
+
     def state(self, account_id: int) -> WebhookState:
         c = accounts.c
         heard = select(func.max(webhook_heads.c.received_at)).where(webhook_heads.c.account_id == account_id)
