@@ -46,12 +46,12 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Erase a guest for good. Bookings stay as numbers: dates, status, money. Nothing of it can be undone."""
+    if not yes and not sys.stdin.isatty():
+        raise ConfigurationError("nothing was erased: nobody can be asked here; repeat it with --yes")
     with configured_services() as services:
         request = _request(reservation, email, account)
         if not yes:
             _show("Rows that name the guest", {one.account_id: one.counts() for one in find_guest(services, request)})
-            if not sys.stdin.isatty():
-                raise ConfigurationError("nothing was erased: repeat it with --yes")
             typer.confirm("Erase the guest from them for good?", abort=True, err=True)
         erased = erase_guest(services, request)
     if as_json:

@@ -324,3 +324,29 @@ def test_a_schedule_that_means_nothing_is_named(hostaway: Run, option: str, valu
 def test_a_schedule_needs_an_account(hostaway: Run) -> None:
     assert hostaway("db", "migrate").returncode == 0
     assert "account 4711 is not known" in failed(hostaway("accounts", "schedule", "4711", "--refresh", "30m"))
+
+
+def test_a_guest_is_found_and_erased(hostaway: Run, added: None, database_url: str, tmp_path: Path) -> None:
+    """The address may come from the standard input: arguments are seen by every process."""
+    rows(database_url, "INSERT INTO hostaway.reservations (account_id, id, customer_id, guest_name, guest_email, "
+         "raw_payload, content_hash) VALUES (59808, 7, gen_random_uuid(), 'Zoraida', 'z@x.example', "
+         "'{\"id\": 7, \"guestName\": \"Zoraida\"}', '') RETURNING 1")  # fmt: skip
+    found = hostaway("guests", "find", "--email", "-", "--json", stdin="Z@x.example\n")
+    assert json.loads(found.stdout)["accounts"]["59808"]["reservation_ids"] == [7]
+    assert "nothing was erased" in failed(hostaway("guests", "erase", "--reservation", "7"))
+    assert "name the guest by" in failed(hostaway("guests", "find"))
+    assert rows(database_url, "SELECT guest_name FROM hostaway.reservations") == [{"guest_name": "Zoraida"}]
+    erased = hostaway("guests", "erase", "--reservation", "7", "--yes", "--json")
+    assert json.loads(erased.stdout)["accounts"]["59808"]["reservations"] == 1
+    assert rows(database_url, "SELECT guest_name FROM hostaway.reservations") == [{"guest_name": None}]
+    assert (tmp_path / "suppressed_guests.txt").exists()
+    nobody = hostaway("guests", "find", "--email", "nobody@x.example")
+    assert "nothing is stored of this guest" in nobody.stdout
+    assert "nobody@" not in nobody.stdout + nobody.stderr
+
+
+def test_roles_are_granted_or_their_statements_printed(hostaway: Run, added: None, database_url: str) -> None:
+    assert "the roles are up to date" in hostaway("db", "grant").stdout
+    printed = hostaway("db", "grant", "--print", "--user", "maria", "--role", "analyst_pii").stdout
+    assert 'GRANT "analyst_pii" TO "maria"' in printed
+    assert "there is no user 'maria'" in failed(hostaway("db", "grant", "--user", "maria"))

@@ -20,7 +20,7 @@ COPY = {
     "calendar_days", "listing_versions", "reservation_versions", "payload_findings",
 }  # fmt: skip
 PRIVATE = {
-    "accounts", "alembic_version", "cadences", "deletion_budgets", "guests", "key_canaries", "metrics",
+    "accounts", "alembic_version", "backups", "cadences", "deletion_budgets", "guests", "key_canaries", "metrics",
     "outbound_messages", "rate_scopes", "reservation_trails", "row_counts", "suppressed_guests", "sweeper_places",
     "sweeps", "sync_runs", "webhook_events", "webhook_heads",
 }  # fmt: skip

@@ -14,7 +14,8 @@ import pytest
 from hostaway_pipeline.domain.entities import CONVERSATIONS, MESSAGES, RESERVATIONS, Entity
 from hostaway_pipeline.domain.guests import Identifier
 from hostaway_pipeline.errors import DatabaseConflict, KeyringError
-from hostaway_pipeline.security.keyring import Keyring
+from hostaway_pipeline.security.keyring import Keyring, generate_key
+from hostaway_pipeline.store.accounts.secrets import Secrets
 from hostaway_pipeline.store.copy.merge import Owner
 from hostaway_pipeline.store.copy.pull_writer import PullWriter
 from hostaway_pipeline.store.database import Database
@@ -187,3 +188,21 @@ def test_merges_during_an_erasure_store_nothing_of_the_guest(
             one.result()
     assert rows(database_url, "SELECT count(*)::int AS n FROM hostaway.reservations") == [{"n": 40}]
     assert hits(database_url, MARK, "zoraida@") == 0
+
+
+def test_the_key_of_an_erasure_outlives_rotations(
+    database: Database, suppression: Suppression, database_url: str
+) -> None:
+    """Hashes cannot be made anew: nobody knows the guest any more."""
+    old, new = Keyring.parse(ENCRYPTION_KEYS), f"new:{generate_key()}"
+    Secrets(database, old).check()
+    suppression.add(1, [EMAIL])
+    both = Secrets(database, Keyring.parse(f"{new},{ENCRYPTION_KEYS}"))
+    both.check()
+    assert list(both.rotate())[-1].failures is None
+    both.verify()
+    with pytest.raises(KeyringError, match="key 'test' is missing"):
+        Secrets(database, Keyring.parse(new)).verify()
+    rows(database_url, "DELETE FROM hostaway.suppressed_guests RETURNING 1")
+    list(both.rotate())
+    Secrets(database, Keyring.parse(new)).verify()
