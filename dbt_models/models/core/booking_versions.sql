@@ -137,6 +137,7 @@ SELECT
     CASE
         WHEN p.source = 'hostaway_log' THEN p.ended_seen_at
         WHEN p.previous_source = 'copy' THEN p.previous_seen_at
+        WHEN p.previous_to IS NULL AND p.told_from > p.starts_at THEN p.told_from
         ELSE p.first_seen_at
     END AS seen_at,
     CASE
