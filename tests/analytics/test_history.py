@@ -142,7 +142,7 @@ def _money(booking: Any) -> tuple[Any, ...]:
 def test_most_states_were_seen_and_a_guess_says_so(past: Past) -> None:
     query = "SELECT count(*) FROM core.as_of(%s) WHERE is_reconstructed"
     first, last = (rows(past.accounts.url, query, at)[0]["count"] for at in past.days(0))
-    assert first > 100
+    assert first > 50
     assert last == 0
     kinds = {row["source"] for row in rows(past.accounts.url, "SELECT DISTINCT source FROM core.booking_versions")}
     assert kinds >= {"copy", "present"}
@@ -182,7 +182,7 @@ def test_pace_is_what_was_on_the_books(past: Past, account_id: int) -> None:
             past.accounts.seed,
             at,
         )
-        compared += [row for row in wanted.values() if row["last_year_nights"] and row["pickup_nights_30"]]
+        compared += [row for row in wanted.values() if row["last_year_nights"] or row["pickup_nights_30"]]
         surplus = {key: row for key, row in found.items() if key not in wanted}
         figures = (
             "nights",
