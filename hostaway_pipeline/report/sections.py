@@ -12,7 +12,7 @@ from hostaway_pipeline.report import charts, tables
 from hostaway_pipeline.report.period import month_name, months_of, shifted
 from hostaway_pipeline.report.rules import RULES
 from hostaway_pipeline.report.tables import Table
-from hostaway_pipeline.report.texts import count, minutes, money, percent
+from hostaway_pipeline.report.texts import count, minutes, money, percent, shorten
 from hostaway_pipeline.store.portfolio import Figures, Period, Row
 
 _CURRENCIES = 4
@@ -61,8 +61,8 @@ def sections_of(figures: Figures, period: Period) -> Iterator[Section]:
 
 
 def labels_of(rows: Sequence[Row]) -> dict[int, str]:
-    """A name for each row of the map, no two alike."""
-    names = {row["row_id"]: str(row["label"]) for row in rows}
+    """A name for each row of the map, no two alike. Each cell repeats it, so that it has to end somewhere."""
+    names = {row["row_id"]: shorten(str(row["label"])) for row in rows}
     times = Counter(names.values())
     return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in names.items()}
 

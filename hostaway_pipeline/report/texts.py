@@ -4,6 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 
 Number = int | float | Decimal | None
+_LONGEST = 100
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def percent(ratio: Number) -> str:
