@@ -4,6 +4,7 @@ from typing import Any
 
 from dagster import Definitions, in_process_executor
 
+from hostaway_pipeline.defs.alerts import failed_runs_sensor
 from hostaway_pipeline.defs.assets import build_assets
 from hostaway_pipeline.defs.checks import entity_checks
 from hostaway_pipeline.defs.drainer import drain_webhooks
@@ -29,7 +30,7 @@ def build_defs(*, has_calendar: bool | None = None, has_trails: bool | None = No
         asset_checks=[entity_checks],
         jobs=[sync_account, *sweepers, requested, drain_webhooks, purge],
         schedules=[*build_schedules(has_calendar=has_calendar, has_trails=has_trails), nightly_purge],
-        sensors=[accounts_sensor, webhook_events_sensor, liveness_sensor],
+        sensors=[accounts_sensor, webhook_events_sensor, liveness_sensor, failed_runs_sensor],
         resources={"hostaway": HostawayResource(), **overrides},
         # One process per run: four small steps are not worth four interpreters.
         executor=in_process_executor,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from hostaway_pipeline.errors import ConfigurationError
 
@@ -38,6 +38,27 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError  # `__call__` does not ask for single fields
+
+
+class SettingsWithFiles(BaseSettings):
+    """Settings whose secrets are also looked for in files."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        variables = {
+            key: value
+            for source in (dotenv_settings, env_settings)
+            if isinstance(source, EnvSettingsSource)
+            for key, value in source.env_vars.items()
+        }
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, variables)
 
 
 def is_secret(settings_cls: type[BaseSettings], name: str) -> bool:

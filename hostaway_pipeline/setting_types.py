@@ -38,6 +38,11 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _alert_url(value: SecretStr) -> SecretStr:
+    _http_url(value.get_secret_value())
+    return value
+
+
 def _public_url(value: str) -> str:
     """Hostaway delivers only to https and a domain without a port; a sandbox on this machine delivers anywhere."""
     parts = urlsplit(value)
@@ -81,4 +86,5 @@ Period = Annotated[Duration, AfterValidator(_period)]
 DayWindow = Annotated[Window, NoDecode, BeforeValidator(lambda v: Window.parse(v) if isinstance(v, str) else v)]
 Zone = Annotated[ZoneInfo, NoDecode, BeforeValidator(lambda v: _zone(v) if isinstance(v, str) else v)]
 ApiKeys = Annotated[SecretStr, AfterValidator(_api_keys)]
+AlertUrl = Annotated[SecretStr, AfterValidator(_alert_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from hostaway_pipeline.containers import in_container
 from hostaway_pipeline.domain.cadences import TRAILS_EVERY, Plan
@@ -21,8 +21,9 @@ from hostaway_pipeline.domain.durations import Window, duration_text
 from hostaway_pipeline.domain.limits import RateLimit
 from hostaway_pipeline.domain.vocabulary import Cadence
 from hostaway_pipeline.errors import ConfigurationError
-from hostaway_pipeline.secret_files import SecretFiles
+from hostaway_pipeline.secret_files import SettingsWithFiles
 from hostaway_pipeline.setting_types import (
+    AlertUrl,
     ApiKeys,
     DayWindow,
     Duration,
@@ -36,7 +37,7 @@ from hostaway_pipeline.setting_types import (
 )
 
 
-class Settings(BaseSettings):
+class Settings(SettingsWithFiles):
     """The descriptions state the units; `.env.example` is generated from them (tests/unit/test_env_example.py).
 
     Each secret one may come from a file instead: see secret_files.py.
@@ -158,6 +159,9 @@ class Settings(BaseSettings):
     webhook_signature_secrets: SecretStr | None = Field(
         None, description="Secrets of these signatures, comma-separated; a signature by any of them is valid."
     )
+    alert_url: AlertUrl | None = Field(
+        None, description="URL to which each failed run is posted as JSON, such as a chat's incoming webhook."
+    )
     events_kept_days: int = Field(30, ge=1, description="Days after which applied webhook events are deleted.")
     failed_events_kept_days: int = Field(180, ge=1, description="Days after which failed webhook events are deleted.")
     tombstones_kept_days: int = Field(
@@ -178,23 +182,6 @@ class Settings(BaseSettings):
         "Unset: they are kept.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        variables = {
-            key: value
-            for source in (dotenv_settings, env_settings)
-            if isinstance(source, EnvSettingsSource)
-            for key, value in source.env_vars.items()
-        }
-        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, variables)
 
     @property
     def cadence_plan(self) -> Plan:

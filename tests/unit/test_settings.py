@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import SecretStr
 
 from hostaway_pipeline.containers import in_container
 from hostaway_pipeline.domain.durations import Window
@@ -228,6 +229,7 @@ EVERYTHING = {
     "HOSTAWAY_REMOVED_ACCOUNTS_KEPT_DAYS": "400",
     "HOSTAWAY_RUNS_KEPT_DAYS": "3",
     "HOSTAWAY_VERSIONS_RETENTION": "730d",
+    "HOSTAWAY_ALERT_URL": "https://chat.example/hooks",
     "HOSTAWAY_LOG_LEVEL": "DEBUG",
 }
 
@@ -274,6 +276,7 @@ def test_values_are_read(load):
         "removed_accounts_kept_days": 400,
         "runs_kept_days": 3,
         "versions_retention": timedelta(days=730),
+        "alert_url": SecretStr("https://chat.example/hooks"),
         "log_level": "DEBUG",
     }
 
@@ -351,6 +354,7 @@ SECRETS = {
     "HOSTAWAY_ENCRYPTION_KEYS": "one:c2VjcmV0",
     "HOSTAWAY_API_KEYS": "0123456789abcdef",
     "HOSTAWAY_WEBHOOK_SIGNATURE_SECRETS": "secret",
+    "HOSTAWAY_ALERT_URL": "https://chat.example/hooks/secret",
 }
 
 
