@@ -23,7 +23,6 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     # A higher level ends transactions that our locks and statements are written for.
     "default_transaction_isolation": "read committed",
-    "default_transaction_read_only": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_session_timeout": "0",
@@ -34,7 +33,8 @@ KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_coun
 _LIMITED = 17  # from here on, a transaction has a time limit of its own
 _ROUNDS = 3
 _SERVER = (
-    "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), pg_is_in_recovery()"
+    "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), "
+    "current_setting('transaction_read_only') = 'on'"
 )
 
 
@@ -75,9 +75,9 @@ def prepare_psycopg2(engine: Engine) -> None:
 
 
 def require_usable_server(connection: Connection, address: str) -> None:
-    """Raises ConfigurationError, or DatabaseUnavailable for a replica: one line that says what to do."""
+    """Raises ConfigurationError, or DatabaseUnavailable where nothing can be written: one line that says what to do."""
     found = connection.exec_driver_sql(_SERVER).one()
-    version, encoding, is_replica = int(found[0]), str(found[1]), bool(found[2])
+    version, encoding, is_read_only = int(found[0]), str(found[1]), bool(found[2])
     if version < OLDEST_SERVER:
         raise ConfigurationError(f"{address}: Postgres {version} is too old; use {OLDEST_SERVER} or later")
     if encoding != "UTF8":
@@ -85,8 +85,10 @@ def require_usable_server(connection: Connection, address: str) -> None:
             f"{address}: the database has the encoding {encoding}, which cannot hold every text of Hostaway; use one "
             "made by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )
-    if is_replica:
-        raise DatabaseUnavailable(f"{address}: the server is a read-only replica; connect to its primary")
+    if is_read_only:  # providers do that when a disk is full: so it is not ours to switch off
+        raise DatabaseUnavailable(
+            f"{address}: the database is read-only: a replica, or somebody has set default_transaction_read_only"
+        )
 
 
 def require_own_sessions(one: psycopg.Cursor[Any], other: psycopg.Cursor[Any], address: str) -> None:

@@ -41,7 +41,7 @@ def traced(payload: Payload) -> State:
         if not isinstance(value, list | dict) and key not in UNTRACED
     }
     lines = payload.get("financeField") or ()
-    return state | {(FINANCE, line["name"]): line["total"] for line in lines if not line["isDeleted"]}
+    return state | {(FINANCE, line["name"]): line["total"] for line in lines if not line.get("isDeleted")}
 
 
 def born(state: State) -> State:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from hostaway_pipeline.defs.storage import session_engine
-from hostaway_pipeline.errors import ConfigurationError
+from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.urls import parse_url, sibling_url, with_driver
 from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal_to_source, synced
@@ -22,7 +22,6 @@ DEFAULTS = {
     "client_encoding": "LATIN1",
     "bytea_output": "escape",
     "default_transaction_isolation": "serializable",
-    "default_transaction_read_only": "on",
     "statement_timeout": "200ms",
     "lock_timeout": "50ms",
     "idle_session_timeout": "2s",
@@ -90,6 +89,16 @@ def test_a_database_that_cannot_hold_every_text_is_refused(new_database: Callabl
         )
     database = Database(url)
     with pytest.raises(ConfigurationError, match=f"encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0"):
+        database.check_server()
+    database.dispose()
+
+
+def test_a_database_that_is_read_only_is_refused(database_url: str) -> None:
+    name = parse_url(database_url).database
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+    database = Database(database_url)
+    with pytest.raises(DatabaseUnavailable, match="the database is read-only: a replica, or somebody has set"):
         database.check_server()
     database.dispose()
 
