@@ -56,7 +56,7 @@ reservation_versions = _versions(
     Column("cancelled_on", Date),
     Column(
         "finance_lines",
-        JSONB,
+        JSONB(none_as_null=True),
         comment="Lines with name, type, total, is_included, is_deleted; null: as in the next version, or not known",
     ),
     Column("source", Text, nullable=False, comment="copy: seen here; hostaway_log: from Hostaway's log of changes"),
