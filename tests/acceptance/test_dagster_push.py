@@ -31,7 +31,7 @@ from tests.factories import OpenSandbox, OpenServices, add_account, assert_equal
 from tests.first_syncs import after_first_sync
 
 CHECKS = ("sweep_complete", "count_matches_api", "rows_settled", "accounts_current", "refresh_current", "webhook_alive")
-CHECKS += ("one_name_per_ip",)
+CHECKS += ("one_name_per_ip", "trails_agree")
 
 
 @pytest.fixture
