@@ -104,14 +104,23 @@ def test_stored_errors_are_shown_without_the_databases_address(
 
 def test_ready_writes_nothing(sandbox: SandboxServer, new_database: Callable[[], str]) -> None:
     url = new_database()
+    newest = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS number"  # only a write takes a number
     with running_on(url, sandbox) as receiver:
+        before = rows(url, newest)
         assert receiver.http.get(f"{receiver.url}/ready").status_code == 200
+        assert rows(url, newest) == before
         assert rows(url, "SELECT * FROM hostaway.key_canaries") == []
-        with psycopg.connect(url, autocommit=True) as connection:
-            name = libpq_environment(url)["PGDATABASE"]
-            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+
+
+def test_a_read_only_database_is_not_ready(sandbox: SandboxServer, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = libpq_environment(url)["PGDATABASE"]
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
     with running_on(url, sandbox) as receiver:
-        assert receiver.http.get(f"{receiver.url}/ready").status_code == 200
+        answer = receiver.http.get(f"{receiver.url}/ready")
+    assert answer.status_code == 503, "no delivery could be stored"
+    assert name not in answer.text
 
 
 def test_the_first_stored_secret_records_its_key(sandbox: SandboxServer, new_database: Callable[[], str]) -> None:

@@ -1,4 +1,4 @@
-"""Probes and metrics. They need no key and show no secret. Some load balancers ask with HEAD."""
+"""Probes and metrics. They need no key and show no secret."""
 
 import structlog
 from fastapi import APIRouter, Response
@@ -14,13 +14,11 @@ router = APIRouter(tags=["probes"])
 _NOT_READY = problems({503: "What is unusable: the database, its schema or the encryption keys"})
 
 
-@router.head("/health", include_in_schema=False, response_model=None)
 @router.get("/health", summary="Whether the process is alive")
 async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.head("/ready", include_in_schema=False, response_model=None)
 @router.get("/ready", responses=_NOT_READY, response_model=None, summary="Whether database, schema and keys are usable")
 async def ready(receiver: ReceiverDep) -> dict[str, str] | JSONResponse:
     error = await receiver.probes.check()
@@ -30,7 +28,6 @@ async def ready(receiver: ReceiverDep) -> dict[str, str] | JSONResponse:
     return {"status": "ready"}
 
 
-@router.head("/metrics", include_in_schema=False, response_model=None)
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(receiver: ReceiverDep) -> Response:
     """Includes what Dagster's runs and commands have counted."""
