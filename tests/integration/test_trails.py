@@ -103,7 +103,7 @@ def plain(values: dict[str, Any], is_unspecified: bool | int | None) -> dict[str
     }
 
 
-def random_days(number: int = 30) -> Iterator[datetime]:
+def random_days(number: int = 50) -> Iterator[datetime]:
     """The ends of days of the last two years."""
     rng = Random(7)
     for _ in range(number):
