@@ -31,7 +31,7 @@ ROWS, PAGE, PAIRS = 1_000, 500, 10
 # Nothing but the merge writes WAL: no vacuum, no checkpoint in the middle of a turn.
 QUIET = ("autovacuum = off", "checkpoint_timeout = '1d'", "max_wal_size = '16GB'")
 # The most that versions may cost. In the worst case, all finance lines of all reservations change at once.
-KINDS = {"as guests and hosts change them": 1.15, "each in its number of guests": 1.15, "each in all its lines": 1.25}
+KINDS = {"as guests and hosts change them": 1.15, "each in its number of guests": 1.15, "each in all its lines": 1.15}
 
 
 class Cost(NamedTuple):
