@@ -1,9 +1,11 @@
 """Shared helpers: make settings, accounts and payloads, run syncs, and compare tables with the sandbox."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from random import randrange
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -32,6 +34,17 @@ ENCRYPTION_KEYS = f"test:{generate_key()}"
 _HOMES = TemporaryDirectory(prefix="hostaway-homes-")
 _numbers = count()
 SANDBOXES: dict[str, SandboxServer] = {}  # by the URL that services are pointed at
+
+
+def choose_seed() -> int:
+    """Choose the seed of a test of random changes: another one each time, but in CI, where a find must not fail others.
+
+    TEST_SEED repeats a failure; each such test names its seed when it fails.
+    """
+    given = os.environ.get("TEST_SEED")
+    if given is not None:
+        return int(given)
+    return 1 if os.environ.get("CI") else randrange(10**6)
 
 
 def make_settings(database_url: str, api_url: str, **changes: Any) -> Settings:

@@ -1,7 +1,7 @@
 """The models on a real database: sandbox accounts, synced, and `dbt build` in this process."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Models:
     def run(self, *arguments: str) -> dbtRunnerResult:
         with _environment(dbt_environment(self.url, self.target)):
             folder = str(self.project)
-            return dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder])
+            with chdir(Path.cwd()):  # dbt stays in its project's folder
+                return dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder])
 
     def rows(self, query: str) -> list[TupleRow]:
         with self.connect() as connection:

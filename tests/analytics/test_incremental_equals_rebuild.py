@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from random import Random, randrange
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from hostaway_pipeline.sandbox.world.account import Account
 from tests.analytics.accounts import Accounts, opened
 from tests.analytics.conftest import Models
+from tests.factories import choose_seed
 
 CHANGES, BATCHES = 200, 3
 SCHEMAS = ("core", "pii", "marts")
@@ -88,7 +89,7 @@ class Changes:
 
 @pytest.fixture(scope="module")
 def accounts(new_database: Callable[[], str]) -> Iterator[Accounts]:
-    with opened(new_database(), "59808:7:90", "59809:6:60", "59811:2:30", seed=randrange(10**6)) as found:
+    with opened(new_database(), "59808:7:90", "59809:6:60", "59811:2:30", seed=choose_seed()) as found:
         for account_id in found.all:
             found.sync(account_id, calendar=account_id != 59809)
         yield found

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from random import randrange
 from typing import Any, get_args
 
 import pandas as pd
@@ -18,12 +17,12 @@ from tests.analytics.oracle.kpis import KEYS, Table, kpis
 from tests.analytics.oracle.reconciliation import reports
 from tests.analytics.oracle.source import Rules
 from tests.analytics.oracle.supply import listed_days
-from tests.factories import rows
+from tests.factories import choose_seed, rows
 
 
 @pytest.fixture(scope="module")
 def accounts(new_database: Callable[[], str], target: Path) -> Iterator[Accounts]:
-    seed, url = randrange(10**6), new_database()
+    seed, url = choose_seed(), new_database()
     with opened(url, "59808:9:150", "59809:6:80", "59811:3:60", seed=seed) as found:
         for account_id in found.all:
             found.sync(account_id, calendar=account_id == 59808)

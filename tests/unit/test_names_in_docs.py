@@ -62,7 +62,8 @@ def texts_of(path: Path) -> tuple[str, str]:
 @cache
 def code() -> str:
     settings = [path.read_text(encoding="utf-8") for path in (ROOT / "pyproject.toml", ROOT / "dagster.yaml")]
-    models = [f"{path.stem}\n{path.read_text(encoding='utf-8')}" for path in (ROOT / "dbt_models").rglob("*.*")]
+    files = [path for path in (ROOT / "dbt_models").rglob("*.*") if path.is_file()]
+    models = [f"{path.stem}\n{path.read_text(encoding='utf-8')}" for path in files]
     return "\n".join([*(texts_of(path)[1] for path in SOURCES if path != Path(__file__)), *settings, *models])
 
 
