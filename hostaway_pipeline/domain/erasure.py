@@ -3,15 +3,16 @@
 What is kept is a list, not what is removed: a key that Hostaway adds tomorrow may name the guest, too.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from hostaway_pipeline.domain.entities import CONVERSATIONS, FINANCE, MESSAGES, RESERVATIONS, Entity, Row
+from hostaway_pipeline.domain.entities import CONVERSATIONS, FINANCE, MESSAGES, RESERVATIONS, Entity, Reader, Row
 from hostaway_pipeline.domain.finance_lines import LINE_COLUMNS
 from hostaway_pipeline.domain.guests import Identifier, identifiers
 from hostaway_pipeline.domain.payloads import Payload
-from hostaway_pipeline.domain.values import as_int, as_text
+from hostaway_pipeline.domain.values import DATE_LENGTH, as_date, as_instant, as_int, as_text
 
 # Tells whether one of these identities is that of an erased guest.
 IsErased = Callable[[Collection[Identifier]], bool]
@@ -28,13 +29,28 @@ _PERSONAL: Mapping[str, frozenset[str]] = MappingProxyType(
         MESSAGES.name: frozenset({"body"}),
     }
 )
-_KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
+_Readers = Mapping[str, Collection[Reader]]
+
+
+def _by_key(columns: Iterable[tuple[str, Reader]]) -> _Readers:
+    readers = defaultdict[str, list[Reader]](list)
+    for key, read in columns:
+        readers[key].append(read)
+    return MappingProxyType(dict(readers))
+
+
+# What is kept: a key's value, if one of the columns that are made of it can read it. A guest's words may stand where a
+# number belongs.
+_KEPT: Mapping[str, _Readers] = MappingProxyType(
     {
-        entity.name: frozenset(key for key, _ in entity.columns.values()) | {"id", "accountId", "updatedOn"}
+        entity.name: _by_key(
+            [("id", as_int), ("accountId", as_int), ("updatedOn", as_instant), *entity.columns.values()]
+        )
         for entity in (RESERVATIONS, CONVERSATIONS, MESSAGES)
     }
 )
-_LINE_KEYS = frozenset(key for key, _ in LINE_COLUMNS.values()) - {"title"}  # a text of the host's
+# The title is a text of the host's.
+_KEPT_OF_LINES = _by_key(column for name, column in LINE_COLUMNS.items() if name != "title")
 
 
 def identities(entity: str, content: Payload) -> list[Identifier]:
@@ -58,7 +74,9 @@ def own_identities(entity: str, object_id: int) -> list[Identifier]:
 def without_guest(entity: str, content: Payload) -> dict[str, Any]:
     """What is kept of a reservation, conversation or message: ids, times, money and states."""
     personal, kept = _PERSONAL[entity], _KEPT[entity]
-    rest = {key: None if key in personal else _emptied(value) for key, value in content.items() if key in kept}
+    rest = {
+        key: None if key in personal else _readable(value, kept[key]) for key, value in content.items() if key in kept
+    }
     if FINANCE in content and entity == RESERVATIONS.name:
         rest[FINANCE] = _lines(content[FINANCE])
     return rest
@@ -78,15 +96,20 @@ def _email(value: Any) -> list[Identifier]:
     return identifiers(None, None, as_text(value), None)
 
 
-def _emptied(value: Any) -> Any:
-    """A number, text or date as it is; of a list, as many empty objects: columns read its length."""
+def _readable(value: Any, readers: Collection[Reader]) -> Any:
+    """The value as far as the columns read it: of a date, no text behind it; of a list, as many empty objects."""
     if isinstance(value, list):
-        return [{} for _ in value]
-    return None if isinstance(value, dict) else value
+        return [{} for _ in value]  # columns read its length
+    if isinstance(value, dict) or all(read(value) is None for read in readers):
+        return None
+    return value[:DATE_LENGTH] if all(read is as_date for read in readers) else value
 
 
 def _lines(value: Any) -> Any:
     if not isinstance(value, list):
         return None
     lines = (line for line in value if isinstance(line, dict))
-    return [{key: _emptied(part) for key, part in line.items() if key in _LINE_KEYS} for line in lines]
+    return [
+        {key: _readable(part, _KEPT_OF_LINES[key]) for key, part in line.items() if key in _KEPT_OF_LINES}
+        for line in lines
+    ]

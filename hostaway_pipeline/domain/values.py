@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 BIGINT = 2**63
+DATE_LENGTH = 10  # characters of a date, with which Hostaway's times begin
 _MAX_INTEGER_LENGTH = 20  # characters of -2**63 and of 2**64 - 1
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
 _MAX_EXACT_FLOAT = 2.0**53  # a larger float may stand for another integer
@@ -74,7 +75,7 @@ def as_instant(value: Any) -> datetime | None:
 
 def as_date(value: Any) -> date | None:
     try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+        return date.fromisoformat(value[:DATE_LENGTH]) if isinstance(value, str) else None
     except ValueError:
         return None
 
