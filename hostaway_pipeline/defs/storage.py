@@ -14,8 +14,8 @@ from dagster_postgres.utils import create_pg_engine, pg_url_from_config
 
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.store.sessions import prepare_psycopg2
-from hostaway_pipeline.store.urls import sibling_url, with_driver
+from hostaway_pipeline.store.sessions import connection_limits, prepare_psycopg2
+from hostaway_pipeline.store.urls import parse_url, sibling_url, with_driver
 
 # Connections that a process keeps; it opens more when its threads need them at the same time, and closes those.
 _KEPT = 2
@@ -28,6 +28,10 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        url = parse_url(postgres_url)
+        postgres_url = url.update_query_dict({k: str(v) for k, v in connection_limits(url).items()}).render_as_string(
+            hide_password=False
+        )
         # Code servers make an instance for every tick: look for missing tables once.
         super().__init__(postgres_url, should_autocreate_tables=postgres_url not in _seen, inst_data=inst_data)
         _seen.add(postgres_url)

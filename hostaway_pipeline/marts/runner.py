@@ -11,11 +11,10 @@ from dbt.cli.main import dbtRunner
 from dbt_common.events.base_types import EventMsg
 from dbt_common.events.functions import msg_to_dict
 
-from hostaway_pipeline.errors import ConfigurationError, PipelineError
+from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.marts.project import DbtProject, arguments
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import load_settings
-from hostaway_pipeline.store.urls import libpq_environment
 from hostaway_pipeline.wiring import open_services
 
 # The commands that write to the models' tables.
@@ -59,16 +58,8 @@ def run_dbt(command: Sequence[str], *, as_json: bool) -> int:
 
 
 def profile_environment(services: Services) -> dict[str, str]:
-    """The variables that dbt's profile and libpq below it read: the command line may be read by every process.
-
-    Raises ConfigurationError for hosts with several ports, which the profile cannot hold.
-    """
-    found = libpq_environment(services.database.url(show_password=True))
-    ports = set(found.get("PGPORT", "").split(","))
-    if len(ports) > 1:
-        raise ConfigurationError("the marts need hosts with the same port in HOSTAWAY_DATABASE_URL")
-    found |= {"PGPORT": ports.pop() or "5432", "PGOPTIONS": services.database.session_options()}
-    return {_PROFILE.get(name, name): value for name, value in found.items()}
+    """The variables that dbt's profile and libpq below it read: the command line may be read by every process."""
+    return {_PROFILE.get(name, name): value for name, value in services.database.environment().items()}
 
 
 def _printer(*, as_json: bool) -> Callable[[EventMsg], None]:

@@ -17,19 +17,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hostaway_pipeline.errors import AccountError, ConfigurationError, DatabaseConflict, DatabaseUnavailable
+from hostaway_pipeline.store.reasons import cause, reason_of
 from hostaway_pipeline.store.schema import ENTITY_TABLES
 from hostaway_pipeline.store.sessions import (
-    KEEPALIVES,
+    connection_limits,
     prepare_session,
     require_own_sessions,
     require_usable_server,
     session_options,
 )
 from hostaway_pipeline.store.timing import timed_cursor
-from hostaway_pipeline.store.urls import address, parse_url
+from hostaway_pipeline.store.urls import address, libpq_environment, libpq_url, parse_url
 
 T = TypeVar("T")
-_CONNECT_SECONDS = 10
 # Hostaway waits 20 s for an answer to a delivery: its statement must end well before that.
 _STATEMENT_MS = 10_000
 # While Inbox.accept waits for one account's row, the deliveries of all other accounts wait as well.
@@ -56,9 +56,8 @@ class Database:
         self._single = self._engine(timeouts, **single, pool_use_lifo=True)
 
     def _engine(self, own: Mapping[str, str], **options: Any) -> Engine:
-        """`own`: settings of its sessions beside the usual ones. What the URL says of keepalives stands."""
-        kept = {key: value for key, value in KEEPALIVES.items() if key not in self._url.query}
-        connect = {"connect_timeout": _CONNECT_SECONDS, "application_name": "hostaway", **kept}
+        """`own`: settings of its sessions beside the usual ones."""
+        connect: dict[str, Any] = {"application_name": "hostaway", **connection_limits(self._url)}
         # Looked up at each statement: telemetry sets it later.
         connect["cursor_factory"] = timed_cursor(lambda name, seconds: self.on_statement(name, seconds))  # noqa: PLW0108
         engine = create_engine(self._url.set(drivername="postgresql+psycopg"), connect_args=connect, **options)
@@ -132,13 +131,15 @@ class Database:
         with self.statement() as one, self.statement() as other:
             require_own_sessions(one, other, self._display)
 
-    def session_options(self) -> str:
-        """PGOPTIONS for programs that connect to this database by themselves: see store/sessions.py."""
-        with self._translate_errors(), self._single.connect() as connection:
-            return session_options(driver(connection))
+    def environment(self) -> dict[str, str]:
+        """libpq's variables for programs that connect by themselves; of several hosts, the one in use."""
+        with self.statement() as cursor:
+            used = cursor.connection
+            own = {"PGHOST": used.info.host, "PGPORT": str(used.info.port), "PGOPTIONS": session_options(used)}
+        return libpq_environment(self.url(show_password=True)) | own
 
     def url(self, *, show_password: bool = False) -> str:
-        return self._url.render_as_string(hide_password=not show_password)
+        return libpq_url(self._url, hide_password=not show_password)
 
     def ensure_sibling(self, name: str) -> None:
         """Create a database on the same server unless it exists."""
@@ -166,12 +167,12 @@ class Database:
         except (DBAPIError, psycopg.Error) as error:
             if (interrupt := _interrupt_behind(error)) is not None:
                 raise interrupt from None
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(cause, pg.ForeignKeyViolation):  # every foreign key refers to the account
+            original = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(original, pg.ForeignKeyViolation):  # every foreign key refers to the account
                 raise AccountError("the account was removed while its rows were being written") from None
-            if isinstance(cause, _CONFLICTS):
-                raise DatabaseConflict(f"{self._display}: {_CONFLICT} ({_first_line(cause)})") from None
-            if (reason := _reason(cause)) is None:
+            if isinstance(original, _CONFLICTS):
+                raise DatabaseConflict(f"{self._display}: {_CONFLICT} ({cause(original)})") from None
+            if (reason := reason_of(original)) is None:
                 raise
             raise DatabaseUnavailable(f"{self._display}: {reason}") from None
         except PoolTimeout:
@@ -212,23 +213,3 @@ def query(name: str, entity: str | None = None) -> str:
 # Two transactions collided. The server is fine, and a retry may succeed a moment later.
 _CONFLICTS = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 _CONFLICT = "another transaction holds the same rows; try again"
-
-# Failures that an operator can fix. Any other one is a bug, and keeps its traceback.
-_NO_SCHEMA = (pg.UndefinedTable, pg.UndefinedColumn, pg.InvalidSchemaName)
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((pg.DiskFull,), "the database server's disk is full; free some space, then try again"),
-    ((pg.InvalidCatalogName,), "the database does not exist; create it first"),
-    (_NO_SCHEMA, "the database schema is missing or too old; run `hostaway db migrate`"),
-    ((pg.ReadOnlySqlTransaction,), "the database is read-only; is this a replica?"),
-    ((pg.InsufficientPrivilege,), "the database user lacks a privilege ({0})"),
-    ((psycopg.OperationalError, psycopg.InterfaceError), "Postgres cannot be reached or went away ({0})"),
-)
-
-
-def _reason(error: BaseException | None) -> str | None:
-    return next((reason.format(_first_line(error)) for kinds, reason in _REASONS if isinstance(error, kinds)), None)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "connection lost"

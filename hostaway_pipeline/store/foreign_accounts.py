@@ -9,7 +9,9 @@ from psycopg import sql
 
 from hostaway_pipeline.domain.values import as_bool, as_int, as_text
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
-from hostaway_pipeline.store.urls import address, parse_url
+from hostaway_pipeline.store.reasons import cause
+from hostaway_pipeline.store.sessions import connection_limits
+from hostaway_pipeline.store.urls import address, libpq_url, parse_url
 
 # What we need, and under which names other programs have it, the likeliest first.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +46,7 @@ def read_accounts(url: str, table: str, columns: Mapping[str, str]) -> list[Fore
     parsed = parse_url(url).set(drivername="postgresql")
     name = sql.Identifier(*table.split("."))
     try:
-        with psycopg.connect(parsed.render_as_string(hide_password=False), connect_timeout=10) as connection:
+        with psycopg.connect(libpq_url(parsed), **connection_limits(parsed)) as connection:
             connection.read_only = True
             present = {row[0] for row in connection.execute(_FOUND, [name.as_string()])}
             chosen = _choose(present, columns, table)
@@ -57,7 +59,7 @@ def read_accounts(url: str, table: str, columns: Mapping[str, str]) -> list[Fore
     except psycopg.errors.ReadOnlySqlTransaction:
         raise ConfigurationError(f"{address(parsed)}: reading {table} would write there") from None
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"{address(parsed)}: {str(error).splitlines()[0]}") from None
+        raise DatabaseUnavailable(f"{address(parsed)}: {cause(error)}") from None
     return [_account(dict(zip(chosen, row, strict=True))) for row in rows]
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 from psycopg import pq
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
 
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
+from hostaway_pipeline.store.urls import CONNECT_SECONDS
 
 OLDEST_SERVER = 14
 _SETTINGS = {
@@ -28,14 +30,26 @@ _SETTINGS = {
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "10min",
 }
-# Finds out in two minutes that the machine of the server is gone, also in the middle of a statement.
-KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 120_000}
+# Finds out in ten seconds that a host does not answer, and in two minutes, also in the middle of a statement, that the
+# machine of the server is gone.
+_LIMITS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 120_000,
+}
 _LIMITED = 17  # from here on, a transaction has a time limit of its own
 _ROUNDS = 3
 _SERVER = (
     "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), "
     "current_setting('transaction_read_only') = 'on'"
 )
+
+
+def connection_limits(url: URL) -> dict[str, Any]:
+    """Parameters that end the wait for a host that is gone. What the URL says of them stands."""
+    return {key: value for key, value in _LIMITS.items() if key not in url.query}
 
 
 def session_statement(server_major: int, own: Mapping[str, str] | None = None) -> str:

@@ -1,12 +1,13 @@
 """Parses the URLs of databases and derives others from them. A URL that cannot be read as meant is refused unquoted.
 
 libpq's own form with several hosts, `postgresql://user@one:5432,two:5433/db`, becomes SQLAlchemy's, which has them in
-the query. All commands, dbt and Dagster get the same parameters of it.
+the query, and is given to others as it came. All commands, dbt and Dagster get the same parameters of it.
 """
 
 import re
 from contextlib import suppress
 from functools import cache
+from urllib.parse import quote
 
 from psycopg import pq
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from hostaway_pipeline.errors import ConfigurationError
 
+CONNECT_SECONDS = 10
 _SEVERAL_HOSTS = re.compile(
     r"(?P<before>[a-z0-9+]+://(?:[^@/]*@)?)(?P<hosts>[^@/?,]+(?:,[^@/?,]+)+)(?P<after>(?:[/?].*)?)"
 )
@@ -35,10 +37,11 @@ def parse_url(url: str) -> URL:
 
 def sibling_url(url: str, name: str) -> str:
     """The URL of another database on the same server."""
-    return parse_url(url).set(database=name).render_as_string(hide_password=False)
+    return libpq_url(parse_url(url).set(database=name))
 
 
 def with_driver(url: str, drivername: str) -> str:
+    """The URL for SQLAlchemy, which picks the driver by it."""
     return parse_url(url).set(drivername=drivername).render_as_string(hide_password=False)
 
 
@@ -49,14 +52,24 @@ def address(url: URL) -> str:
     return str(URL.create("postgresql", host=url.host, port=url.port, database=url.database))
 
 
+def libpq_url(url: URL, *, hide_password: bool = False) -> str:
+    """The URL as libpq reads it: for psycopg and for programs of Postgres."""
+    hosts = _hosts(url)
+    if not hosts or (len(hosts) == 1 and hosts[0].startswith("/")):
+        return url.render_as_string(hide_password=hide_password)
+    text = url.difference_update_query(["host"]).set(host="|").render_as_string(hide_password=hide_password)
+    return text.replace("|", ",".join(quote(host, safe=":[]") for host in hosts), 1)
+
+
 def libpq_environment(url: str) -> dict[str, str]:
     """The environment variables with which psql, pg_dump and dbt connect to this URL.
 
-    Parameters without a variable, such as keepalives, are left out.
+    Parameters without a variable, such as keepalives, are left out. None of the programs waits for a host for ever.
     """
     _, values = PGDialect_psycopg().create_connect_args(parse_url(url))  # type: ignore[no-untyped-call]
     variables = _parameters()
-    return {variables[key]: str(value) for key, value in values.items() if value and variables.get(key)}
+    found = {variables[key]: str(value) for key, value in values.items() if value and variables.get(key)}
+    return {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **found}
 
 
 @cache

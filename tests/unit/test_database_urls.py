@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from hostaway_pipeline.errors import ConfigurationError
 from hostaway_pipeline.store.database import Database
-from hostaway_pipeline.store.urls import address, libpq_environment, parse_url, sibling_url, with_driver
+from hostaway_pipeline.store.urls import address, libpq_environment, libpq_url, parse_url, sibling_url, with_driver
 
 READERS = [Database, partial(sibling_url, name="x"), partial(with_driver, drivername="postgresql"), libpq_environment]
 MISREAD = [
@@ -44,12 +45,22 @@ def test_an_address_in_the_query_is_kept() -> None:
 TWO = "postgresql://user:secret@one:5432,two:5433/db?sslmode=verify-ca&sslrootcert=/ca.pem"
 
 
+@pytest.mark.parametrize("url", [TWO, "postgresql://%2Frun%2Fpg:5433,[::1]:5432/db", "postgresql://u:p%7C@host/db"])
+def test_a_url_is_given_to_others_as_libpq_writes_it(url: str) -> None:
+    assert conninfo_to_dict(libpq_url(parse_url(url))) == conninfo_to_dict(url)
+
+
+def test_no_program_waits_for_a_host_longer_than_the_url_says() -> None:
+    assert libpq_environment("postgresql://user@host")["PGCONNECT_TIMEOUT"] == "10"
+    assert libpq_environment("postgresql://user@host/db?connect_timeout=3")["PGCONNECT_TIMEOUT"] == "3"
+
+
 def test_several_hosts_reach_every_command_with_all_parameters() -> None:
     environment = libpq_environment(TWO)
     assert (environment["PGHOST"], environment["PGPORT"]) == ("one,two", "5432,5433")
     assert (environment["PGSSLMODE"], environment["PGSSLROOTCERT"]) == ("verify-ca", "/ca.pem")
     assert libpq_environment(sibling_url(TWO, "dagster")) == environment | {"PGDATABASE": "dagster"}
-    assert libpq_environment("postgresql://user@one,two") == {"PGHOST": "one,two", "PGUSER": "user", "PGPORT": ","}
+    assert libpq_environment("postgresql://user@one,two").items() >= {"PGHOST": "one,two", "PGPORT": ","}.items()
     assert address(parse_url(TWO)) == "postgresql://one:5432,two:5433/db"
 
 
