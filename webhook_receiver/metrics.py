@@ -3,7 +3,7 @@
 No label is an id. While the database is unavailable, only this process's metrics are shown and `hostaway_up` is 0.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -76,10 +76,14 @@ class _Metrics(Collector):
         yield CounterMetricFamily("hostaway_api_429", "Answers 429", value=limited)
         yield _findings(services.telemetry.findings())
         state = services.inbox.state()
-        yield GaugeMetricFamily("hostaway_inbox_pending", "Events that wait to be applied", value=state.pending)
+        later = state.pending - state.claimable - state.claimed
+        waiting = {"ready": state.claimable, "claimed": state.claimed, "later": later}
+        yield _gauge("hostaway_inbox_pending", "Events that wait to be applied", "state", waiting)
         yield GaugeMetricFamily("hostaway_inbox_failed", "Events that failed (dead letters)", value=state.failed)
         age = state.oldest_pending_seconds or 0.0
         yield GaugeMetricFamily("hostaway_inbox_oldest_seconds", "Age of the oldest pending event", value=age)
+        text = "Messages of the last day that are neither known to be sent nor refused"
+        yield _gauge("hostaway_outbox_messages", text, "status", services.outbox.open_messages())
         health = services.checks.account_health()
         yield GaugeMetricFamily("hostaway_active_accounts", "Accounts that are synced", value=health.active)
         text = "Accounts whose syncs pause after failures"
@@ -125,6 +129,13 @@ class _Metrics(Collector):
 
 
 _429 = "RateLimited"
+
+
+def _gauge(shown: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(shown, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
 
 
 def _counter(shown: str, text: str, labels: list[str], name: str, totals: dict[Key, float]) -> Metric:

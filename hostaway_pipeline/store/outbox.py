@@ -19,6 +19,7 @@ from hostaway_pipeline.store.schema import outbound_messages as table
 from hostaway_pipeline.store.suppression import Erased, Suppression
 
 _UNCLEAR = ("sending", "unclear")
+_OPEN = ("pending", *_UNCLEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,12 @@ class Outbox:
         except IntegrityError:
             return None
         return None if row is None else OutboundMessage(*values_of(row))
+
+    def open_messages(self) -> dict[str, int]:
+        """How many messages of the last day are neither known to be sent nor refused, by status."""
+        with self._database.unsynced() as cursor:
+            rows = cursor.execute(query("open_messages")).fetchall()
+        return dict.fromkeys(_OPEN, 0) | {str(status): int(number) for status, number in rows}
 
     def _change(self, seen: OutboundMessage, values: dict[str, Any]) -> None:
         with self._database.transaction() as connection:

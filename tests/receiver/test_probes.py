@@ -115,6 +115,42 @@ def test_metrics_show_depth_and_age_of_the_inbox(receiver: Receiver) -> None:
     assert (total(found, "hostaway_active_accounts"), total(found, "hostaway_up")) == (1, 1)
 
 
+def test_metrics_show_what_pending_events_wait_for(receiver: Receiver, services: Services, database_url: str) -> None:
+    for number in range(3):
+        receiver.deliver(delivery(reservation(number)))
+    services.inbox.claim(1)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE hostaway.webhook_events SET retry_at = now() + interval '1 h' "
+            "WHERE id = (SELECT max(id) FROM hostaway.webhook_events)"
+        )
+    waiting = {labels["state"]: value for labels, value in figures(receiver)["hostaway_inbox_pending"]}
+    assert waiting == {"ready": 1, "claimed": 1, "later": 1}
+
+
+def test_metrics_show_messages_that_are_not_known_to_be_sent(
+    receiver: Receiver, services: Services, database_url: str
+) -> None:
+    def shown() -> dict[str, float]:
+        return {labels["status"]: value for labels, value in figures(receiver)["hostaway_outbox_messages"]}
+
+    assert shown() == {"pending": 0, "sending": 0, "unclear": 0}
+    text = {"account_id": ACCOUNT, "reservation_id": 1, "conversation_id": 1, "communication_type": "email"}
+    keys = ("waits", "begun", "lost", "arrived", "refused", "given up")
+    added = {key: services.outbox.add(key, body=key, **text) for key in keys}
+    for key in keys[1:]:
+        added[key] = services.outbox.begin(added[key], set(), patience=0) or added[key]
+    services.outbox.record_outcome(added["lost"], "unclear", "no answer")
+    services.outbox.record_outcome(added["refused"], "failed", "no such reservation")
+    services.outbox.record_sent(added["arrived"], 7)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE hostaway.outbound_messages SET created_at = now() - interval '25 h' WHERE id = %s",
+            (added["given up"].id,),
+        )
+    assert shown() == {"pending": 1, "sending": 1, "unclear": 1}
+
+
 def test_metrics_show_accounts_that_need_a_look(receiver: Receiver, database_url: str) -> None:
     found = figures(receiver)
     assert (total(found, "hostaway_paused_accounts"), total(found, "hostaway_stale_accounts")) == (0, 0)

@@ -90,3 +90,8 @@ Index(
     postgresql_where=outbound_messages.c.message_id.is_not(None),
 )
 Index("outbound_messages_conversation", outbound_messages.c.account_id, outbound_messages.c.conversation_id)
+Index(
+    "outbound_messages_open",
+    outbound_messages.c.created_at,
+    postgresql_where=outbound_messages.c.status.in_(("pending", "sending", "unclear")),
+)

@@ -12,6 +12,7 @@ from hostaway_pipeline.store.accounts.accounts import AccountOverview, Accounts
 from hostaway_pipeline.store.checks import Checks, Finding
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.inbox import Inbox
+from hostaway_pipeline.store.outbox import Outbox
 from hostaway_pipeline.store.retention import Retention
 from hostaway_pipeline.store.sync_runs import SyncRuns
 from tests.reads import tuples_read
@@ -32,6 +33,11 @@ INSERT INTO hostaway.reservations (account_id, id, customer_id, raw_payload, con
 SELECT 1 + n % {ACCOUNTS}, n, gen_random_uuid(), '{{}}', '', now() FROM generate_series(1, {SETTLED}) AS n;
 INSERT INTO hostaway.messages (account_id, id, customer_id, raw_payload, content_hash, conversation_id)
 SELECT 1 + n % {ACCOUNTS}, n, gen_random_uuid(), '{{}}', '', n FROM generate_series(1, {SETTLED}) AS n;
+INSERT INTO hostaway.outbound_messages (
+    account_id, idempotency_key, reservation_id, conversation_id, body, communication_type, status
+)
+SELECT 1, n, n, n, '', 'email', CASE WHEN n > {SETTLED} THEN 'pending' WHEN n % 9 = 0 THEN 'failed' ELSE 'sent' END
+FROM generate_series(1, {SETTLED} + {PENDING}) AS n;
 INSERT INTO hostaway.sweeps (
     account_id, entity, started_at, finished_at, is_complete, seen_count, table_count, held_back, orphan_count
 )
@@ -57,6 +63,12 @@ def test_the_state_of_the_inbox_reads_no_settled_event(filled: Database) -> None
     states = []
     assert tuples_read(filled, EVENTS, lambda: states.append(Inbox(filled).state())) < MUCH
     assert (states[0].pending, states[0].failed) == (PENDING, FAILED)
+
+
+def test_the_count_of_open_messages_reads_no_settled_one(filled: Database) -> None:
+    counts = []
+    assert tuples_read(filled, "outbound_messages", lambda: counts.append(Outbox(filled).open_messages())) < MUCH
+    assert counts == [{"pending": PENDING, "sending": 0, "unclear": 0}]
 
 
 @pytest.mark.parametrize("has_failed", [False, True])
