@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 # Rich assumes 80 columns for a pipe, which would wrap long lines.
-stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
-    stdout.print(text, markup=False, soft_wrap=True)
+    stdout.print(text, soft_wrap=True)
 
 
 def say_json(value: Mapping[str, Any]) -> None:
@@ -34,4 +34,4 @@ def say_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence
 
 
 def complain(text: str) -> None:
-    stderr.print(f"hostaway: {text}", markup=False, soft_wrap=True)
+    stderr.print(f"hostaway: {text}", soft_wrap=True)
