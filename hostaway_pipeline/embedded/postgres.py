@@ -31,6 +31,7 @@ from hostaway_pipeline.embedded.host import (
     open_private,
     program,
     require_made_by,
+    require_named,
     require_private,
     run,
     server_owner,
@@ -164,6 +165,7 @@ class EmbeddedPostgres:
 
     def _initialise(self) -> None:
         """Create the data under a unique name, then rename it: an orphaned initdb may still write to its own folder."""
+        require_named(self._owner)
         for leftover in self._home.glob("postgres.init-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix="postgres.init-", dir=self._home))

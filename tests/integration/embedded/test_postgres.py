@@ -1,6 +1,7 @@
 """The embedded Postgres with real servers and processes: sharing it, stopping it, and surviving kills."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -22,6 +23,7 @@ from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 NOBODY = 65534
+NAMELESS = 31_234  # a container's user may be one that no file knows
 PROJECT = Path(__file__).parents[3]
 # Joins, says where, leaves when its stdin is closed.
 A_USER = """
@@ -343,6 +345,23 @@ def test_a_plain_user_has_a_server_of_its_own_which_root_can_join(home: Path) ->
         assert postmaster(home).uids().real == NOBODY
         assert as_nobody(use).startswith(f"{NOBODY} postgresql://")
         assert notes(server) == ["of a plain user"] * 2
+
+
+@ONLY_ROOT
+def test_a_user_without_a_name_is_told_how_to_get_one_and_may_use_what_exists(home: Path) -> None:
+    home.parent.chmod(0o755)
+    (home / "postgres").mkdir(parents=True)
+    os.chown(home / "postgres", NAMELESS, 0)
+    with pytest.raises(ConfigurationError, match=f"{NAMELESS} has no entry in /etc/passwd.*set HOSTAWAY_DATABASE_URL"):
+        EmbeddedPostgres(home).start()
+    with EmbeddedPostgres(home.parent / "made"):
+        pass
+    shutil.rmtree(home / "postgres")
+    (home.parent / "made/postgres").rename(home / "postgres")
+    for path in (home / "postgres", *(home / "postgres").rglob("*")):
+        os.chown(path, NAMELESS, 0)
+    with EmbeddedPostgres(home):
+        assert postmaster(home).uids().real == NAMELESS
 
 
 @ONLY_ROOT
