@@ -12,7 +12,8 @@ import orjson
 BIGINT = 2**63
 DATE_LENGTH = 10  # characters of a date, with which Hostaway's times begin
 _MAX_INTEGER_LENGTH = 20  # characters of -2**63 and of 2**64 - 1
-_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
+# Separators such as \x1f are space for an expression, but not for int().
+_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*", re.ASCII)
 _MAX_EXACT_FLOAT = 2.0**53  # a larger float may stand for another integer
 
 

@@ -77,7 +77,9 @@ def test_a_boolean_is_no_number(value):
     assert as_int(value) is None
 
 
-@pytest.mark.parametrize("value", ["", "abc", "12abc", "10450-40160", float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "value", ["", "abc", "12abc", "10450-40160", "0\x1f", "\u20037", float("nan"), float("inf"), float("-inf")]
+)
 def test_what_is_not_a_whole_number_is_no_id(value):
     assert as_int(value) is None
 
