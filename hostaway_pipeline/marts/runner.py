@@ -71,16 +71,19 @@ def _printer(*, as_json: bool) -> Callable[[EventMsg], None]:
     printing = threading.Lock()
 
     def show(message: EventMsg) -> None:
+        name, is_silent = message.info.name, message.info.level in _SILENT
+        if is_silent and name != "NodeFinished" and name not in _RESULTS:
+            return  # most events, and reading one costs more than all else here
         event = msg_to_dict(message)
         node = event["data"].get("node_info", {}).get("unique_id", "")
-        if message.info.name in _RESULTS:
+        if name in _RESULTS:
             waiting[node] = event
             return
-        if message.info.name == "NodeFinished" and node in waiting:
+        if name == "NodeFinished" and node in waiting:
             answer = event["data"]["run_result"].get("adapter_response", {})
             event = waiting.pop(node)
             event["data"]["adapter_response"] = answer
-        elif message.info.level in _SILENT:
+        elif is_silent:
             return
         shown = _cleaned(event)
         with printing:

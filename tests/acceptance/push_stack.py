@@ -28,6 +28,8 @@ from hostaway_pipeline.wiring import open_services, services_on
 from tests.factories import ENCRYPTION_KEYS, add_account, make_settings
 
 ROOT = Path(__file__).parents[2]
+# Without the marts, for which each daemon would start dbt.
+_WORKSPACE = "load_from: [{python_module: {module_name: hostaway_pipeline.definitions, location_name: hostaway}}]\n"
 
 
 def drain_forever() -> None:
@@ -87,8 +89,8 @@ class PushStack:
         """Create Dagster's instance folder and its database."""
         self.server.ensure_database("dagster")
         self.dagster_home.mkdir(exist_ok=True)
-        for name in ("dagster.yaml", "workspace.yaml"):
-            shutil.copyfile(ROOT / name, self.dagster_home / name)
+        shutil.copyfile(ROOT / "dagster.yaml", self.dagster_home / "dagster.yaml")
+        (self.dagster_home / "workspace.yaml").write_text(_WORKSPACE)
 
     def children(self, word: str) -> list[psutil.Process]:
         """The daemon's descendants, orphans included, with this word in their command line."""

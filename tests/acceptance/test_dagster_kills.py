@@ -44,14 +44,14 @@ def alive_again(stack: PushStack) -> bool:
 
 @contextmanager
 def under_load(account: Account) -> Iterator[None]:
-    """Make ten changes a second until the block ends."""
+    """Make five changes a second until the block ends."""
     ended = threading.Event()
 
     def load() -> None:
         choice = random.Random(2)
         while not ended.is_set():
             change(account, choice)
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     thread = threading.Thread(target=load)
     thread.start()

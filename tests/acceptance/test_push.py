@@ -51,10 +51,10 @@ def emitted(sandbox: SandboxServer) -> int:
     return count
 
 
-def test_ten_thousand_events_repeated_and_shuffled_for_five_accounts_while_a_reconcile_runs(
+def test_thousands_of_events_repeated_and_shuffled_for_five_accounts_while_a_reconcile_runs(
     open_sandbox: OpenSandbox, embedded_folder: Path
 ) -> None:
-    events = 10_000
+    events = 3_000
     sandbox = open_sandbox(*(f"{n}:4:60" for n in range(1, 6)), webhook_time_scale=600.0)
     with push_stack(embedded_folder / "disorder", sandbox, free_port()) as stack:
         for account_id in sandbox.world.accounts:

@@ -1,6 +1,8 @@
 """The models on a real database: sandbox accounts, synced, and `dbt build` in this process."""
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,14 @@ import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from psycopg.rows import TupleRow, dict_row
 
+from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.store.urls import parse_url
+from tests.conftest import GivenPostgres
 
 PROJECT = Path(__file__).parents[2] / "dbt_models"
 
+# As the pipeline runs it: two fifths of a build's CPU go to dbt's log and its descriptions of the run.
+QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 PRIVATE = frozenset({"version", "is_first_of_month"})
 Connection = psycopg.Connection[TupleRow]
 TABLES = """
@@ -22,12 +28,16 @@ TABLES = """
 
 
 class Models:
-    """The dbt project on one database. `target` is shared by all databases of a session: parsing once is enough."""
+    """The dbt project on one database. `target` is shared by all databases of a session: parsing once is enough.
 
-    def __init__(self, url: str, target: Path) -> None:
+    `options`: of every command.
+    """
+
+    def __init__(self, url: str, target: Path, options: tuple[str, ...] = QUIET) -> None:
         self.url = url
         self.target = target
         self.project = PROJECT
+        self._options = options
 
     def build(self, *arguments: str) -> dbtRunnerResult:
         """`dbt build` with these arguments, without unit tests; fails the test unless all that must pass passed."""
@@ -35,11 +45,18 @@ class Models:
         assert result.success, [(r.node.name, r.message) for r in result.result or () if r.status in ("error", "fail")]
         return result
 
-    def run(self, *arguments: str) -> dbtRunnerResult:
+    def run(self, command: str, *arguments: str) -> dbtRunnerResult:
         with _environment(dbt_environment(self.url, self.target)):
             folder = str(self.project)
             with chdir(Path.cwd()):  # dbt stays in its project's folder
-                return dbtRunner().invoke([*arguments, "--project-dir", folder, "--profiles-dir", folder])
+                folders = ["--project-dir", folder, "--profiles-dir", folder]
+                return dbtRunner().invoke([command, *self._options, *arguments, *folders])
+
+    def manifest(self) -> dict[str, Any]:
+        """dbt's description of the project."""
+        assert self.run("parse", "--write-json").success
+        found: dict[str, Any] = json.loads((self.target / "manifest.json").read_text(encoding="utf-8"))
+        return found
 
     def rows(self, query: str) -> list[TupleRow]:
         with self.connect() as connection:
@@ -91,6 +108,20 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         for name, value in values.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres | GivenPostgres, template: str) -> Callable[[], str]:
+    """Puts a migrated, empty database in the place of the one before: for another name dbt parses everything again."""
+    name = f"models_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+
+    def create() -> str:
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return postgres.url(name)
+
+    return create
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What core, pii and marts promise: contracts, descriptions, nothing personal, and sense made of odd sources."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,15 +129,16 @@ def test_nothing_personal_in_core_and_marts(accounts):
         assert [value for value in secrets | bodies if value in text] == [], table
 
 
-def nodes(target: Path) -> list[dict[str, Any]]:
-    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def nodes(accounts: Accounts, target: Path) -> list[dict[str, Any]]:
+    manifest = Models(accounts.url, target).manifest()
     found = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "seed")]
     return [*found, *manifest["sources"].values()]
 
 
-def test_every_model_and_column_is_described(accounts, target):
-    assert [n["name"] for n in nodes(target) if not n["description"]] == []
-    described = {n["name"]: n["columns"] for n in nodes(target) if n["resource_type"] != "source"}
+def test_every_model_and_column_is_described(accounts, nodes):
+    assert [n["name"] for n in nodes if not n["description"]] == []
+    described = {n["name"]: n["columns"] for n in nodes if n["resource_type"] != "source"}
     assert [(name, c["name"]) for name, cs in described.items() for c in cs.values() if not c["description"]] == []
     columns = rows(
         accounts.url,
@@ -150,8 +150,8 @@ def test_every_model_and_column_is_described(accounts, target):
     assert missing == []
 
 
-def test_core_pii_and_marts_have_enforced_contracts_and_primary_keys(accounts, target):
-    models = [n for n in nodes(target) if n["schema"] in ("core", "pii", "marts")]
+def test_core_pii_and_marts_have_enforced_contracts_and_primary_keys(accounts, nodes):
+    models = [n for n in nodes if n["schema"] in ("core", "pii", "marts")]
     assert len(models) >= 7
     assert [n["name"] for n in models if not n["contract"]["enforced"]] == []
     keys = rows(
@@ -162,10 +162,10 @@ def test_core_pii_and_marts_have_enforced_contracts_and_primary_keys(accounts, t
     assert {k["name"] for k in keys} == {f"{n['schema']}.{n['name']}" for n in models}
 
 
-def test_sources_point_at_the_assets_that_fill_them(target, accounts):
+def test_sources_point_at_the_assets_that_fill_them(nodes, accounts):
     keys = {
         n["name"]: n["config"]["meta"].get("dagster", {}).get("asset_key")
-        for n in nodes(target)
+        for n in nodes
         if n["resource_type"] == "source"
     }
     assert keys["reservation_finance_lines"] == ["hostaway", "reservations"]

@@ -42,7 +42,8 @@ def others(url: str, ids: list[int]) -> list[dict[str, Any]]:
 def test_erased_guests_are_nowhere_and_do_not_come_back(
     accounts: Accounts, home: Path, target: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    services, account, models = accounts.services, accounts.all[ONE], Models(accounts.url, target)
+    services, account = accounts.services, accounts.all[ONE]
+    models = Models(accounts.url, target, options=())  # with all that dbt can tell of a run
     ids = plant_guest(account)
     for account_id in (ONE, OTHER):
         accounts.sync(account_id, mode="full")
