@@ -1,10 +1,14 @@
 """Dagster in this process: an ephemeral instance, and the environment of its processes."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
 
+from hostaway_pipeline.marts.project import DbtProject
 from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from tests.factories import ENCRYPTION_KEYS
@@ -23,3 +27,17 @@ def instance(
     monkeypatch.setenv("HOSTAWAY_RATE_LIMIT_ACCOUNT", "100000/1")
     with DagsterInstance.ephemeral() as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def share_manifest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Puts dbt's manifest into a home, where the code location of the marts would make it: one for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = DbtProject.of(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+    def put(home: Path) -> None:
+        own = DbtProject.of(home)
+        own.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy(shared.manifest(), own.work)
+
+    return put

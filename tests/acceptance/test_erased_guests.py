@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ ACCOUNT = 59808
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, share_manifest: Callable[[Path], None]) -> Path:
     """HOSTAWAY_HOME and DAGSTER_HOME: the report, dbt's folder, Dagster's logs of runs."""
+    share_manifest(tmp_path)
     shutil.copyfile(Path(__file__).parents[2] / "dagster.yaml", tmp_path / "dagster.yaml")
     return tmp_path
 

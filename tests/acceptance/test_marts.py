@@ -3,7 +3,7 @@
 import base64
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -32,9 +32,11 @@ from tests.factories import OpenSandbox, OpenServices, add_account, rows, synced
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, share_manifest: Callable[[Path], None]) -> Path:
     """One for the file, so that dbt parses its project once."""
-    return tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp("home")
+    share_manifest(home)
+    return home
 
 
 @pytest.fixture(autouse=True)

@@ -119,10 +119,12 @@ def test_a_receiver_that_asks_hostaway_ends_and_stops_the_embedded_postgres(
         assert_ends(process, home, SOON)
 
 
-def test_everything_ends_with_a_run_in_flight(open_sandbox: OpenSandbox, embedded_folder: Path) -> None:
+def test_everything_ends_with_a_run_in_flight(
+    open_sandbox: OpenSandbox, embedded_folder: Path, share_manifest: Callable[[Path], None]
+) -> None:
     home, sandbox = embedded_folder / "up", open_sandbox("1:2:40")
     ports = ["--port", str(free_port()), "--receiver-port", str(free_port())]
-    home.mkdir(exist_ok=True)
+    share_manifest(home)
     variables = {"HOSTAWAY_API_URL": sandbox.url}
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("HOSTAWAY_", "DAGSTER_"))}
     subprocess.run(
@@ -143,8 +145,10 @@ def test_everything_ends_with_a_run_in_flight(open_sandbox: OpenSandbox, embedde
 
 
 @pytest.mark.parametrize("moment", ["starting", "arriving"])
-def test_a_demo_ends(embedded_folder: Path, moment: str) -> None:
+def test_a_demo_ends(embedded_folder: Path, moment: str, share_manifest: Callable[[Path], None]) -> None:
     home = embedded_folder / f"demo-{moment}"
+    if moment == "arriving":  # the other one ends while dbt makes it
+        share_manifest(home / "demo")
     ports = ["--port", str(free_port()), "--receiver-port", str(free_port())]
     with running(home, "hostaway_pipeline", "demo", *ports) as process:
         logs = {"starting": "receiver.log", "arriving": "dagster-daemon.log"}
@@ -153,8 +157,11 @@ def test_a_demo_ends(embedded_folder: Path, moment: str) -> None:
         assert_ends(process, home, SOON_FOR_ALL)
 
 
-def test_there_is_one_code_server_per_location_and_all_ends_with_it(embedded_folder: Path) -> None:
+def test_there_is_one_code_server_per_location_and_all_ends_with_it(
+    embedded_folder: Path, share_manifest: Callable[[Path], None]
+) -> None:
     home, port = embedded_folder / "code-servers", free_port()
+    share_manifest(home)
     with running(home, "hostaway_pipeline", "up", "--port", str(port), "--receiver-port", str(free_port())) as process:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/server_info"), home)
         servers = [one for one in of_home(home) if {"api", "grpc"} <= set(one.cmdline())]
