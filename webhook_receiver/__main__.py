@@ -1,6 +1,7 @@
 """`python -m webhook_receiver`: serve the receiver, by default on the loopback interface only."""
 
 import argparse
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -14,8 +15,10 @@ from webhook_receiver.serving import BACKLOG, freeze_garbage_collection, server
 
 
 def main() -> None:
-    """Serve until SIGTERM or Ctrl-C. The embedded Postgres is released when the process exits."""
+    """Serve until SIGTERM, Ctrl-C or SIGHUP. The embedded Postgres is released when the process exits."""
     unwind_on_signals()
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # uvicorn would be cut off: it handles the other two
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with suppress(KeyboardInterrupt):  # uvicorn stops cleanly and then raises the signal again
         _serve()
 

@@ -41,13 +41,17 @@ def test_an_unusable_port_is_reported_in_one_line(
     assert line.startswith(f"hostaway: cannot listen on 127.0.0.1 port {wanted} (")
 
 
-def test_it_listens_on_the_loopback_interface_and_stops_on_sigint(open_process: OpenProcess) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_listens_on_the_loopback_interface_and_stops_on_signals(
+    open_process: OpenProcess, number: signal.Signals
+) -> None:
     process = open_process()
     answer = session().get(f"{process.url}/ready", timeout=10)
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
     assert "server" not in answer.headers
-    process.process.send_signal(signal.SIGINT)
+    process.process.send_signal(number)
     assert process.process.wait(10) == 0
+    assert "Application shutdown complete." in process.text
     assert "Traceback" not in process.text
 
 
