@@ -25,6 +25,7 @@ from bench import (
     merge,
     merge_ab,
     mutants,
+    pages,
     paths,
     push,
     receiver,
@@ -53,6 +54,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Many accounts": fleet.run,
     "Many accounts in simulated days": days.run,
     "Killed runs": kills.run,
+    pages.TITLE: pages.run,
     "Paths through the code": paths.run,
     mutants.TITLE: mutants.run,
 }

@@ -124,15 +124,21 @@ def test_as_of_is_what_the_bookings_were(past: Past) -> None:
     for key in IDS:
         for at in past.days(16):
             found = {
-                row.pop("booking_id"): tuple(row[name] for name in STATE)
+                row.pop("booking_id"): _told(tuple(row[name] for name in STATE))
                 for row in rows(past.accounts.url, "SELECT * FROM core.as_of(%s) WHERE account_id = %s", at, key)
             }
             wanted = {
-                b.id: (b.property_id, b.channel, b.state, b.arrival, b.departure, b.nights, b.units, *_money(b))
+                b.id: _told((b.property_id, b.channel, b.state, b.arrival, b.departure, b.nights, b.units, *_money(b)))
                 for b in past.histories[key].on(at)
             }
             wrong = {one: (found.get(one), wanted.get(one)) for one in {*found, *wanted}}
             assert {one: pair for one, pair in wrong.items() if pair[0] != pair[1]} == {}, (past.accounts.seed, at)
+
+
+def _told(state: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The state without dates that are placeholders, which have no nights: moving those makes no version."""
+    arrival, nights = STATE.index("arrival_date"), STATE.index("nights")
+    return state if state[nights] is not None else (*state[:arrival], *state[nights:])
 
 
 def _money(booking: Any) -> tuple[Any, ...]:

@@ -29,9 +29,9 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.portfolio import read_figures
 from hostaway_pipeline.wiring import services_on
 from tests.analytics.accounts import Accounts, opened
-from tests.analytics.browser import CHROMIUM, Browser, browsing
 from tests.analytics.conftest import PROJECT, Models
 from tests.analytics.pages import Page, Table, values_of
+from tests.browser import CHROMIUM, Browser, browsing
 from tests.factories import make_settings
 
 TODAY = datetime.now(UTC).date()

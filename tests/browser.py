@@ -50,6 +50,14 @@ class Browser:
         self.wait_for("document.querySelectorAll('.chart').length > 0")
         self.wait_for("document.querySelectorAll('.chart:not([data-drawn])').length === 0")
 
+    def visit(self, url: str, condition: str, *, seconds: float = _SECONDS) -> float:
+        """Open a page; returns the seconds until the condition holds there."""
+        self.call("Page.navigate", url="about:blank")
+        began = time.monotonic()
+        self.call("Page.navigate", url=url)
+        self.wait_for(condition, seconds)
+        return time.monotonic() - began
+
     def emulate(self, scheme: str, *, media: str = "") -> None:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
@@ -59,8 +67,8 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def wait_for(self, condition: str) -> None:
-        deadline = time.monotonic() + _SECONDS
+    def wait_for(self, condition: str, seconds: float = _SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         while not self.evaluate(condition):
             assert time.monotonic() < deadline, (condition, self.errors)
             time.sleep(0.05)
@@ -71,6 +79,14 @@ class Browser:
         self.evaluate(f"{element}.scrollIntoView({{block: 'center'}})")
         box = self.evaluate(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({element}.getBoundingClientRect())")
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+
+    def click(self, element: str) -> None:
+        """`element`: an expression; waits until it gives one, and brings it into view."""
+        self.wait_for(f"!!({element})")
+        self.evaluate(f"({element}).scrollIntoView({{block: 'center'}})")
+        box = self.evaluate(f"(b => [b.x + b.width / 2, b.y + b.height / 2])(({element}).getBoundingClientRect())")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
