@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagster import (
-    AssetMaterialization,
     Config,
     Failure,
     JobDefinition,
@@ -21,10 +20,9 @@ from dagster import (
 from pydantic import Field
 
 from hostaway_pipeline.defs.checks import log_evaluations
-from hostaway_pipeline.defs.keys import BULK, BULK_POOL, MODE, PLACE, entity_key
-from hostaway_pipeline.defs.metadata import run_metadata
+from hostaway_pipeline.defs.keys import BULK, BULK_POOL, MODE, PLACE
+from hostaway_pipeline.defs.materializations import error_text, log_materializations
 from hostaway_pipeline.defs.resources import HostawayResource
-from hostaway_pipeline.domain.account_names import account_label
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import PipelineError
 from hostaway_pipeline.services import Services
@@ -127,7 +125,7 @@ class _Log:
         report = synced.report
         self.statuses[report.status] = self.statuses.get(report.status, 0) + 1
         if report.error is not None:
-            self.error = f"{account_label(report.account_id, report.account_name)}: {report.error}"
+            self.error = error_text(report)
             self._failed.append(report.account_id)
             self._context.log.error(self.error)
             return
@@ -135,10 +133,7 @@ class _Log:
         is_brief = synced.claim.mode in ("refresh", "trails")
         entities = {name for name, n in report.entities.items() if not is_brief or n.changed or report.trails_left}
         self.materialized |= entities
-        for entity in sorted(entities):
-            metadata = run_metadata(report, entity) | {"mode": synced.claim.mode}
-            partition = str(report.account_id)
-            self._context.log_event(AssetMaterialization(entity_key(entity), partition=partition, metadata=metadata))
+        log_materializations(self._context, report, entities, mode=synced.claim.mode)
 
     def end(self) -> None:
         metadata: dict[str, Any] = {

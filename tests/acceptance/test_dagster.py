@@ -20,6 +20,7 @@ from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.defs.assets import failure
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.defs.sensors import PartitionChange, accounts_sensor, partition_change
+from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import (
     AccessDenied,
     AccountError,
@@ -57,14 +58,11 @@ def partitions(instance: DagsterInstance) -> None:
 
 def run(instance: DagsterInstance, account_id: int, **config: Any) -> ExecuteInProcessResult:
     job = build_defs().resolve_job_def("sync_account")
-    ops = {
-        f"hostaway__{name}": {"config": config} for name in ("listings", "reservations", "conversations", "messages")
-    }
     return job.execute_in_process(
         instance=instance,
         partition_key=str(account_id),
         raise_on_error=False,
-        run_config={"ops": ops} if config else None,
+        run_config={"ops": {"sync_entities": {"config": config}}} if config else None,
     )
 
 
@@ -124,7 +122,7 @@ def test_a_failed_account_fails_its_partition_with_a_readable_error_and_stops_no
     broken, fine = run(instance, 1), run(instance, 2)
 
     assert not broken.success
-    failure = broken.failure_data_for_node("hostaway__listings")
+    failure = broken.failure_data_for_node("sync_entities")
     assert failure is not None
     assert failure.user_failure_data is not None
     assert "account 1: Hostaway does not accept this client secret" in str(failure.user_failure_data.description)
@@ -269,3 +267,46 @@ def test_every_asset_is_described_owned_and_typed() -> None:
         assert asset.owners
         assert asset.kinds == {"python", "postgres"}
         assert len(asset.metadata["dagster/column_schema"].columns) > 10  # type: ignore[attr-defined]
+
+
+# Several accounts in one run, as a backfill launches it
+
+
+def run_backfill(instance: DagsterInstance, *accounts: int) -> ExecuteInProcessResult:
+    first, last = str(min(accounts)), str(max(accounts))
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    job = build_defs().resolve_job_def("sync_account")
+    return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+
+
+def materialized(instance: DagsterInstance, entity: str) -> list[str]:
+    records = instance.fetch_materializations(AssetKey(["hostaway", entity]), limit=10).records
+    return sorted(str(record.partition_key) for record in records)
+
+
+def test_a_run_of_many_accounts_gives_each_its_own_result(
+    instance: DagsterInstance, sandbox: SandboxServer, database_url: str
+) -> None:
+    result = run_backfill(instance, 1, 2)
+    assert result.success
+    for account_id in (1, 2):
+        assert_equal_to_source(database_url, sandbox, account_id)
+    for entity in ENTITIES:
+        assert materialized(instance, entity) == ["1", "2"], "one each: none for the whole range"
+    assert len(checks(result)) == 18
+    assert all(evaluation.passed for evaluation in checks(result).values())
+
+
+def test_an_account_that_fails_in_a_run_of_many_fails_alone(
+    instance: DagsterInstance, sandbox: SandboxServer, services: Services, database_url: str
+) -> None:
+    services.accounts.remove(1, hard=True)
+    add_account(services, 1, secret="wrong")
+    result = run_backfill(instance, 1, 2)
+    assert not result.success
+    found = result.failure_data_for_node("sync_entities")
+    assert found is not None
+    assert found.user_failure_data is not None
+    assert str(found.user_failure_data.description).startswith("1 of 2 accounts failed. account 1: Hostaway does not")
+    assert materialized(instance, "messages") == ["2"]
+    assert_equal_to_source(database_url, sandbox, 2)

@@ -12,7 +12,6 @@ from dagster import DagsterInstance
 
 from hostaway_pipeline.cli.stack import script
 from hostaway_pipeline.definitions import build_defs
-from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 from hostaway_pipeline.marts.definitions import defs as marts_defs
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -77,7 +76,7 @@ def run(instance: DagsterInstance, job: str, **options: Any) -> None:
 
 def work(instance: DagsterInstance, services: Services, sandbox: SandboxServer, ids: list[int]) -> None:
     """A full sync and webhooks, as the stack runs them."""
-    config = {"ops": {f"hostaway__{name}": {"config": {"mode": "full"}} for name in ENTITIES}}
+    config = {"ops": {"sync_entities": {"config": {"mode": "full"}}}}
     run(instance, "sync_account", partition_key=str(ACCOUNT), run_config=config)
     deliver_webhooks(services, sandbox.world.accounts[ACCOUNT], ids)
     run(instance, "drain_webhooks", run_config={"ops": {"drain_inbox": {"config": {"linger_seconds": 0}}}})
