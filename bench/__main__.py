@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     analytics,
     as_of,
+    backfill,
     calls,
     charts,
     clocks,
@@ -55,6 +56,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Many accounts in simulated days": days.run,
     "Killed runs": kills.run,
     pages.TITLE: pages.run,
+    "A backfill of all accounts": backfill.run,
     "Paths through the code": paths.run,
     mutants.TITLE: mutants.run,
 }

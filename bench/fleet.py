@@ -28,15 +28,18 @@ services.migrate()
 services.secrets.check()
 def add(account_id):
     secret = f"sandbox-secret-{account_id}"
-    add_account(services, account_id, secret, name=f"Account {account_id}", customer_id=None, is_due=True)
+    name = f"Account {account_id}"
+    add_account(services, account_id, secret, name=name, customer_id=None, is_due=sys.argv[2] == "due")
 with ThreadPoolExecutor(64) as pool:  # each waits a second for its token
     list(pool.map(add, range(1, int(sys.argv[1]) + 1)))
 services.close()
 """
 
 
-def add_accounts(made: Stand, count: int) -> None:
-    subprocess.run([sys.executable, "-c", _ADD, str(count)], env=made.environment, check=True)
+def add_accounts(made: Stand, count: int, *, is_due: bool = True) -> None:
+    """Add accounts 1 to `count`; `is_due`: with a request for their first sync."""
+    command = [sys.executable, "-c", _ADD, str(count), "due" if is_due else "later"]
+    subprocess.run(command, env=made.environment, check=True)
 
 
 def number(made: Stand, statement: str) -> float:

@@ -70,8 +70,8 @@ class Stand:
         return Measured(json.loads(output), seconds, usage.ru_maxrss / unit)
 
     @contextmanager
-    def up(self, port: int, receiver_port: int) -> Iterator[None]:
-        """Run the whole system by `hostaway up`, with webhooks."""
+    def up(self, port: int, receiver_port: int) -> Iterator[int]:
+        """Run the whole system by `hostaway up`, with webhooks; yields its process id."""
         command = [*_HOSTAWAY, "up", "--port", str(port), "--receiver-port", str(receiver_port)]
         environment = self.environment | {"HOSTAWAY_PUBLIC_URL": f"http://127.0.0.1:{receiver_port}"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -80,7 +80,7 @@ class Stand:
             wait_for_port(receiver_port)
             wait_for_port(port)
             self.environment["HOSTAWAY_PUBLIC_URL"] = environment["HOSTAWAY_PUBLIC_URL"]
-            yield
+            yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

@@ -77,7 +77,8 @@ def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_stack_goes_on(
     sandbox.faults.update(hang_share=1.0)
     services.cadences.request(1, "full")
     wait_until("the sweeper", lambda: stack.runs(STARTED, job_name="requested"), 150)
-    stack.backfill(["listings"], ["2", "3", "4"])
+    for partition in ("2", "3", "4"):
+        stack.backfill(["listings"], [partition])
     for partition in ("5", "6", "7", "8"):
         stack.materialize("listings", partition)
     wait_until("a full queue", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 5, 150)
