@@ -24,7 +24,7 @@ from pydantic import Field
 
 from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.keys import ACCOUNT, BULK_POOL, GROUP, entity_key
-from hostaway_pipeline.defs.materializations import error_text, log_materializations
+from hostaway_pipeline.defs.materializations import MaterializationLog, error_text
 from hostaway_pipeline.defs.metadata import DESCRIPTIONS, column_schema, run_metadata, table_of
 from hostaway_pipeline.defs.partitions import accounts_partitions
 from hostaway_pipeline.defs.resources import HostawayResource
@@ -139,13 +139,16 @@ def _sync_one(
 def _sync_many(context: AssetExecutionContext, services: Services, requests: Sequence[PullRequest]) -> None:
     """Each account gets its own materializations as it ends. The run fails at its end if accounts did, and only theirs
     are then shown as failed."""
-    failed: dict[int, str] = {}
-    for report in pull_many(services, requests):
-        if report.error is not None:
-            failed[report.account_id] = error_text(report)
-            context.log.error(failed[report.account_id])
-            continue
-        log_materializations(context.op_execution_context, report, report.entities, mode=requests[0].mode)
+    failed, log = dict[int, str](), MaterializationLog(context.op_execution_context)
+    try:
+        for report in pull_many(services, requests):
+            if report.error is None:
+                log.add(report, report.entities, mode=requests[0].mode)
+            else:
+                failed[report.account_id] = error_text(report)
+                context.log.error(failed[report.account_id])
+    finally:
+        log.flush()
     entities = [entity for entity in requests[0].entities if entity in ENTITIES]
     log_evaluations(context.op_execution_context, services, entities)
     if failed:

@@ -4,7 +4,7 @@ One job per mode, all of the same op, so that people see and switch the modes ap
 run has one partition; each run logs materializations for every account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dagster import (
@@ -21,7 +21,7 @@ from pydantic import Field
 
 from hostaway_pipeline.defs.checks import log_evaluations
 from hostaway_pipeline.defs.keys import BULK, BULK_POOL, MODE, PLACE
-from hostaway_pipeline.defs.materializations import error_text, log_materializations
+from hostaway_pipeline.defs.materializations import MaterializationLog, error_text
 from hostaway_pipeline.defs.resources import HostawayResource
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.errors import PipelineError
@@ -53,18 +53,18 @@ def sync_due_accounts(context: OpExecutionContext, config: SweeperConfig, hostaw
     """Return how many syncs ended in each status."""
     tags = context.run.tags
     with hostaway.services() as services:
+        log = _Log(context)
         due = DueAccounts(
             services,
             tags[MODE],
             context.run_id,
             lifetime=config.lifetime_seconds,
             linger=config.linger_seconds,
+            on_pause=log.flush,
         )
-        log = _Log(context)
         try:
             _free_place(services, tags)
-            for synced in due:
-                log.add(synced)
+            log.add_all(due)
             log_evaluations(context, services, sorted(log.materialized & set(ENTITIES)))
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None
@@ -116,12 +116,23 @@ class _Log:
 
     def __init__(self, context: OpExecutionContext) -> None:
         self._context = context
+        self._materializations = MaterializationLog(context)
         self.statuses: dict[str, int] = {}
         self.materialized: set[str] = set()
         self.error = ""
         self._failed: list[int] = []
 
-    def add(self, synced: Synced) -> None:
+    def add_all(self, ended: Iterable[Synced]) -> None:
+        try:
+            for synced in ended:
+                self._add(synced)
+        finally:
+            self.flush()
+
+    def flush(self) -> None:
+        self._materializations.flush()
+
+    def _add(self, synced: Synced) -> None:
         report = synced.report
         self.statuses[report.status] = self.statuses.get(report.status, 0) + 1
         if report.error is not None:
@@ -133,7 +144,7 @@ class _Log:
         is_brief = synced.claim.mode in ("refresh", "trails")
         entities = {name for name, n in report.entities.items() if not is_brief or n.changed or report.trails_left}
         self.materialized |= entities
-        log_materializations(self._context, report, entities, mode=synced.claim.mode)
+        self._materializations.add(report, entities, mode=synced.claim.mode)
 
     def end(self) -> None:
         metadata: dict[str, Any] = {

@@ -6,7 +6,7 @@ in good order gives them back at once.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,13 +42,24 @@ class DueAccounts:
 
     `mode`: whose due accounts are claimed, besides those that were requested; `requested` claims only these.
     `lifetime`: seconds after which nothing more is claimed. `linger`: seconds without a due account after which it
-    ends earlier. Ends early, too, when Hostaway is away: see `is_away`.
+    ends earlier. Ends early, too, when Hostaway is away: see `is_away`. `on_pause`: called in the caller's thread
+    whenever no sync has ended for half a second.
 
     Raises DatabaseUnavailable. An interrupt, or a caller that stops iterating, aborts the services.
     """
 
-    def __init__(self, services: Services, mode: str, run_id: str, *, lifetime: float, linger: float) -> None:
+    def __init__(
+        self,
+        services: Services,
+        mode: str,
+        run_id: str,
+        *,
+        lifetime: float,
+        linger: float,
+        on_pause: Callable[[], object] = lambda: None,
+    ) -> None:
         self._services = services
+        self._on_pause = on_pause
         self._mode, self._run_id = mode, run_id
         self._ends_at = time.monotonic() + lifetime
         self._linger = linger
@@ -70,8 +81,10 @@ class DueAccounts:
                 workers = [pool.submit(self._work) for _ in range(AT_ONCE)]
                 extended_at = time.monotonic()
                 while not all(worker.done() for worker in workers) or not self._done.empty():
-                    with suppress(Empty):
+                    try:
                         yield self._done.get(timeout=0.5)
+                    except Empty:
+                        self._on_pause()
                     if time.monotonic() - extended_at > LEASE.total_seconds() / 4:
                         self._services.cadences.extend(self._run_id)
                         extended_at = time.monotonic()

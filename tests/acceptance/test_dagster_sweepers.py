@@ -124,11 +124,9 @@ def test_the_listings_of_an_account_are_read_by_themselves(
 def changes(instance: DagsterInstance, services: Services, database_url: str) -> dict[str, dict[str, Any]]:
     """Metadata of the materializations of one run of `refresh`, by entity."""
     result = run(instance, services, database_url, 1, mode="refresh")
-    return {
-        event.asset_key.path[-1]: {name: value.value for name, value in event.materialization.metadata.items()}
-        for event in result.all_events
-        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None
-    }
+    written = instance.all_logs(result.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+    made = [entry.asset_materialization for entry in written if entry.asset_materialization is not None]
+    return {one.asset_key.path[-1]: {name: value.value for name, value in one.metadata.items()} for one in made}
 
 
 def test_a_refresh_brings_the_hosts_own_replies_and_reports_only_what_changed(

@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, OpExecutionContext, job, op
 from dagster._core.instance.ref import InstanceRef
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
+from hostaway_pipeline.defs.materializations import MaterializationLog
 from hostaway_pipeline.defs.old_runs import delete_runs
 from hostaway_pipeline.defs.storage import PooledPostgresStorage
+from hostaway_pipeline.domain.counts import Counts
+from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
+from hostaway_pipeline.sync.pull.request import Report
 from tests.factories import rows
 
 EVENTS = 30
@@ -142,3 +146,37 @@ def test_the_settings_name_the_database_or_leave_it_to_ours(url: str, tmp_path: 
     assert isinstance(storage, PooledPostgresStorage)
     found, given = make_url(storage.postgres_url), make_url(url.replace("postgresql:", "postgresql+psycopg2:", 1))
     assert found.difference_update_query(found.query.keys() - given.query.keys()) == given
+
+
+def test_materializations_of_many_accounts_are_written_in_batches(instance: DagsterInstance) -> None:
+    """Each by itself takes five statements, and Dagster as long as the sync of a small account."""
+    engine = instance.event_log_storage._engine  # type: ignore[attr-defined]
+    inserts = list[str]()
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        inserts.extend([statement] if statement.startswith("INSERT INTO event_logs") else [])
+
+    @op
+    def many(context: OpExecutionContext) -> None:
+        log = MaterializationLog(context)
+        event.listen(engine, "before_cursor_execute", note)
+        for account_id in range(EVENTS):
+            report = Report(account_id, entities={name: Counts(fetched=account_id) for name in ENTITIES})
+            log.add(report, ENTITIES, mode="reconcile")
+        log.flush()
+        event.remove(engine, "before_cursor_execute", note)
+
+    @job
+    def syncing() -> None:
+        many()
+
+    run_id = syncing.execute_in_process(instance=instance).run_id
+    assert len(inserts) == len(ENTITIES)
+    for entity in ENTITIES:
+        found = instance.fetch_materializations(AssetKey(["hostaway", entity]), limit=EVENTS).records
+        assert {(record.partition_key, record.run_id) for record in found} == {(str(n), run_id) for n in range(EVENTS)}
+        assert all(
+            made.metadata["rows_fetched"].value == int(str(made.partition))
+            for made in (record.asset_materialization for record in found)
+            if made is not None
+        )
