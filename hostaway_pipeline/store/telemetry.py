@@ -7,11 +7,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy.dialects.postgresql import insert
+import orjson
 
 from hostaway_pipeline.domain.counts import Counts
-from hostaway_pipeline.store.database import Database, query
-from hostaway_pipeline.store.schema import metrics
+from hostaway_pipeline.store.database import Database, driver, query
 
 # Upper bounds of the histograms' buckets, in seconds; +Inf is the last bucket.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -72,14 +71,9 @@ class Telemetry:
         return {(entity, finding): int(number) for entity, finding, number in rows}
 
     def _upsert(self, counts: Iterable[tuple[Key, float]]) -> None:
-        # Sorted, so that two processes wait for each other instead of deadlocking.
-        values = [{"name": name, "labels": list(labels), "value": value} for (name, labels), value in sorted(counts)]
-        statement = insert(metrics).values(values)
-        added = statement.on_conflict_do_update(
-            index_elements=[metrics.c.name, metrics.c.labels],
-            set_={"value": metrics.c.value + statement.excluded.value},
-        )
-        self._database.run(lambda connection: connection.execute(added))
+        values = [{"name": name, "labels": labels, "value": value} for (name, labels), value in sorted(counts)]
+        text = orjson.dumps(values).decode()
+        self._database.run(lambda connection: driver(connection).execute(query("add_counts"), {"counts": text}))
 
     def _observe(self, name: str, labels: tuple[str, ...], seconds: float) -> None:
         bucket = next((f"{bound:g}" for bound in BUCKETS if seconds <= bound), "+Inf")
