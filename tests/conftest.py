@@ -36,6 +36,35 @@ from tests.factories import (
 gc.disable()  # while modules are imported: it would take a fifth of the time
 
 
+# Minutes or half a minute each, the longest first: a worker that begins with one at the end leaves the others idle.
+LONG = [
+    f"tests/{name}.py"
+    for name in (
+        "acceptance/test_demo",
+        "acceptance/test_stops",
+        "integration/pull/test_odd_answers",
+        "acceptance/test_celery",
+        "acceptance/test_stack_runs",
+        "analytics/test_compared_tables",
+        "acceptance/test_push",
+        "acceptance/test_dagster_kills",
+        "analytics/test_changes",
+        "acceptance/test_faults",
+        "acceptance/test_crashes",
+        "analytics/test_report",
+        "acceptance/test_marts",
+        "analytics/test_incremental_equals_rebuild",
+        "integration/push/test_slow_apis",
+        "receiver/test_fuzz",
+    )
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {file: place for place, file in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop() -> None:
     """Leave out of each garbage collection what was imported: one of Dagster, dbt and the tests takes half a second."""

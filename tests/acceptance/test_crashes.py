@@ -182,16 +182,16 @@ def test_a_full_disk_is_reported_and_the_sync_continues_once_there_is_room(
         services.close()
 
 
-def test_a_wrong_secret_and_a_dead_api_stop_no_other_of_fifty_accounts(
+def test_a_wrong_secret_and_a_dead_api_stop_no_other_of_twenty_accounts(
     open_sandbox: OpenSandbox,
     open_services: OpenServices,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
     database_url: str,
 ) -> None:
-    wrong, dead = 7, 23
-    sandbox = open_sandbox(*(f"{n}:2:5" for n in range(1, 51)), token_delay=0.0)
+    wrong, dead = 7, 13
+    sandbox = open_sandbox(*(f"{n}:2:5" for n in range(1, 21)), token_delay=0.0)
     services = open_services(sandbox)
-    for account_id in range(1, 51):
+    for account_id in range(1, 21):
         add_account(services, account_id, secret="wrong" if account_id == wrong else None)
     sandbox.faults.update(dead_accounts={dead})
 
@@ -205,7 +205,7 @@ def test_a_wrong_secret_and_a_dead_api_stop_no_other_of_fifty_accounts(
     assert {account for account, status in statuses.items() if status != "succeeded"} == {wrong, dead}
     lines = sorted(done.stderr.strip().splitlines())
     assert len(lines) == 2
-    assert "account 23: " in lines[0]
+    assert "account 13: " in lines[0]
     assert "HTTP 503" in lines[0]
     assert "account 7: Hostaway does not accept this client secret" in lines[1]
     for account_id in statuses.keys() - {wrong, dead}:

@@ -45,6 +45,10 @@ class Models:
         assert result.success, [(r.node.name, r.message) for r in result.result or () if r.status in ("error", "fail")]
         return result
 
+    def fill(self, *arguments: str) -> None:
+        """Build without tests of the data, where they would find what an earlier build's have found."""
+        assert self.run("build", "--resource-type", "model", "--resource-type", "seed", *arguments).success
+
     def run(self, command: str, *arguments: str) -> dbtRunnerResult:
         with _environment(dbt_environment(self.url, self.target)):
             folder = str(self.project)

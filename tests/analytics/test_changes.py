@@ -23,7 +23,7 @@ def models(new_database: Callable[[], str], target: Path) -> Models:
     with opened(url, "59808:4:40", seed=12) as accounts:
         accounts.sync(59808, calendar=True)
     models = Models(url, target)
-    assert models.run("build", "--resource-type", "model", "--resource-type", "seed").success
+    models.fill()
     return models
 
 

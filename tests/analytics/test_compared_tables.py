@@ -64,7 +64,7 @@ def test_after_changes_the_tables_equal_a_rebuild(models):
     change_source(models)
     models.build()
     built = contents(models)
-    models.build("--full-refresh")
+    models.fill("--full-refresh")
     assert built == contents(models)
     assert built["core.booking"] != before["core.booking"]
     assert models.rows("SELECT count(*) FROM core.booking WHERE booking_id = 7 OR account_id = 59809") == [(0,)]
@@ -88,9 +88,9 @@ def test_views_grants_and_open_transactions_survive_builds(models):
             "UPDATE hostaway.reservations SET status = 'cancelled', updated_at = now() WHERE id IN ("
             "SELECT booking_id FROM core.booking WHERE state = 'sold' LIMIT 3)"
         )
-        models.build()
+        models.fill()
         with Reading("SELECT count(*) FROM analysts.sold", models) as waited:
-            models.build("--full-refresh")
+            models.fill("--full-refresh")
         assert analyst.execute("SELECT count(*) FROM analysts.sold").fetchone() == (count - 3,)
     assert waited == []
     assert sorted(models.rows(identity)) == before
@@ -192,5 +192,5 @@ def test_changed_code_refills_the_table(models, edited):
 
 def test_a_changed_seed_reaches_what_is_built_on_it(models, edited):
     edited("seeds/reservation_states.csv", "modified,sold", "modified,tentative")
-    models.build()
+    models.fill()
     assert models.rows("SELECT DISTINCT state FROM core.booking WHERE source_status = 'modified'") == [("tentative",)]

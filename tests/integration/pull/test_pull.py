@@ -47,7 +47,7 @@ def test_a_second_sync_writes_nothing(open_account: OpenAccount, database_url: s
     assert after == before
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     listings=st.integers(0, 12),
