@@ -32,6 +32,7 @@ from bench import (
     receiver,
     reconcile,
     rude,
+    thirty_days,
 )  # fmt: skip
 from bench.figures import Figure, table
 
@@ -54,6 +55,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "Webhooks to tables": push.run,
     "Many accounts": fleet.run,
     "Many accounts in simulated days": days.run,
+    "What days leave behind": thirty_days.run,
     "Killed runs": kills.run,
     pages.TITLE: pages.run,
     "A backfill of all accounts": backfill.run,

@@ -1,11 +1,11 @@
 """What accounts leave behind in days, and what the nightly purge leaves of it: sizes, times, and ticks beside it.
 
 Thirty days fill both databases, as the settings keep a month by default. Each of the twenty after them ends with the
-real purge, for which the settings count the days that are still to come as well. THIRTY_ACCOUNTS=1300 takes 20 GB.
+real purge: its settings count the days that are still to come as well, so that its cut is that of its day. A tenth of
+the accounts leaves a tenth of the rows; THIRTY_ACCOUNTS=1300 takes 20 GB.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -67,7 +67,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def ticks(made: Place) -> dict[str, float]:
-    """Median seconds of an evaluation, by sensor and schedule, while accounts are due."""
+    """Seconds of the quickest of seven evaluations, by sensor and schedule, while accounts are due."""
     defs, resources = build_defs(), {"hostaway": HostawayResource()}
 
     def look(sensor: str) -> None:
@@ -81,32 +81,31 @@ def ticks(made: Place) -> dict[str, float]:
     made.execute("UPDATE hostaway.cadences SET next_due_at = now() - interval '1 h' WHERE mode = 'refresh'")
     sensors = ("webhook_events_sensor", "accounts_sensor", "liveness_sensor")
     schedules = [f"{mode}_schedule" for mode in ("reconcile", "refresh", "listings", "trails")]
-    return {name: median(partial(look, name)) for name in sensors} | {
-        name: median(partial(peek, name)) for name in schedules
+    return {name: quickest(partial(look, name)) for name in sensors} | {
+        name: quickest(partial(peek, name)) for name in schedules
     }
 
 
-def median(work: Callable[[], object], times: int = 7) -> float:
-    return statistics.median(seconds(work) for _ in range(times))
+def quickest(work: Callable[[], object], times: int = 7) -> float:
+    return min(seconds(work) for _ in range(times))
 
 
 def reads(made: Place) -> dict[str, float]:
-    """Median seconds of what people and Prometheus ask."""
+    """Seconds of the quickest of a few reads of what people and Prometheus ask."""
 
     def get(path: str) -> None:
         with urlopen(Request(receiver.url + path, headers={"Authorization": f"Bearer {KEY}"})) as response:
             response.read()
 
     with running_on(made.urls[DATABASE], made.sandbox) as receiver:
-        found = {f"GET {path}": median(partial(get, path)) for path in ("/metrics", "/accounts")}
+        found = {f"GET {path}": quickest(partial(get, path)) for path in ("/metrics", "/accounts")}
     command = [sys.executable, "-m", "hostaway_pipeline", "accounts", "list"]
-    listed = median(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL), 3)
+    listed = quickest(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL), 3)
     return found | {"hostaway accounts list": listed}
 
 
-def simulate(made: Place, kinds: list[Kind]) -> tuple[dict[int, dict[str, Sizes]], list[float], float]:
-    """The sizes at the end of some days, the seconds of each night's purge, and those of a tick's of Dagster."""
-    days = Days(made, kinds, FLEET_SHARE)
+def simulate(made: Place, days: Days) -> tuple[dict[int, dict[str, Sizes]], list[float], float]:
+    """The sizes at the end of some days, the seconds of each night's purge, and the most that old ticks took."""
     found, nights, ticks_purged = {}, [], []
     for day in range(1, LAST + 1):
         ago = timedelta(days=LAST - day)
@@ -115,14 +114,16 @@ def simulate(made: Place, kinds: list[Kind]) -> tuple[dict[int, dict[str, Sizes]
             nights.append(purge(made, MONTH + ago.days))
         ticks_purged.append(seconds(partial(days.purge_ticks, ago)))
         vacuum(made)
-        if day in (MONTH, EARLY, LAST):
+        if day in (EARLY, LAST):
             found[day] = sizes(made)
-            print(f"day {day}: {found[day]}", flush=True)
     return found, nights, max(ticks_purged)
 
 
 def growth(found: dict[int, dict[str, Sizes]], database: str, names: Iterable[str]) -> tuple[float, str]:
-    """The last size to the early one; and in words, the largest tables."""
+    """The last size to the early one; and in words, the largest tables.
+
+    By the early day, the space of deleted rows is used again: autovacuum waits until a fifth of a table is dead.
+    """
     chosen = set(names)
     early, last = ({name: mb for name, mb in found[day][database].items() if name in chosen} for day in (EARLY, LAST))
     largest = sorted(last, key=lambda name: -last[name])[:3]
@@ -137,15 +138,17 @@ def run() -> list[Figure]:
 
 
 def figures(made: Place, kinds: list[Kind]) -> list[Figure]:
-    found, nights, ticks_purged = simulate(made, kinds)
+    days = Days(made, kinds, FLEET_SHARE)
+    empty = ticks(made)
+    found, nights, ticks_purged = simulate(made, days)
     evaluated, asked = ticks(made), reads(made)
     backlog = purge(made, 1)
     case = f"{FLEET_SHARE:,} accounts, {WEBHOOKS_A_DAY} webhooks a day each, {LAST} simulated days"
     ours, ours_text = growth(found, DATABASE, PURGED)
     dagsters, dagsters_text = growth(found, DAGSTER_DATABASE, found[LAST][DAGSTER_DATABASE])
     per_day = {
-        "with retention": sum(found[MONTH][DATABASE][name] for name in PURGED) / MONTH,
-        "Dagster's": sum(found[MONTH][DAGSTER_DATABASE].values()) / MONTH,
+        "with retention": sum(found[LAST][DATABASE][name] for name in PURGED) / MONTH,
+        "Dagster's": sum(found[LAST][DAGSTER_DATABASE].values()) / MONTH,
         "versions": sum(found[LAST][DATABASE][name] for name in KEPT) / LAST,
     }
     state = ", ".join(f"{name} {mb / FLEET_SHARE * 1000:.0f} KB" for name, mb in per_day.items())
@@ -160,7 +163,7 @@ def figures(made: Place, kinds: list[Kind]) -> list[Figure]:
         at_most(f"{case}: longest purge of a day", max(nights), most, " s", five_minutes),
         at_most(f"{case}: purge of the {MONTH - 1} days before", backlog, most, " s", five_minutes),
         at_most(f"{case}: slowest tick of a sensor or schedule", evaluated[slowest], 0.2, " s",
-                ", ".join(f"{name} {value:.3f}" for name, value in evaluated.items())),
+                f"on the first day: {empty[slowest]:.3f} s"),
         at_most(f"{case}: deletion of old ticks, of all sensors and schedules", ticks_purged, 10, " s", "none"),
         at_most(f"{case}: {slowest_read}", asked[slowest_read], 5, " s",
                 ", ".join(f"{name} {value:.3f}" for name, value in asked.items())),

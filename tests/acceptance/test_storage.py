@@ -15,7 +15,7 @@ from sqlalchemy import event, make_url
 
 from hostaway_pipeline.defs.materializations import MaterializationLog
 from hostaway_pipeline.defs.old_runs import delete_runs
-from hostaway_pipeline.defs.storage import PooledPostgresStorage
+from hostaway_pipeline.defs.storage import PooledPostgresStorage, session_engine
 from hostaway_pipeline.domain.counts import Counts
 from hostaway_pipeline.domain.entities import ENTITIES
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
@@ -60,7 +60,8 @@ def materialize(instance: DagsterInstance, meanwhile: Callable[[], object] = lam
     @op
     def many(context: OpExecutionContext) -> None:
         for number in range(EVENTS):
-            context.log_event(AssetMaterialization(AssetKey("made"), partition=str(number)))
+            tags = {"dagster/data_version": str(number)}  # one that Dagster keeps in a table of its own
+            context.log_event(AssetMaterialization(AssetKey("made"), partition=str(number), tags=tags))
             meanwhile()
 
     @job
@@ -103,15 +104,50 @@ def test_connections_that_were_closed_are_replaced(instance: DagsterInstance, ur
     assert len(partitions_of(instance, run_id)) == EVENTS
 
 
-def test_a_deleted_run_leaves_neither_events_nor_logs(instance: DagsterInstance) -> None:
+def test_a_deleted_run_leaves_neither_rows_nor_logs(instance: DagsterInstance, url: str) -> None:
     run_id = materialize(instance)
-    logs = Path(instance.storage_directory()) / run_id
+    storage, logs = instance.event_log_storage, Path(instance.storage_directory()) / run_id
+    storage.set_concurrency_slots("pool", 1)
+    storage.claim_concurrency_slot("pool", run_id, "many")
     assert any((logs / "compute_logs").iterdir())
+    assert rows(url, "SELECT FROM asset_event_tags")
     assert delete_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
     assert delete_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) >= 1
     assert not logs.exists()
-    assert not instance.has_run(run_id)
-    assert not instance.get_records_for_run(run_id).records
+    tables = rows(url, "SELECT table_name AS name FROM information_schema.columns WHERE column_name = 'run_id'")
+    assert {"runs", "run_tags", "event_logs", "concurrency_slots"} <= {table["name"] for table in tables}
+    assert not any(rows(url, f"SELECT FROM {table['name']} WHERE run_id = %s", run_id) for table in tables)
+    assert not rows(url, "SELECT FROM asset_event_tags")
+    assert storage.get_concurrency_info("pool").active_slot_count == 0
+
+
+def test_more_runs_than_a_page_are_deleted(instance: DagsterInstance, url: str) -> None:
+    materialize(instance)
+    more = rows(url, "INSERT INTO runs (run_id, snapshot_id, pipeline_name, status, run_body, create_timestamp) "
+                "SELECT new_id, snapshot_id, pipeline_name, status, replace(run_body, run_id, new_id), now() "
+                "FROM runs, generate_series(1, 250) AS n, LATERAL (SELECT md5(run_id || n) AS new_id) AS new "
+                "RETURNING 1")  # fmt: skip
+    assert delete_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) > len(more) > 0
+    assert instance.get_runs_count() == 0
+
+
+def test_many_runs_are_deleted_by_as_many_statements_as_one(instance: DagsterInstance) -> None:
+    def statements_for(number: int) -> int:
+        run_ids = [materialize(instance) for _ in range(number)]
+        seen: list[object] = []
+
+        def see(*arguments: object) -> None:
+            seen.append(arguments)
+
+        event.listen(engine, "before_cursor_execute", see)
+        assert delete_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) == number
+        event.remove(engine, "before_cursor_execute", see)
+        assert not any(map(instance.has_run, run_ids))
+        return len(seen)
+
+    delete_runs(instance, datetime.now(UTC) + timedelta(minutes=1))
+    engine = session_engine(instance.run_storage.postgres_url)  # type: ignore[attr-defined]
+    assert statements_for(4) == statements_for(1)
 
 
 FORKED = """
