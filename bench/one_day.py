@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
+from dagster import DagsterInstance, JobDefinition
 
 from hostaway_pipeline.definitions import build_defs
 from hostaway_pipeline.domain.events import parse_delivery
@@ -103,8 +103,8 @@ class Place:
 
     def run(self, job: JobDefinition, config: dict[str, Any] | None = None) -> str:
         """Run a job to its end; returns the run's id. Raises an error when it fails."""
-        result: ExecuteInProcessResult = job.execute_in_process(instance=self.instance, run_config=config)
-        return result.run_id
+        quietly = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        return job.execute_in_process(instance=self.instance, run_config=quietly | (config or {})).run_id
 
     def close(self) -> None:
         self.services.close()
