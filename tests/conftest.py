@@ -36,26 +36,30 @@ from tests.factories import (
 gc.disable()  # while modules are imported: it would take a fifth of the time
 
 
-# Minutes or half a minute each, the longest first: a worker that begins with one at the end leaves the others idle.
+# A worker that begins with minutes of tests at the end leaves the others idle: the longest files come first, those that
+# compute between those that wait.
 LONG = [
     f"tests/{name}.py"
     for name in (
         "acceptance/test_demo",
-        "acceptance/test_stops",
         "integration/pull/test_odd_answers",
         "acceptance/test_celery",
+        "acceptance/test_stops",
         "acceptance/test_stack_runs",
-        "analytics/test_compared_tables",
-        "acceptance/test_push",
-        "acceptance/test_dagster_kills",
-        "analytics/test_changes",
-        "acceptance/test_faults",
-        "acceptance/test_crashes",
-        "analytics/test_report",
-        "acceptance/test_marts",
-        "analytics/test_incremental_equals_rebuild",
         "integration/push/test_slow_apis",
-        "receiver/test_fuzz",
+        "analytics/test_compared_tables",
+        "integration/store/test_slots",
+        "acceptance/test_push",
+        "integration/test_hostile_clocks",
+        "analytics/test_changes",
+        "acceptance/test_dagster_kills",
+        "analytics/test_incremental_equals_rebuild",
+        "integration/pull/test_calendar",
+        "acceptance/test_crashes",
+        "integration/sending/test_send",
+        "analytics/test_report",
+        "acceptance/test_faults",
+        "acceptance/test_marts",
     )
 ]
 
@@ -97,6 +101,7 @@ def postgres() -> Iterator[EmbeddedPostgres | GivenPostgres]:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             # No test kills this server, so it need not be durable; autovacuum would look at a thousand databases.
             connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("ALTER SYSTEM SET autovacuum = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
