@@ -15,7 +15,7 @@ from hostaway_pipeline.settings import Settings
 
 COUNT, LIMIT, WINDOW = 1_300, 15, 10
 SECONDS = float(os.environ.get("REAL_SECONDS", "600"))
-_SWEEPERS = ("requested", "reconcile", "refresh", "listings", "trails")
+_SWEEPERS = ("requested", "reconcile", "refresh", "listings")  # trails have a place of their own
 _UNFINISHED = """{ runsOrError(filter: {statuses: [QUEUED, STARTING, STARTED]}) {
     ... on Runs { results { pipelineName } } } }"""
 
