@@ -43,8 +43,6 @@ TRANSIENT = (TransientApiError, DatabaseUnavailable, SyncInProgress)
 # The asset requests its retries itself: with a retry policy on the op, Dagster retries an interrupted run as if it had
 # failed, and continues with the next asset.
 RETRIES = RetryPolicy(max_retries=3, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
-
-
 # Accounts of one run of a backfill. What fails or is cancelled concerns one run.
 ACCOUNTS_PER_RUN = 50
 
@@ -137,13 +135,14 @@ def _sync_one(
 
 
 def _sync_many(context: AssetExecutionContext, services: Services, requests: Sequence[PullRequest]) -> None:
-    """Each account gets its own materializations as it ends. The run fails at its end if accounts did, and only theirs
-    are then shown as failed."""
+    """Each account gets materializations of its own. If accounts fail, the run fails at its end: Dagster then shows as
+    failed what it has not materialized.
+    """
     failed, log = dict[int, str](), MaterializationLog(context.op_execution_context)
     try:
         for report in pull_many(services, requests):
             if report.error is None:
-                log.add(report, report.entities, mode=requests[0].mode)
+                log.add(report, requests[0].entities, mode=requests[0].mode)
             else:
                 failed[report.account_id] = error_text(report)
                 context.log.error(failed[report.account_id])
