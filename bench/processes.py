@@ -1,5 +1,8 @@
 """What trees of processes have cost: CPU seconds, ended children included, and memory."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 import psutil
 
 
@@ -27,11 +30,13 @@ def cpu_seconds(*pids: int) -> float:
 
 def pss_mb(*pids: int) -> float:
     """Memory of these trees in MB, with each shared page divided by the number of processes that share it."""
+    return own_pss_mb(process.pid for pid in pids for process in tree(pid))
+
+
+def own_pss_mb(pids: Iterable[int]) -> float:
+    """Memory of these processes alone."""
     total = 0
     for pid in pids:
-        for process in tree(pid):
-            try:
-                total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            total += psutil.Process(pid).memory_full_info().pss
     return total / 1e6
