@@ -83,6 +83,7 @@ def backfill(browser: Browser, root: str) -> float:
     browser.wait_for(shows("Select all ("))
     for partition in REAL:
         browser.click(reading(partition))
+    browser.wait_for(shows(f"{len(REAL)} partitions"))
     browser.click(reading("Partition selection"))  # closes the list
     browser.click(reading("Launch backfill"))
     browser.wait_for(f"!({shows('Launch runs to materialize')})")

@@ -81,10 +81,14 @@ class Browser:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
 
     def click(self, element: str) -> None:
-        """`element`: an expression; waits until it gives one, and brings it into view."""
+        """`element`: an expression; waits until it gives one that stands still, and brings it into view."""
         self.wait_for(f"!!({element})")
         self.evaluate(f"({element}).scrollIntoView({{block: 'center'}})")
-        box = self.evaluate(f"(b => [b.x + b.width / 2, b.y + b.height / 2])(({element}).getBoundingClientRect())")
+        middle = f"(b => [b.x + b.width / 2, b.y + b.height / 2])(({element}).getBoundingClientRect())"
+        before, box = None, self.evaluate(middle)
+        while box != before:
+            time.sleep(0.1)
+            before, box = box, self.evaluate(middle)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
