@@ -16,7 +16,7 @@ from tests.conftest import GivenPostgres
 from tests.factories import OpenSandbox, OpenServices, add_account, synced
 
 STARTED, QUEUED, FAILED = DagsterRunStatus.STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.FAILURE
-WEBHOOK_ACCOUNT = 5
+WEBHOOK_ACCOUNT = 8
 
 
 @pytest.fixture
@@ -72,16 +72,16 @@ def somebody_elses() -> JobDefinition:
 def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_stack_goes_on(
     stack: DagsterStack, services: Services, sandbox: SandboxServer
 ) -> None:
-    wait_until("the partitions", lambda: stack.instance.has_dynamic_partition("accounts", "5"), 150)
+    wait_until("the partitions", lambda: stack.instance.has_dynamic_partition("accounts", "8"), 150)
     assert {pool.name: pool.limit for pool in stack.instance.event_log_storage.get_pool_limits()} == {BULK_POOL: 3}
     sandbox.faults.update(hang_share=1.0)
     services.cadences.request(1, "full")
     wait_until("the sweeper", lambda: stack.runs(STARTED, job_name="requested"), 150)
-    for partition in ("2", "3"):
+    for partition in ("2", "3", "4"):
         stack.backfill(["listings"], [partition])
-    for partition in ("4", "5"):
+    for partition in ("5", "6", "7", "8"):
         stack.materialize("listings", partition)
-    wait_until("a full queue", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 2, 150)
+    wait_until("a full queue", lambda: len(stack.runs(STARTED)) == 3 and len(stack.runs(QUEUED)) == 5, 150)
     bulk = stack.runs(STARTED)
 
     deliver(services, sandbox)

@@ -77,6 +77,16 @@ def test_a_run_lingers_for_accounts_that_become_due(services: Services, database
     assert next(due).claim.account_id == 2
 
 
+def test_the_caller_is_told_while_nothing_ends(services: Services) -> None:
+    """What it has kept back until then, such as a batch of events, would otherwise wait for the end of the run."""
+    told = list[str]()
+    services.cadences.request(1, "reconcile")
+    due = DueAccounts(services, "requested", "run", lifetime=60, linger=2, on_pause=lambda: told.append("pause"))
+    for one in due:
+        told.append(one.report.status)
+    assert told[told.index("succeeded") + 1 :].count("pause") >= 2
+
+
 def test_a_run_claims_nothing_after_its_lifetime(services: Services, database_url: str) -> None:
     make_due(database_url)
     assert sync_due(services, lifetime=0) == []
