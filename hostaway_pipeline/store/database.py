@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hostaway_pipeline.errors import AccountError, ConfigurationError, DatabaseConflict, DatabaseUnavailable
 from hostaway_pipeline.store.reasons import cause, reason_of
+from hostaway_pipeline.store.rested import ping_rested
 from hostaway_pipeline.store.schema import ENTITY_TABLES
 from hostaway_pipeline.store.sessions import (
     connection_limits,
@@ -49,18 +50,21 @@ class Database:
         self.on_statement: Callable[[str, float], None] = lambda _name, _seconds: None
         """Called with the name and the duration in seconds of every statement."""
         single: dict[str, Any] = {"pool_size": _SINGLE_CONNECTIONS, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
-        self.engine = self._engine({}, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-        self._unsynced = self._engine({"synchronous_commit": "off"}, **single, pool_pre_ping=True)
+        self.engine = self._engine({}, pool_size=pool_size, max_overflow=pool_size)
+        self._unsynced = self._engine({"synchronous_commit": "off"}, **single)
         timeouts = {"statement_timeout": str(_STATEMENT_MS), "lock_timeout": str(_LOCK_MS)}
-        # LIFO reuses the connections that hold prepared statements.
-        self._single = self._engine(timeouts, **single, pool_use_lifo=True)
+        self._single = self._engine(timeouts, **single)
+        for engine in (self.engine, self._unsynced):
+            ping_rested(engine)
 
     def _engine(self, own: Mapping[str, str], **options: Any) -> Engine:
         """`own`: settings of its sessions beside the usual ones."""
         connect: dict[str, Any] = {"application_name": "hostaway", **connection_limits(self._url)}
         # Looked up at each statement: telemetry sets it later.
         connect["cursor_factory"] = timed_cursor(lambda name, seconds: self.on_statement(name, seconds))  # noqa: PLW0108
-        engine = create_engine(self._url.set(drivername="postgresql+psycopg"), connect_args=connect, **options)
+        url = self._url.set(drivername="postgresql+psycopg")
+        # LIFO reuses the connections that hold prepared statements.
+        engine = create_engine(url, connect_args=connect, pool_use_lifo=True, **options)
         # Before SQLAlchemy's own first look at the server.
         event.listen(engine, "connect", lambda connection, _: prepare_session(connection, own), insert=True)
         return engine

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hostaway_pipeline.domain.limits import MARGIN_SECONDS, RateLimit
@@ -16,6 +16,8 @@ from hostaway_pipeline.store.database import Database, query
 Sleep = Callable[[float], None]
 # A caller that wakes up later than this takes a new slot: its late request would overfill the next window.
 _LATEST_START = 0.2
+# Two slots this close are one moment: a fifteenth of the margin that is added to each window.
+_NEGLIGIBLE = timedelta(seconds=0.02)
 # A learned pace rises after this time without a 429; if the server really is that slow, each rise costs one pause.
 _QUIET_SECONDS = 300
 # For this time after interactive work, this share of a limit is kept free for more of it.
@@ -77,7 +79,7 @@ class Slots:
             planned, wait = self._take(account, self._account)
             _wait(wait, sleep)
             actual, wait = self._take_spare(sleep) if self._is_spare else self._take(self._ip_scope, self._ip)
-            if actual > planned:
+            if actual - planned > _NEGLIGIBLE:
                 self._run("move_slot", {"scope": account, "planned": planned, "actual": actual})
             if _wait(wait, sleep) <= _LATEST_START:
                 return actual

@@ -6,11 +6,16 @@
 --
 -- The limit is the learned pace where there is one; after each quiet period it rises by a twentieth, up to the
 -- configured limit. While interactive work goes on, `reserve` requests of the limit are kept free for it. `share` is the
--- part of the limit that a request of this kind may find used up.
+-- part of the limit that a request of this kind may find used up. Slots older than two windows are dropped: where the
+-- limit is high, each request would otherwise write thousands of them again.
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
 ON CONFLICT (scope) DO UPDATE SET
-    slots = scope.slots[greatest(1, cardinality(scope.slots) - %(limit)s + 2):] || greatest(
+    slots = scope.slots[greatest(
+        1,
+        cardinality(scope.slots) - %(limit)s + 2,
+        width_bucket(clock_timestamp() - %(window)s * interval '2 seconds', scope.slots) + 1
+    ):] || greatest(
         clock_timestamp(),
         scope.paused_until,
         scope.slots[cardinality(scope.slots)],

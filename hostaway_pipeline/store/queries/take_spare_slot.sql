@@ -5,7 +5,11 @@
 INSERT INTO hostaway.rate_scopes AS scope (scope, slots)
 VALUES (%(scope)s, ARRAY[clock_timestamp()])
 ON CONFLICT (scope) DO UPDATE SET
-    slots = scope.slots[greatest(1, cardinality(scope.slots) - %(limit)s + 2):] || clock_timestamp()
+    slots = scope.slots[greatest(
+        1,
+        cardinality(scope.slots) - %(limit)s + 2,
+        width_bucket(clock_timestamp() - %(window)s * interval '2 seconds', scope.slots) + 1
+    ):] || clock_timestamp()
 WHERE coalesce(scope.paused_until <= clock_timestamp(), TRUE)
   AND coalesce(scope.slots[cardinality(scope.slots)] <= clock_timestamp(), TRUE)
   AND coalesce(

@@ -315,3 +315,17 @@ def test_spare_slots_wait_for_the_end_of_a_pause(database: Database) -> None:
     assert is_free(slots)
     slots.record_refusal(1, datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=30))
     assert not is_free(slots)
+
+
+@pytest.mark.parametrize("is_spare", [False, True])
+def test_old_slots_are_dropped_where_the_limit_is_high(
+    database: Database, database_url: str, *, is_spare: bool
+) -> None:
+    """Each request would write them all again."""
+    old = [datetime.now(UTC) - timedelta(hours=1)] * 500
+    rows(database_url, "INSERT INTO hostaway.rate_scopes (scope, slots) VALUES ('account:1', %s), ('ip:a', %s) "
+         "RETURNING 1", old, old)  # fmt: skip
+    high = RateLimit(1_000_000, 1)
+    Slots(database, egress="a", ip=high, account=high, is_spare=is_spare).acquire(1)
+    held = rows(database_url, "SELECT cardinality(slots) AS n FROM hostaway.rate_scopes")
+    assert [row["n"] for row in held] == [1, 1]
