@@ -170,8 +170,8 @@ class Services:
         """Serializes changes of an account's webhook."""
         return webhook_lock(self.database, account_id, sleep=self.sleep)
 
-    def drainer_lock(self) -> AbstractContextManager[bool]:
-        return drainer_lock(self.database)
+    def drainer_lock(self, wait_seconds: float = 0) -> AbstractContextManager[bool]:
+        return drainer_lock(self.database, wait_seconds=wait_seconds, sleep=self.sleep)
 
     def build_lock(self) -> AbstractContextManager[None]:
         return build_lock(self.database, sleep=self.sleep)

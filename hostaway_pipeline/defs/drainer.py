@@ -1,7 +1,8 @@
 """The drainer job: one run at a time applies webhook events until none has come for a while. sensors.py starts it.
 
-One run per batch would cost four seconds and a row in the run list for each batch. The run logs what it applied as
-materializations of each account's own partition.
+One run per batch would cost four seconds and a row in the run list for each batch. While events keep coming, each run
+waits, ready to work, for the end of the one before it. The run logs what it applied as materializations of each
+account's own partition.
 """
 
 import time
@@ -24,13 +25,20 @@ from hostaway_pipeline.sync.push.drain import drain
 _SHOWN = 200
 # The checks read all accounts: a compromise between fresh results and load on the database.
 _CHECK_SECONDS = 120.0
+LIFETIME_SECONDS = 300.0
+# How long before a drainer's end its successor is requested, and how long that one waits: a start takes three seconds,
+# or fifteen on a machine that is busy.
+HANDOVER_SECONDS = 30.0
+_WAIT_SECONDS = 60.0
 
 
 class DrainConfig(Config):
     """Run configuration of `drain_webhooks`."""
 
     linger_seconds: float = Field(30, ge=0, description="End the run after this many seconds without an event.")
-    lifetime_seconds: float = Field(300, gt=0, description="End the run after this many seconds; the next continues.")
+    lifetime_seconds: float = Field(
+        LIFETIME_SECONDS, gt=0, description="End the run after this many seconds; the next continues."
+    )
 
 
 @op(
@@ -41,7 +49,9 @@ def drain_inbox(context: OpExecutionContext, config: DrainConfig, hostaway: Host
     with hostaway.services() as services:
         log = MaterializationLog(context, services)
         try:
-            drained = drain(services, log, linger=config.linger_seconds, lifetime=config.lifetime_seconds)
+            drained = drain(
+                services, log, linger=config.linger_seconds, lifetime=config.lifetime_seconds, wait=_WAIT_SECONDS
+            )
             log.evaluate_checks()
         except PipelineError as error:
             raise Failure(str(error), allow_retries=False) from None

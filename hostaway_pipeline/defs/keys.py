@@ -12,7 +12,7 @@ BULK = {LANE: "bulk"}
 WEBHOOKS = {LANE: "webhooks", "dagster-celery/queue": "webhooks"}
 MARTS = {LANE: "marts"}
 # Every asset and op except the drainer is in this pool. dagster.yaml limits how many runs may have steps in it, whoever
-# launched them, to one less than all runs: so there is always room for the drainer.
+# launched them, to two less than all runs: so there is always room for the drainer and its successor.
 BULK_POOL = "hostaway_bulk"
 # A run in one of these still has its slot in Dagster's queue.
 UNFINISHED = [

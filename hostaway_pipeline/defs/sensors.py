@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from dagster import (
     DefaultSensorStatus,
+    RunRecord,
     RunRequest,
     RunsFilter,
     SensorEvaluationContext,
@@ -16,7 +17,7 @@ from dagster import (
     sensor,
 )
 
-from hostaway_pipeline.defs.drainer import drain_webhooks
+from hostaway_pipeline.defs.drainer import HANDOVER_SECONDS, LIFETIME_SECONDS, drain_webhooks
 from hostaway_pipeline.defs.failing_plan import failing_plan
 from hostaway_pipeline.defs.jobs import sync_account
 from hostaway_pipeline.defs.keys import BULK, UNFINISHED
@@ -80,15 +81,20 @@ def accounts_sensor(context: SensorEvaluationContext, hostaway: HostawayResource
     job=drain_webhooks,
     minimum_interval_seconds=5,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Keeps exactly one drainer run alive while the inbox has events to apply.",
+    description="Keeps a drainer run at work while the inbox has events to apply, and its successor ready at its end.",
 )
 def webhook_events_sensor(context: SensorEvaluationContext, hostaway: HostawayResource) -> RunRequest | SkipReason:
     """Request a run without a run key, which would allow one run ever."""
-    alive = context.instance.get_runs_count(RunsFilter(job_name=drain_webhooks.name, statuses=UNFINISHED))
+    alive = context.instance.get_run_records(RunsFilter(job_name=drain_webhooks.name, statuses=UNFINISHED))
     with hostaway.services() as services:
         inbox = services.inbox.state()
     # Claimed events count too: without a live run, nothing processes them.
     events = inbox.claimable + inbox.claimed
-    if events and not alive:
+    if (events and not alive) or (len(alive) == 1 and _is_ending(alive[0])):
         return RunRequest(tags={"hostaway/request_id": inbox.oldest_request_id or "none"})
-    return SkipReason(f"{events} events to apply, {alive} drainer runs.")
+    return SkipReason(f"{events} events to apply, {len(alive)} drainer runs.")
+
+
+def _is_ending(run: RunRecord) -> bool:
+    """Whether a drainer, which events have kept at work until now, is near the end of its lifetime."""
+    return run.start_time is not None and time.time() - run.start_time > LIFETIME_SECONDS - HANDOVER_SECONDS

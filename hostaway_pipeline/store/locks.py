@@ -62,9 +62,9 @@ def webhook_lock(database: Database, account_id: int, *, sleep: Sleep = time.sle
 
 
 @contextmanager
-def drainer_lock(database: Database) -> Iterator[bool]:
-    """Try to become the one drainer of the inbox; yields False while another process is."""
-    with _try_lock(database, _DRAINER, 0) as is_taken:
+def drainer_lock(database: Database, *, wait_seconds: float = 0, sleep: Sleep = time.sleep) -> Iterator[bool]:
+    """Try to become the one drainer of the inbox; yields False if another process still is after `wait_seconds`."""
+    with _try_lock(database, _DRAINER, 0, wait_seconds, sleep) as is_taken:
         yield is_taken
 
 
@@ -163,9 +163,14 @@ def _repeat(lock: Select[tuple[bool]], connection: Connection, ended: threading.
 
 
 @contextmanager
-def _try_lock(database: Database, first: int, second: int) -> Iterator[bool]:
+def _try_lock(
+    database: Database, first: int, second: int, wait_seconds: float = 0, sleep: Sleep = time.sleep
+) -> Iterator[bool]:
+    deadline = time.monotonic() + wait_seconds
     with database.dedicated() as connection:
-        is_taken = bool(connection.execute(select(func.pg_try_advisory_lock(first, second))).scalar_one())
+        attempt = select(func.pg_try_advisory_lock(first, second))
+        while not (is_taken := bool(connection.execute(attempt).scalar_one())) and time.monotonic() < deadline:
+            sleep(_POLL_SECONDS)
         try:
             yield is_taken
         finally:

@@ -1,5 +1,6 @@
 """Dagster in the push journey: one drainer run while events wait, and a status of its own for each account."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_events_request_one_run_and_the_next_tick_sees_it(
     assert request.run_key is None, "a run key would silence the sensor for ever"
     assert request.tags["hostaway/request_id"] == "request-1"
     instance.create_run_for_job(build_defs().resolve_job_def("drain_webhooks"), status=DagsterRunStatus.STARTING)
+    assert isinstance(look(instance), SkipReason)
+
+
+def test_a_drainer_near_its_end_gets_one_successor(instance: DagsterInstance) -> None:
+    job = build_defs().resolve_job_def("drain_webhooks")
+    run = instance.create_run_for_job(job, status=DagsterRunStatus.STARTED)
+    change_run(instance, run.run_id, start_time=time.time() - 260)
+    assert isinstance(look(instance), SkipReason)
+    change_run(instance, run.run_id, start_time=time.time() - 275)
+    assert isinstance(look(instance), RunRequest)
+    instance.create_run_for_job(job, status=DagsterRunStatus.STARTING)
     assert isinstance(look(instance), SkipReason)
 
 

@@ -86,6 +86,8 @@ def test_bulk_work_leaves_the_drainer_its_slot_and_a_killed_stack_goes_on(
 
     deliver(services, sandbox)
     wait_until("a drainer run", lambda: stack.runs(STARTED, job_name="drain_webhooks"), 150)
+    (drainer,) = stack.runs(STARTED, job_name="drain_webhooks")
+    assert all(stack.process_of(run).nice() > stack.process_of(drainer).nice() for run in bulk), "bulk work gives way"
     wait_until("the application of the event", lambda: not services.inbox.state().pending, 60)
     assert {run.run_id for run in bulk} <= {run.run_id for run in stack.runs(STARTED)}
 

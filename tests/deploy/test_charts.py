@@ -101,7 +101,7 @@ def test_the_values_for_dagsters_chart_say_what_dagster_yaml_says() -> None:
     assert found["run_monitoring"].pop("max_resume_run_attempts") == 0
     for settings, name in ((ours["concurrency"], "concurrency"), (found["concurrency"], "concurrency")):
         runs, bulk = settings["runs"].pop("max_concurrent_runs"), settings["pools"].pop("default_limit")
-        assert bulk == runs - 1, name
+        assert bulk == runs - 2, name
     del found["concurrency"]["enabled"], found["retention"]["enabled"], ours["run_retries"]["max_retries"]
     assert found["run_monitoring"].pop("start_timeout_seconds") > ours["run_monitoring"].pop("start_timeout_seconds")
     assert found == {name: ours[name] for name in found}

@@ -20,7 +20,7 @@ def test_the_settings_with_celery_differ_in_nothing_else() -> None:
     del celery["run_launcher"]
     for values in (plain, celery):
         assert values["concurrency"]["pools"].pop("default_limit") == (
-            values["concurrency"]["runs"].pop("max_concurrent_runs") - 1
+            values["concurrency"]["runs"].pop("max_concurrent_runs") - 2
         )
         del values["run_monitoring"]["start_timeout_seconds"]
     assert celery["run_monitoring"].pop("max_resume_run_attempts") == 0, "resuming a run of a Celery worker fails"

@@ -30,13 +30,17 @@ class Drained:
     is_alone: bool = True
 
 
-def drain(services: Services, report: ReportApplied, *, linger: float = 30.0, lifetime: float = 300.0) -> Drained:
+def drain(
+    services: Services, report: ReportApplied, *, linger: float = 30.0, lifetime: float = 300.0, wait: float = 0.0
+) -> Drained:
     """Apply pending events until none arrived for `linger` seconds or `lifetime` is over; `report` each account's.
+
+    `wait`: seconds that another drainer may take to end.
 
     Raises DatabaseUnavailable. Events still claimed at the end are released within seconds; those of a drainer that was
     killed, the next one releases.
     """
-    with services.drainer_lock() as is_alone:
+    with services.drainer_lock(wait) as is_alone:
         if not is_alone:
             return Drained(is_alone=False)
         services.inbox.release(has_died=True)

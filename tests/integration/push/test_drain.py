@@ -1,6 +1,7 @@
 """The drainer: one at a time, events that overtake its reads, and reads at its deadline."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -51,6 +52,16 @@ def test_only_one_drainer_runs_at_a_time(services: Services) -> None:
         assert is_drainer_alive(services)
         assert not drain(services, lambda _: None, linger=0).is_alone
     assert not is_drainer_alive(services)
+
+
+def test_a_successor_waits_for_the_drainers_end(services: Services, account: Account) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with services.drainer_lock():
+            successor = pool.submit(drain, services, lambda _: None, linger=0, wait=30)
+            deliver(services, account.update_reservation(next(iter(account.reservations)), guestName="Ada"))
+            time.sleep(1)
+            assert not successor.done()
+        assert successor.result(30).events == 1
 
 
 def test_at_its_deadline_a_drainer_reports_exactly_the_events_that_it_applied(
