@@ -91,6 +91,8 @@ class SandboxConfig:
     """Accept webhooks only at https URLs with a domain name and no port, as Hostaway does."""
     webhook_time_scale: float = 1.0
     """How many of Hostaway's seconds pass in one of ours: at 1200, an hour of retries takes 3 s."""
+    webhook_timeout: float = 20.0
+    """How long a delivery waits for its answer, whatever the time scale."""
     traffic: float = 0.0
     """Changes per second across all accounts while the server runs."""
 

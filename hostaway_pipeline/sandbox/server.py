@@ -15,7 +15,7 @@ from hostaway_pipeline.sandbox.config import SandboxConfig
 from hostaway_pipeline.sandbox.world.world import Sandbox
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT = 10.0
+START_TIMEOUT = 30.0
 
 
 class SandboxServer:

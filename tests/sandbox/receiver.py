@@ -32,6 +32,19 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
     """Room for all of the sandbox's connections at once: a refused one is retried only after a second."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.connections: set[Any] = set()
+        """Those that are open."""
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.connections.discard(request)
+
 
 class Receiver:
     """Answers deliveries with the statuses in `answers`, then always with `status`; None closes the connection."""
@@ -49,6 +62,10 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/hook?of=tests"
+
+    @property
+    def has_connections(self) -> bool:
+        return bool(self._server.connections)
 
     @property
     def deliveries(self) -> list[Received]:

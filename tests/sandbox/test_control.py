@@ -10,14 +10,22 @@ import requests
 
 from hostaway_pipeline.sandbox.config import SandboxConfig
 from hostaway_pipeline.sandbox.server import SandboxServer, serve
+from tests.waiting import wait_until
 
 
 def test_latency_delays_an_answer_without_blocking_others(start):
-    api = start(latency=0.2)
+    api = start()
+    api.server.config.latency = 0.2
     began = time.monotonic()
+    api.get("/listings")
+    assert time.monotonic() - began >= 0.2
+
+    api.server.config.latency = 60
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: requests.get(f"{api.server.url}/listings", timeout=5), range(8)))
-    assert 0.2 <= time.monotonic() - began < 0.8
+        answers = [pool.submit(requests.get, f"{api.server.url}/listings", timeout=60) for _ in range(8)]
+        wait_until(lambda: api.server.counters.max_in_flight == 8)
+        assert not any(answer.done() for answer in answers)
+        api.server.config.latency = 0
 
 
 def test_accounts_over_http(fresh):
@@ -150,17 +158,18 @@ def test_clearing_the_faults_restores_normal_answers(fresh):
     assert fresh.get("/listings").status_code == 200
 
 
-def test_it_starts_within_a_second():
-    began = time.monotonic()
+def test_its_accounts_are_generated_within_a_second():
+    """Of the processor's time: others may use it as well."""
+    began = time.thread_time()
     with SandboxServer():
-        assert time.monotonic() - began < 1
+        assert time.thread_time() - began < 1
 
 
 def test_it_stops_at_the_end_of_the_block():
     with SandboxServer(SandboxConfig(accounts=())) as server:
         pass
     with pytest.raises(requests.ConnectionError):
-        requests.get(server.url, timeout=1)
+        requests.get(server.url, timeout=60)
 
 
 def test_no_thread_is_left_behind():

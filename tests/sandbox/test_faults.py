@@ -24,7 +24,7 @@ def api(start):
 
 def is_answered(api):
     try:
-        api.http.get(f"{api.server.url}/listings", timeout=0.25)
+        api.http.get(f"{api.server.url}/listings", timeout=(60, 0.25))
     except requests.ReadTimeout:
         return False
     return True
@@ -51,16 +51,18 @@ def test_a_dribbling_answer_never_ends(api, part):
     """A timeout between bytes does not end it, but the client can, and the server can stop."""
     api.server.faults.dribble = part
     host = api.server.root_url.removeprefix("http://").split(":")
-    with socket.create_connection((host[0], int(host[1])), timeout=1) as connection:
+    with socket.create_connection((host[0], int(host[1])), timeout=60) as connection:
         request = f"GET /v1/listings HTTP/1.1\r\nHost: x\r\nAuthorization: {api.http.headers['Authorization']}\r\n\r\n"
         connection.sendall(request.encode())
         came, began = b"", time.monotonic()
-        while time.monotonic() - began < 1.5:
-            came += connection.recv(65536)
-    head, _, body = came.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert bool(body) is (part == "body")
-    assert (body if body else head.partition(b"x-slow: ")[2])[:5] in (b'{"sta', b"xxxxx")
+        while len(slow := came.partition(b"\r\n\r\n" if part == "body" else b"x-slow: ")[2]) < 5 or (
+            time.monotonic() - began < 1.5
+        ):
+            more = connection.recv(65536)
+            assert more, "it has ended"
+            came += more
+    assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (b"\r\n\r\n" in came, slow[:5]) == ((True, b'{"sta') if part == "body" else (False, b"xxxxx"))
     api.server.faults.clear()
     assert api.get("/listings").status_code == 200
 
@@ -78,12 +80,11 @@ def test_a_hanging_request_does_not_block_others(api):
 def test_a_hanging_request_has_taken_effect(api):
     """So a POST must not simply be repeated."""
     path = api.messages_path()
-    before = len(api.sweep(path))
+    before = len(list(api.account.truth("messages")))
     api.server.faults.hang_share = 1.0
     with pytest.raises(requests.ReadTimeout):
-        api.http.post(f"{api.server.url}{path}", json={"body": "hi"}, timeout=0.25)
-    api.server.faults.clear()
-    assert len(api.sweep(path)) == before + 1
+        api.http.post(f"{api.server.url}{path}", json={"body": "hi"}, timeout=(60, 0.25))
+    wait_until(lambda: len(list(api.account.truth("messages"))) == before + 1)
 
 
 def test_a_hanging_request_ends_with_its_client(api):
@@ -99,9 +100,10 @@ def test_a_hanging_request_does_not_keep_the_server_from_stopping():
         with socket.create_connection(("127.0.0.1", int(server.root_url.rsplit(":", 1)[1]))) as client:
             client.sendall(b"GET /v1/listings HTTP/1.1\r\nHost: sandbox\r\n\r\n")
             wait_until(lambda: server.counters.max_in_flight == 1)
-            began = time.monotonic()
+            others = set(threading.enumerate())
             server.stop()
-            assert time.monotonic() - began < 1
+            ended = others - set(threading.enumerate())
+    assert "hostaway-sandbox" in {thread.name for thread in ended}
 
 
 def test_a_refused_request_does_not_hang(api):
@@ -112,12 +114,12 @@ def test_a_refused_request_does_not_hang(api):
 
 
 def test_which_requests_hang_depends_on_the_seed(api):
-    def answered(seed):
+    def hung(seed):
         api.server.faults.update(hang_share=0.3, seed=seed)
-        return [is_answered(api) for _ in range(8)]
+        return [api.server.faults.hangs(None) for _ in range(8)]
 
-    first = answered(7)
-    assert (first, set(first)) == (answered(7), {True, False})
+    first = hung(7)
+    assert (first, set(first)) == (hung(7), {True, False})
 
 
 def test_one_fault_does_not_affect_another():
@@ -129,7 +131,7 @@ def test_one_fault_does_not_affect_another():
 def test_a_cut_connection_ends_in_the_middle_of_the_body(api):
     whole = api.get("/reservations").content
     api.server.faults.cut_share = 1.0
-    connection = HTTPConnection(api.server.root_url.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(api.server.root_url.removeprefix("http://"), timeout=60)
     connection.request("GET", "/v1/reservations", headers=dict(api.http.headers))
     answer = connection.getresponse()
     with pytest.raises(IncompleteRead) as cut:
@@ -145,14 +147,16 @@ def test_a_cut_connection_is_an_error_to_requests(api):
 
 
 def test_a_storm_refuses_everything_until_it_ends(api):
+    api.server.faults.storm_seconds = 60.0
+    assert api.statuses(3) == [429] * 3
+    began = time.monotonic()
     api.server.faults.storm_seconds = 0.4
-    during = api.statuses(3)
-    time.sleep(0.4)
-    assert (during, api.statuses(2)) == ([429] * 3, [200] * 2)
+    wait_until(lambda: api.statuses(1) == [200])
+    assert time.monotonic() - began >= 0.4
 
 
 def test_a_storm_counts_as_429s(api):
-    api.server.faults.storm_seconds = 5.0
+    api.server.faults.storm_seconds = 60.0
     api.statuses(3)
     assert (api.server.counters.http_429, api.server.counters.peak()) == (3, 0)
 
@@ -160,27 +164,29 @@ def test_a_storm_counts_as_429s(api):
 def test_a_storm_does_not_use_up_a_limit(api):
     api.server.limits.update(ip=3, window=60)
     api.server.limits.clear()
-    api.server.faults.storm_seconds = 0.4
-    api.statuses(5)
-    time.sleep(0.4)
+    api.server.faults.storm_seconds = 60.0
+    assert api.statuses(5) == [429] * 5
+    api.server.faults.storm_seconds = 0.0
     assert api.statuses(4) == [200, 200, 200, 429]
 
 
 def test_a_429_of_a_storm_names_its_end(api):
-    api.server.faults.storm_seconds = 20.0
-    wait = int(api.get("/listings").headers["X-RateLimit-Retry-After"]) - time.time()
-    assert 19 < wait <= 21
+    before = time.time()
+    api.server.faults.storm_seconds = 60.0
+    end = int(api.get("/listings").headers["X-RateLimit-Retry-After"])
+    assert before + 60 <= end <= time.time() + 61
 
 
 def test_a_storm_uses_the_style_of_the_retry_header(api):
     api.server.limits.update(retry_after_style="http-date")
-    api.server.faults.storm_seconds = 20.0
-    header = api.get("/listings").headers["Retry-After"]
-    assert 19 < parsedate_to_datetime(header).timestamp() - time.time() <= 21
+    before = time.time()
+    api.server.faults.storm_seconds = 60.0
+    end = parsedate_to_datetime(api.get("/listings").headers["Retry-After"]).timestamp()
+    assert before + 60 <= end <= time.time() + 61
 
 
 def test_a_storm_may_refuse_only_a_share_of_requests(api):
-    api.server.faults.update(storm_seconds=5.0, storm_share=0.5)
+    api.server.faults.update(storm_seconds=60.0, storm_share=0.5)
     assert set(api.statuses(20)) == {200, 429}
 
 
@@ -222,6 +228,6 @@ def test_the_account_whose_tokens_are_revoked_can_be_chosen(api):
 
 def test_requests_without_a_good_token_revoke_nothing(api):
     api.server.faults.revoke_after = 0
-    requests.get(f"{api.server.url}/listings", timeout=5)
+    requests.get(f"{api.server.url}/listings", timeout=60)
     api.ask_token()
     assert api.server.faults.revoke_after == 0

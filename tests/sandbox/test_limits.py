@@ -8,6 +8,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from hostaway_pipeline.sandbox.config import SandboxConfig
+from tests.waiting import wait_until
+
 
 def refused(api: Any) -> requests.Response:
     """Use up the limit; returns the 429."""
@@ -31,18 +34,17 @@ def test_the_token_request_counts_too(start, limit):
 
 
 def test_200_per_10_seconds_by_default(start):
+    config = SandboxConfig()
+    assert (config.ip_limit, config.account_limit, config.window) == (200, 200, 10.0)
     api = start(ip_limit=200, account_limit=200)
     assert [api.get("/listings/1").status_code for _ in range(200)].count(429) == 1
 
 
 def test_refused_requests_do_not_prolong_the_wait(start):
-    api = start(ip_limit=3, window=0.4)
-    began = time.monotonic()
-    while api.get("/listings").status_code != 429:
-        pass
-    while api.get("/listings").status_code == 429:
-        time.sleep(0.02)
-    assert time.monotonic() - began < 0.8
+    api = start(ip_limit=3)
+    refused(api)
+    api.control("/limits", {"window": 0.8})
+    wait_until(lambda: api.get("/listings").status_code == 200)
 
 
 def test_accounts_behind_one_ip_share_its_limit(start):
@@ -80,17 +82,20 @@ def test_a_429_names_the_limit(start):
 
 
 def test_retry_after_is_a_unix_timestamp(start):
-    wait = int(refused(start(ip_limit=3)).headers["X-RateLimit-Retry-After"]) - time.time()
-    assert 9 < wait <= 11
+    before = time.time()
+    free_at = int(refused(start(ip_limit=3)).headers["X-RateLimit-Retry-After"])
+    assert before + 600 <= free_at <= time.time() + 601
 
 
 def test_retry_after_may_come_in_seconds(start):
-    assert refused(start(ip_limit=3, retry_after_style="seconds")).headers["Retry-After"] == "10"
+    seconds = int(refused(start(ip_limit=3, retry_after_style="seconds")).headers["Retry-After"])
+    assert 500 < seconds <= 600
 
 
 def test_retry_after_may_come_as_a_date(start):
+    before = time.time()
     header = refused(start(ip_limit=3, retry_after_style="http-date")).headers["Retry-After"]
-    assert 9 < parsedate_to_datetime(header).timestamp() - time.time() <= 11
+    assert before + 600 <= parsedate_to_datetime(header).timestamp() <= time.time() + 601
 
 
 def test_limits_can_be_lowered_at_run_time(start):
@@ -103,7 +108,7 @@ def test_limits_can_be_lowered_at_run_time(start):
 def test_limits_can_be_changed_over_http(start):
     """Hostaway's real limits may be lower than the published ones."""
     api = start()
-    api.control("/limits", {"ip": 3, "account": 20, "window": 5})
+    api.control("/limits", {"ip": 3, "account": 20, "window": 60})
     assert [api.get("/listings").status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
@@ -116,23 +121,23 @@ def test_a_limit_of_one_account_can_be_changed_over_http(start):
 
 def test_a_changed_window_applies_to_earlier_requests(start):
     api = start(ip_limit=2)
-    api.control("/limits", {"window": 0.5})
     statuses = [api.get("/listings").status_code for _ in range(2)]
+    api.control("/limits", {"window": 0.5})
     time.sleep(0.51)
     assert [*statuses, api.get("/listings").status_code] == [200, 429, 200]
 
 
 def test_a_changed_limit_names_the_time_in_its_429(start):
-    api = start()
-    api.control("/limits", {"ip": 1, "window": 30})
-    wait = int(refused(api).headers["X-RateLimit-Retry-After"]) - time.time()
-    assert 29 < wait <= 31
+    api, before = start(), time.time()
+    api.control("/limits", {"ip": 1, "window": 90})
+    free_at = int(refused(api).headers["X-RateLimit-Retry-After"])
+    assert before + 90 <= free_at <= time.time() + 91
 
 
 def test_the_style_of_the_retry_header_can_be_changed(start):
     api = start()
     api.control("/limits", {"ip": 1, "retry_after_style": "seconds"})
-    assert refused(api).headers["Retry-After"] == "10"
+    assert 500 < int(refused(api).headers["Retry-After"]) <= 600
 
 
 def test_limits_can_be_switched_off_over_http(start):
@@ -142,7 +147,7 @@ def test_limits_can_be_switched_off_over_http(start):
 
 
 def test_limits_can_be_read_over_http(start):
-    assert start(ip_limit=15, account_limit=20).control("/limits").json() == {
+    assert start(ip_limit=15, account_limit=20, window=10.0).control("/limits").json() == {
         "ip": 15,
         "account": 20,
         "window": 10.0,
@@ -173,4 +178,4 @@ def test_reading_continues_while_sending_is_limited(start):
 
 def test_control_routes_are_not_limited(start):
     api = start(ip_limit=1)
-    assert {requests.get(f"{api.server.root_url}/_sandbox/counters", timeout=5).status_code for _ in range(5)} == {200}
+    assert {requests.get(f"{api.server.root_url}/_sandbox/counters", timeout=60).status_code for _ in range(5)} == {200}

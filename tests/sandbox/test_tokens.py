@@ -11,7 +11,7 @@ DENIED = {"status": "fail", "message": "The resource owner or authorization serv
 
 def status_with(api: Any, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(f"{api.server.url}/listings", headers=headers, timeout=10).status_code
+    return requests.get(f"{api.server.url}/listings", headers=headers, timeout=60).status_code
 
 
 def new_token(api: Any) -> str:
@@ -36,7 +36,7 @@ def test_wrong_credentials_are_401_without_envelope(api, wrong):
 
 def test_credentials_as_json_are_not_accepted(api):
     body = {"grant_type": "client_credentials", "client_id": "59808", "client_secret": "sandbox-secret-59808"}
-    assert requests.post(f"{api.server.url}/accessTokens", json=body, timeout=10).status_code == 401
+    assert requests.post(f"{api.server.url}/accessTokens", json=body, timeout=60).status_code == 401
 
 
 def test_another_grant_type_is_400(api):
@@ -45,16 +45,16 @@ def test_another_grant_type_is_400(api):
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer nonsense"}])
 def test_a_missing_or_unknown_token_is_403(api, header):
-    answer = requests.get(f"{api.server.url}/listings", headers=header, timeout=10)
+    answer = requests.get(f"{api.server.url}/listings", headers=header, timeout=60)
     assert (answer.status_code, answer.json()) == (403, DENIED)
 
 
-def test_a_token_is_refused_in_its_first_second(start):
-    api = start(token_delay=1.0)
+def test_a_token_is_refused_while_it_is_new(start):
+    api = start(token_delay=60.0)
     assert (api.get("/listings").status_code, api.get("/listings").json()) == (403, DENIED)
 
 
-def test_a_token_is_accepted_after_its_first_second(start):
+def test_a_token_is_accepted_after_a_while(start):
     api = start(token_delay=1.0)
     time.sleep(1.01)
     assert api.get("/listings").status_code == 200
@@ -69,7 +69,7 @@ def test_a_new_token_does_not_invalidate_the_older_one(start):
 def test_a_deleted_token_is_refused(start):
     api = start()
     token = new_token(api)
-    requests.delete(f"{api.server.url}/accessTokens", params={"token": token}, timeout=10)
+    requests.delete(f"{api.server.url}/accessTokens", params={"token": token}, timeout=60)
     assert status_with(api, token) == 403
 
 

@@ -20,8 +20,6 @@ RETRY_AFTER = (5 * 60.0, 20 * 60.0, 60 * 60.0)
 """Seconds after the first attempt."""
 DISABLE_AFTER = 5 * 24 * 3600.0
 """Seconds of nothing but failures after which a webhook is disabled."""
-TIMEOUT = 20.0
-LEAST_TIMEOUT = 2.0
 PING = b'{"data":"test"}'
 
 
@@ -46,16 +44,17 @@ class Delivery:
 
 
 class Deliveries:
-    """Queues, sends and counts deliveries. `time_scale` is how many of Hostaway's seconds pass in one of ours.
+    """Queues, sends and counts deliveries. `time_scale` is how many of Hostaway's seconds pass in one of ours, and
+    `timeout` is in ours.
 
     Apart from pings, emitted + copies = delivered + failed + dropped + pending: an event counts once per
     webhook, and each copy beyond the first counts under `copies`.
     """
 
-    def __init__(self, faults: Faults, time_scale: float) -> None:
+    def __init__(self, faults: Faults, time_scale: float, timeout: float) -> None:
         self._faults = faults
         self._scale = time_scale
-        self._workers = Workers(THREADS, max(TIMEOUT / time_scale, LEAST_TIMEOUT))
+        self._workers = Workers(THREADS, timeout)
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
         self._answers: Counter[str] = Counter()

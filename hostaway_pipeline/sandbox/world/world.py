@@ -47,7 +47,7 @@ class Sandbox:
         self.faults = Faults(ignore_orders=config.ignore_orders)
         self.world.clock.skew = lambda: self.faults.clock_skew
         self.drift = Drift(config.seed)
-        self.deliveries = Deliveries(self.faults, config.webhook_time_scale)
+        self.deliveries = Deliveries(self.faults, config.webhook_time_scale, config.webhook_timeout)
         self.traffic = Traffic(self.world.accounts.values(), config.traffic, config.seed)
         for account in self.world.accounts.values():
             account.on_event = self.deliveries.emit
