@@ -112,9 +112,11 @@ class Gate:
                 response = refused or self._answer(call, handler, is_send)
                 status = response.status_code
                 await self._wait_out_latency(arrived_at)
+                if refused is None and faults.holds():
+                    await self._wait_while(lambda: faults.hold_after == 0, request)
                 if refused is None and self._is_never_answered(call, status, is_send):
                     status = 499
-                    await self._hang(request)
+                    await self._hang(request, call.account_id)
                     return envelope.cut_off(response)
                 if refused is None and faults.dribble != "none":
                     return envelope.Dribbling(response, from_headers=faults.dribble == "headers")
@@ -178,10 +180,18 @@ class Gate:
         while time.monotonic() < arrived_at + self.sandbox.faults.send_delay and not self.sandbox.is_closing:
             await asyncio.sleep(0.05)
 
-    async def _hang(self, request: Request) -> None:
-        """Wait until the client disconnects, the sandbox stops, or LONGEST_HANG has passed."""
-        deadline = time.monotonic() + LONGEST_HANG
-        while time.monotonic() < deadline and not self.sandbox.is_closing and not await request.is_disconnected():
+    async def _hang(self, request: Request, account_id: int | None) -> None:
+        """Wait until the client disconnects, the account hangs no more, or LONGEST_HANG has passed."""
+        faults, deadline = self.sandbox.faults, time.monotonic() + LONGEST_HANG
+        is_account = account_id in faults.hanging_accounts
+        await self._wait_while(
+            lambda: time.monotonic() < deadline and not (is_account and account_id not in faults.hanging_accounts),
+            request,
+        )
+
+    async def _wait_while(self, condition: Callable[[], bool], request: Request) -> None:
+        """Wait at most until the client disconnects or the sandbox stops."""
+        while condition() and not self.sandbox.is_closing and not await request.is_disconnected():
             await asyncio.sleep(0.05)
 
     def _owner_of_token(self, call: Call) -> int | None:

@@ -78,7 +78,9 @@ class Faults(BaseModel):
     dribble: Literal["none", "headers", "body"] = "none"
     """Answer accepted requests one byte at a time, twenty a second, from the headers or from the body on."""
     hanging_accounts: set[int] = Field(default_factory=set)
-    """Never answer requests of these accounts."""
+    """Never answer requests of these accounts; when an account is taken out, its connections are cut."""
+    hold_after: Number | None = None
+    """Hold back every answer after this many more, until this is set again."""
     page_cap: Annotated[int, Field(ge=1)] | None = None
     """Lower the page cap of every list silently."""
     ignore_orders: bool = False
@@ -156,6 +158,13 @@ class Faults(BaseModel):
 
     def hangs(self, account_id: int | None) -> bool:
         return account_id in self.hanging_accounts or self._hits("hang_share")
+
+    def holds(self) -> bool:
+        """Count this answer, and return whether it is held back."""
+        if self.hold_after:
+            self.hold_after -= 1
+            return False
+        return self.hold_after == 0
 
     def is_cut(self) -> bool:
         return self._hits("cut_share")
