@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """The time is for the slowest machine: only a failure uses it up."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

@@ -196,7 +196,7 @@ def test_a_run_that_is_killed_loses_its_claims_and_no_account_is_synced_twice_at
     lost = rows(database_url, is_lost)
     rows(database_url, "UPDATE hostaway.cadences SET lease_until = now() WHERE claimed_by = 'killed' RETURNING 1")
     held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 4301002"
-    wait_until(lambda: not rows(database_url, held), 10)
+    wait_until(lambda: not rows(database_url, held))
     found = {one.claim.account_id for one in sync_due(services, run_id="next")}
     assert {row["account_id"] for row in lost} <= found
     assert waiting(services) == 0

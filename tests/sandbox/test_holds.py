@@ -1,5 +1,6 @@
 """Answers that wait until a test lets them go."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,8 +17,10 @@ def api(fresh):
 def test_an_account_that_hangs_no_more_has_its_connections_cut(api):
     api.server.faults.hanging_accounts = {api.account_id}
     with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(api.get, "/listings")
-        wait_until(lambda: api.server.counters.max_in_flight == 1)
+        before = len(list(api.account.truth("messages")))
+        hanging = pool.submit(api.post, api.messages_path(), {"body": "hi"})
+        wait_until(lambda: len(list(api.account.truth("messages"))) == before + 1)
+        time.sleep(0.1)
         assert not hanging.done()
         api.server.faults.hanging_accounts = set()
         assert isinstance(hanging.exception(30), requests.RequestException)

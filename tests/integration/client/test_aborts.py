@@ -14,7 +14,7 @@ from hostaway_pipeline.store.accounts.tokens import Tokens
 from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, synced
 
 # Many times what is needed, and far less than what each of these waits would last.
-SOON = 4.0
+SOON = 25.0
 
 
 def assert_abort_ends(client: HostawayClient, threads: int = 3) -> None:
@@ -85,11 +85,11 @@ def test_an_abort_ends_the_wait_for_a_token_that_another_process_fetches(
     other = Tokens(services.database, services.keyring)
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(other.refresh, 59808, None, fetch)
-        assert is_fetching.wait(10)
+        assert is_fetching.wait(60)
         with services.client(59808) as client:
             assert_abort_ends(client)
         is_over.set()
-        assert type(holding.exception(10)) is RuntimeError
+        assert type(holding.exception(60)) is RuntimeError
 
 
 def test_an_abort_ends_the_wait_for_a_token(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
@@ -123,6 +123,6 @@ def test_a_sync_ends_although_every_answer_has_one_more_byte(
     began = time.monotonic()
     with services.client(59808, RetryPolicy(max_attempts=2, base_seconds=0.1)) as client, pytest.raises(NetworkError):
         client.page("/listings", {})
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60, "all bytes would take 50 minutes"
     sandbox.faults.clear()
-    synced(services, 59808)
+    synced(open_services(sandbox), 59808)

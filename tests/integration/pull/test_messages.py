@@ -45,15 +45,14 @@ def test_a_message_that_arrives_after_hostaways_answer_is_found_by_the_next_reco
     conversation = next(iter(account.conversations))
     account.add_message(conversation, "makes the conversation worth a read")
     synced(services, ACCOUNT, mode="reconcile", entities=("conversations",))
-    sandbox.config.latency = 3.0
+    sandbox.faults.hold_after = 0
     sandbox.counters.reset()
     with in_the_background(lambda: synced(services, ACCOUNT, mode="reconcile", entities=("messages",))):
         wait_until(lambda: sandbox.counters.max_in_flight > 0)
         time.sleep(0.1)  # from here on Hostaway's answer is on its way, and lacks what follows
         account.add_message(conversation, "no webhook tells of this one")
         arrive(services, account.add_message(conversation, "a webhook tells of this one"))
-        assert sandbox.counters.total == 0, "too slow: the answer has arrived before the webhook"
-    sandbox.config.latency = 0.0
+        sandbox.faults.hold_after = None
 
     synced(services, ACCOUNT, mode="reconcile")
 
@@ -70,25 +69,29 @@ def test_each_conversation_of_a_batch_is_judged_by_its_own_request_time(
     add_account(services, ACCOUNT)
     synced(services, ACCOUNT)
     slow = open_services(sandbox, rate_limit_account="1/2", concurrency=2)
-    first, second, third, *_ = (row["id"] for row in rows(database_url, NEWEST_FIRST))
-    sandbox.counters.reset()
 
     def asked() -> int:
         return sandbox.counters.calls()[MESSAGES]
 
-    reading = in_the_background(lambda: synced(slow, ACCOUNT, entities=("messages",), allow_mass_delete=True))
-    with reading, psycopg.connect(database_url) as connection:
-        # What is read first is not stored before this block ends: a batch piles up behind it.
-        query = b"SELECT 1 FROM hostaway.conversations WHERE id = ANY(%s) FOR UPDATE"
-        connection.execute(query, [[first, second]])
-        wait_until(lambda: asked() == 3)
-        message = sandbox.world.account(ACCOUNT).add_message(third, "between two questions")
-        arrive(services, message)
-        assert asked() == 3, "too slow: the fourth has been asked for"
-        wait_until(lambda: asked() == 4)
-        time.sleep(0.1)
+    def read_while_a_message_comes() -> bool:
+        """Returns whether it came in time: this machine may be too slow in one try, but not in all of them."""
+        first, second, third, *_ = (row["id"] for row in rows(database_url, NEWEST_FIRST))
+        sandbox.counters.reset()
+        reading = in_the_background(lambda: synced(slow, ACCOUNT, entities=("messages",), allow_mass_delete=True))
+        with reading, psycopg.connect(database_url) as connection:
+            # What is read first is not stored before this block ends: a batch piles up behind it.
+            query = b"SELECT 1 FROM hostaway.conversations WHERE id = ANY(%s) FOR UPDATE"
+            connection.execute(query, [[first, second]])
+            wait_until(lambda: asked() >= 3)
+            message = sandbox.world.account(ACCOUNT).add_message(third, "between two questions")
+            arrive(services, message)
+            is_in_time = asked() == 3
+            wait_until(lambda: asked() >= 4)
+            time.sleep(0.1)
+        alive = "SELECT id FROM hostaway.messages WHERE deleted_at IS NULL AND id = %s"
+        assert rows(database_url, alive, message["id"]), "taken for deleted by an answer that is older than it"
+        assert stored(database_url, ACCOUNT, "messages") == expected(sandbox, ACCOUNT, "messages")
+        return is_in_time
 
+    assert any(read_while_a_message_comes() for _ in range(5))
     assert asked() == len(rows(database_url, NEWEST_FIRST)), "the newer message made the older answer look incomplete"
-    alive = "SELECT id FROM hostaway.messages WHERE deleted_at IS NULL AND id = %s"
-    assert rows(database_url, alive, message["id"]), "taken for deleted by an answer that is older than it"
-    assert stored(database_url, ACCOUNT, "messages") == expected(sandbox, ACCOUNT, "messages")

@@ -37,7 +37,7 @@ def test_a_busy_connection_is_not_pinged(database: Database, use: Callable[[Data
     for _ in range(5):
         use(database)
     assert seen.count("select") == 5
-    assert seen.count("ping") <= 1  # one pause of a second may happen on a busy machine
+    assert seen.count("ping") <= 3  # pauses of a second may happen on a busy machine
 
 
 @ways
