@@ -22,7 +22,7 @@ BODY = b'{"status": "success", "result": []}'
 class Hostaway(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
-            time.sleep(5)
+            time.sleep(60)
         self.send_response(200)
         self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
@@ -134,7 +134,7 @@ def test_a_request_through_a_proxy_can_be_aborted(
     threading.Timer(0.5, transport.abort).start()
     with pytest.raises(Aborted):
         transport.call("GET", "/slow", "token")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
 
 
 def test_a_proxy_that_is_away_is_named_without_its_password(

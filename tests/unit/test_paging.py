@@ -298,7 +298,7 @@ def test_offset_hands_on_a_failure_of_any_page(pool):
 
 def test_offset_asks_for_several_pages_at_a_time(pool):
     """All four must be under way at once for the barrier to open."""
-    barrier = threading.Barrier(4, timeout=5)
+    barrier = threading.Barrier(4, timeout=60)
     rows = [{"id": index} for index in range(50)]
 
     def fetch(offset: int) -> Page:
@@ -339,7 +339,7 @@ def test_offset_leaves_no_request_behind_when_its_reader_stops():
         def fetch(offset: int) -> Page:
             asked.append(offset)
             if offset >= 20:
-                gate.wait(5)
+                gate.wait(60)
             return Page([{"id": offset + index} for index in range(10)], 100)
 
         pages = by_offset(fetch, single, concurrency=5)

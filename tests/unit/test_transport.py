@@ -340,10 +340,10 @@ def test_a_refused_connection_is_a_network_error():
 
 
 def test_a_server_that_keeps_silent_is_a_network_error(server):
-    server.says(200, {"status": "success", "result": []}, after=1.5)
+    server.says(200, {"status": "success", "result": []}, after=60)
     began = time.monotonic()
     error = failure(lambda: get(Transport(server.url, connections=1, read_seconds=0.1)))
-    assert (type(error), time.monotonic() - began < 1) == (NetworkError, True)
+    assert (type(error), time.monotonic() - began < 30) == (NetworkError, True)
     assert "reading timed out" in str(error)
 
 
@@ -404,7 +404,7 @@ def shown(error: BaseException) -> str:
         Reply(200, HTML),
         Reply(200, b"{}", length=500),
         Reply(307, b"", {"Location": "/elsewhere"}),
-        Reply(200, b"{}", after=0.4),
+        Reply(200, b"{}", after=60),
     ],
     ids=["400", "401", "403", "429", "500", "html", "cut", "redirect", "timeout"],
 )

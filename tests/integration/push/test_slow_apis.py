@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.factories import (
     rows,
     synced,
 )
+from tests.waiting import in_the_background, wait_until
 
 ONE, TWO = 1, 2
 READ_SECONDS = 1.0
@@ -85,7 +86,7 @@ def drainer_process(url: str, sandbox: SandboxServer) -> Iterator[subprocess.Pop
         "HOSTAWAY_DATABASE_URL": url,
         "HOSTAWAY_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         "HOSTAWAY_API_URL": sandbox.url,
-        "HOSTAWAY_READ_TIMEOUT": str(READ_SECONDS),
+        "HOSTAWAY_READ_TIMEOUT": "60",
         "HOSTAWAY_EGRESS": "tests",
     }
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
@@ -96,21 +97,15 @@ def drainer_process(url: str, sandbox: SandboxServer) -> Iterator[subprocess.Pop
         process.wait()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
-
-
 def test_no_event_is_lost_when_a_drainer_is_killed_while_an_api_hangs(
     services: Services, sandbox: SandboxServer, database_url: str
 ) -> None:
     sandbox.faults.hanging_accounts = {ONE}
     deliver_ambiguous(services, sandbox, ONE)
+    drain_inbox(services)
+    assert all(event["retry_at"] for event in events(database_url))
+    let_wait_no_longer(database_url)
     with drainer_process(database_url, sandbox) as process:
-        wait_until(lambda: len([e for e in events(database_url) if e["retry_at"]]) == 100)
-        let_wait_no_longer(database_url)
         # Claimed, and handed on to be read: what is killed while it waits for an answer has not failed.
         wait_until(lambda: all(e["claimed_at"] and not e["begun_at"] for e in events(database_url)))
         process.kill()
@@ -175,7 +170,7 @@ def test_one_broken_object_in_a_hundred_stops_no_other(
     deliver_ambiguous(services, sandbox, ONE)
     began = time.monotonic()
     drain_inbox(services)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     left = [event for event in events(database_url) if event["status"] != "applied"]
     assert [(event["object_id"], event["status"], event["attempts"]) for event in left] == [(broken, "pending", 1)]
     account = services.accounts.get(ONE)
@@ -209,8 +204,10 @@ def test_a_broken_conversation_fails_only_its_own_messages(
 
 
 def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
-    services: Services, sandbox: SandboxServer, database_url: str
+    services: Services, sandbox: SandboxServer, database_url: str, open_services: OpenServices
 ) -> None:
+    """Its read takes a minute."""
+    services = open_services(sandbox, read_timeout=60.0)
     sandbox.faults.hanging_accounts = {ONE}
     deliver_ambiguous(services, sandbox, ONE)
     ended = threading.Event()
@@ -230,8 +227,8 @@ def test_a_hanging_account_delays_no_other_when_a_drainer_ends(
         lengths.append(time.monotonic() - began)
     thread.join()
     delays = [(event["applied_at"] - event["received_at"]).total_seconds() for event in events(database_url, TWO)]
-    assert max(delays) <= 10
-    assert max(lengths) <= 2.0 + 6.0
+    assert max(delays) <= 30
+    assert max(lengths) <= 30
     assert_equal_to_source(database_url, sandbox, TWO)
 
 
@@ -239,15 +236,17 @@ def test_hanging_accounts_do_not_use_up_the_capacity_of_others(
     open_sandbox: OpenSandbox, open_services: OpenServices, database_url: str
 ) -> None:
     sandbox = open_sandbox(*(f"{number}:1:2" for number in range(1, 10)))
-    services = open_services(sandbox, read_timeout=8.0)
+    services = open_services(sandbox, read_timeout=60.0)
     for number in range(1, 10):
         add_account(services, number)
         synced(services, number)
     sandbox.faults.hanging_accounts = set(range(1, 9))
     for number in range(1, 10):
         deliver_ambiguous(services, sandbox, number)
-    drain_inbox(services, lifetime=7.0)
-    assert {event["status"] for event in events(database_url, 9)} == {"applied"}
+    with in_the_background(lambda: drain_inbox(services)):
+        wait_until(lambda: {event["status"] for event in events(database_url, 9)} == {"applied"}, 45)
+        assert {event["status"] for number in range(1, 9) for event in events(database_url, number)} == {"pending"}
+        sandbox.faults.clear()
 
 
 def test_events_being_read_at_the_deadline_are_released(
