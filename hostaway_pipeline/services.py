@@ -191,7 +191,8 @@ class Services:
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and all keys are present. Erases again who was restored."""
-        self.verify()
+        self.database.check_server()
+        self.check_migrated()
         self.secrets.check()
         self.erasure.restore()
 
