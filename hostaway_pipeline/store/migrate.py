@@ -29,7 +29,7 @@ def check_migrated(database: Database) -> None:
     """Raises SchemaBehind when the schema is not at the revision that this version of the program needs."""
     with database.transaction() as connection:
         # Every tick of a sensor comes here: Alembic itself would look at the catalogue and read all revisions.
-        is_there = connection.exec_driver_sql(f"SELECT to_regclass('{_VERSION}') IS NOT NULL").scalar_one()
+        is_there: bool = connection.exec_driver_sql(f"SELECT to_regclass('{_VERSION}') IS NOT NULL").scalar_one()
         current = connection.exec_driver_sql(f"SELECT version_num FROM {_VERSION}").scalar() if is_there else None  # noqa: S608
     if current != _head():
         raise SchemaBehind(
