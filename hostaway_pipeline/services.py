@@ -191,8 +191,7 @@ class Services:
 
     def check(self) -> None:
         """Fail closed: raises unless the schema is current and all keys are present. Erases again who was restored."""
-        self.database.check_server()
-        self.check_migrated()
+        self.verify()
         self.secrets.check()
         self.erasure.restore()
 
