@@ -36,6 +36,7 @@ from tests.receiver.steps import (
 from webhook_receiver.connections import Limits
 
 SHORT_LIMITS = Limits(connections=40, head_seconds=1.0, body_seconds=1.0, unread_seconds=1.0, idle_seconds=2)
+FEW_CONNECTIONS = Limits(connections=40, head_seconds=600, body_seconds=600, unread_seconds=600, idle_seconds=600)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +78,7 @@ def the_receiver(database_url: str, the_sandbox: SandboxServer, the_services: Se
 @pytest.fixture(scope="session")
 def document(the_receiver: Receiver) -> dict[str, Any]:
     """The OpenAPI document."""
-    found: dict[str, Any] = requests.get(f"{the_receiver.url}/openapi.json", timeout=10).json()
+    found: dict[str, Any] = requests.get(f"{the_receiver.url}/openapi.json", timeout=60).json()
     return found
 
 
@@ -127,6 +128,13 @@ def open_receiver(database_url: str, sandbox: SandboxServer, credential: Credent
 def impatient_receiver(database_url: str, sandbox: SandboxServer, credential: Credential) -> Iterator[Receiver]:
     """With few connections and short deadlines."""
     with running_on(database_url, sandbox, credential, SHORT_LIMITS) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def crowded_receiver(database_url: str, sandbox: SandboxServer, credential: Credential) -> Iterator[Receiver]:
+    """With few connections and long deadlines."""
+    with running_on(database_url, sandbox, credential, FEW_CONNECTIONS) as receiver:
         yield receiver
 
 

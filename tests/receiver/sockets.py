@@ -6,7 +6,7 @@ from tests.receiver.steps import HOOK, Receiver
 
 
 def connect(receiver: Receiver) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", int(receiver.url.rpartition(":")[2])), timeout=20)
+    return socket.create_connection(("127.0.0.1", int(receiver.url.rpartition(":")[2])), timeout=60)
 
 
 def request_head(method: str = "POST", path: str = HOOK, *headers: str, length: int | None = None) -> bytes:

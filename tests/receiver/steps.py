@@ -70,7 +70,7 @@ class Receiver:
     def post(self, body: bytes | Iterator[bytes], headers: Mapping[str, str] | None = None) -> requests.Response:
         """Post a body to the webhook unchanged, with no other headers than these."""
         given = {"Content-Type": "application/json", **(headers or {})}
-        return self.http.post(self.url + HOOK, data=body, headers=given, timeout=30)
+        return self.http.post(self.url + HOOK, data=body, headers=given, timeout=60)
 
     def deliver(self, body: Any, credential: Credential | None = None, **headers: str) -> requests.Response:
         """Post a delivery with the right credentials, or with those of another account."""
@@ -131,15 +131,26 @@ def events(database_url: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def held_back(database_url: str, reservation_id: int) -> Iterator[None]:
-    """Commits that touch this reservation's head wait until the block ends."""
-    with psycopg.connect(database_url) as connection:
+    """Commits that store an event of this reservation wait until the block ends, at most for the statement's 10 s.
+
+    A lock would fail them after a second, which a busy machine may need to release it.
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS held_back (object_id bigint)")
         connection.execute(
-            "INSERT INTO hostaway.webhook_heads (account_id, object, object_id, fingerprint) "
-            "VALUES (%s, 'reservation', %s, '')",
-            (ACCOUNT, reservation_id),
+            "CREATE OR REPLACE FUNCTION hold_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN WHILE EXISTS "
+            "(SELECT FROM public.held_back WHERE object_id = new.object_id) LOOP PERFORM pg_sleep(0.01); END LOOP; "
+            "RETURN new; END $$"
         )
-        yield
-        connection.rollback()
+        connection.execute(
+            "CREATE OR REPLACE TRIGGER hold_back BEFORE INSERT ON hostaway.webhook_events "
+            "FOR EACH ROW EXECUTE FUNCTION hold_back()"
+        )
+        connection.execute("INSERT INTO held_back VALUES (%s)", (reservation_id,))
+        try:
+            yield
+        finally:
+            connection.execute("DELETE FROM held_back")
 
 
 @contextmanager
@@ -191,11 +202,11 @@ class Process:
         def is_up() -> bool:
             assert self.process.poll() is None, self.text
             try:
-                return http.get(f"{self.url}/health", timeout=5).ok
+                return http.get(f"{self.url}/health", timeout=60).ok
             except requests.ConnectionError:
                 return False
 
-        wait_until(is_up, seconds=30)
+        wait_until(is_up)
 
     def receiver(self, credential: Credential | None = None) -> Receiver:
         return Receiver(self.url, credential)
@@ -208,7 +219,7 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(30)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

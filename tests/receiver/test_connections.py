@@ -49,7 +49,7 @@ def test_a_burst_of_connections_is_accepted_within_few_iterations_of_the_loop(op
                 loop.call_soon(iterate)
 
         def wait() -> None:
-            has_come.wait(20)
+            has_come.wait(60)
             iterate()
 
         loop.call_soon_threadsafe(wait)
@@ -88,26 +88,26 @@ def test_no_answer_is_written_to_a_client_that_disconnected_with_requests_pipeli
     assert "error" not in process.text
 
 
-def test_idle_connections_are_evicted_for_new_ones(impatient_receiver: Receiver) -> None:
+def test_idle_connections_are_evicted_for_new_ones(crowded_receiver: Receiver) -> None:
     """The one whose client has kept us waiting longest goes first."""
     with ExitStack() as stack:
-        idle = [stack.enter_context(closing(connect(impatient_receiver))) for _ in range(120)]
-        assert impatient_receiver.from_another_address().deliver(delivery()).status_code == 200
-        assert is_closed_within(idle[0], 0.5)
+        idle = [stack.enter_context(closing(connect(crowded_receiver))) for _ in range(120)]
+        assert crowded_receiver.from_another_address().deliver(delivery()).status_code == 200
+        assert is_closed_within(idle[0], 60)
         assert not is_closed_within(idle[-1], 0.05)
 
 
 def test_a_connection_with_a_request_in_progress_is_not_evicted(
-    impatient_receiver: Receiver, credential: Credential
+    crowded_receiver: Receiver, credential: Credential
 ) -> None:
     """A delivery waits for its commit while idle connections arrive."""
     login = f"Authorization: {basic(credential.login, credential.password)['Authorization']}"
     body = orjson.dumps(delivery(reservation(77)))
     with ExitStack() as stack:
-        first = stack.enter_context(closing(connect(impatient_receiver)))
+        first = stack.enter_context(closing(connect(crowded_receiver)))
         first.sendall(request_head("POST", HOOK, login, length=len(body)) + body)
         for _ in range(120):
-            stack.enter_context(closing(connect(impatient_receiver)))
+            stack.enter_context(closing(connect(crowded_receiver)))
         assert read_status(first) == 200
 
 

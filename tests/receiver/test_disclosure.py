@@ -172,7 +172,7 @@ GARBAGE = [
 def test_garbage_is_quoted_neither_in_an_answer_nor_in_the_log(open_process: OpenProcess) -> None:
     process = open_process(HOSTAWAY_LOG_LEVEL="DEBUG")
     for garbage in GARBAGE:
-        with closing(socket.create_connection(("127.0.0.1", process.port), timeout=10)) as connection:
+        with closing(socket.create_connection(("127.0.0.1", process.port), timeout=60)) as connection:
             connection.sendall(garbage)
             connection.shutdown(socket.SHUT_WR)
             try:

@@ -101,7 +101,7 @@ def test_a_refusal_names_the_reason_and_quotes_nothing(receiver: Receiver, reque
         assert int(answer[9:12]) == expected
         assert b"vvv" not in answer
         assert b"uuu" not in answer
-        assert is_closed_within(connection, 5)
+        assert is_closed_within(connection, 25)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,19 @@ def test_a_refusal_names_the_reason_and_quotes_nothing(receiver: Receiver, reque
 def test_every_phase_of_a_request_has_a_deadline(impatient_receiver: Receiver, begin: bytes) -> None:
     with closing(connect(impatient_receiver)) as connection:
         connection.sendall(begin)
-        assert is_closed_within(connection, 8)
+        assert is_closed_within(connection, 60)
 
 
 def test_single_bytes_do_not_extend_a_deadline(impatient_receiver: Receiver) -> None:
     with closing(connect(impatient_receiver)) as slow:
         began = time.monotonic()
-        for byte in (b"G", *(b"E" for _ in range(60))):
+        for byte in (b"G", *(b"E" for _ in range(600))):
             try:
                 slow.sendall(byte)
             except ConnectionError:
                 break
             time.sleep(0.1)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_the_body_of_an_authenticated_delivery_has_a_deadline(
@@ -155,4 +155,4 @@ def test_a_client_that_does_not_read_its_answer_is_disconnected(impatient_receiv
         lazy.sendall(request_head("GET", script) * 8)
         wait_until(lambda: len(impatient_receiver.limiter) >= 1)
         impatient_receiver.http.close()
-        wait_until(lambda: len(impatient_receiver.limiter) == 0, seconds=8)
+        wait_until(lambda: len(impatient_receiver.limiter) == 0)

@@ -22,7 +22,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     ]
     started = [(named, start_process(environment | change)) for named, change in wrong]
     for named, process in started:
-        assert process.process.wait(30) == 1
+        assert process.process.wait(60) == 1
         [line] = process.text.splitlines()
         assert line.startswith("hostaway: ")
         assert named in line
@@ -36,7 +36,7 @@ def test_an_unusable_port_is_reported_in_one_line(
     with socket.create_server(("127.0.0.1", 0)) as other:
         wanted = other.getsockname()[1] if port == "taken" else int(port)
         process = start_process(environment, port=wanted)
-        assert process.process.wait(30) == 1
+        assert process.process.wait(60) == 1
     [line] = process.text.splitlines()
     assert line.startswith(f"hostaway: cannot listen on 127.0.0.1 port {wanted} (")
 
@@ -46,11 +46,11 @@ def test_it_listens_on_the_loopback_interface_and_stops_on_signals(
     open_process: OpenProcess, number: signal.Signals
 ) -> None:
     process = open_process()
-    answer = session().get(f"{process.url}/ready", timeout=10)
+    answer = session().get(f"{process.url}/ready", timeout=60)
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
     assert "server" not in answer.headers
     process.process.send_signal(number)
-    assert process.process.wait(10) == 0
+    assert process.process.wait(60) == 0
     assert "Application shutdown complete." in process.text
     assert "Traceback" not in process.text
 
