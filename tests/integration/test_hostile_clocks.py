@@ -34,7 +34,7 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def options() -> dict[str, Any]:
-    return {"read_timeout": 2.0, "clock_trust": TRUST}
+    return {"clock_trust": TRUST}
 
 
 @pytest.fixture

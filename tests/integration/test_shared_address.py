@@ -59,7 +59,7 @@ def test_two_processes_with_two_names_on_one_ip_are_both_named(
     open_services: OpenServices,
     cli_environment: Callable[[SandboxServer], dict[str, str]],
 ) -> None:
-    sandbox = open_sandbox("1:2:40", "2:2:40", ip_limit=30, window=3.0)
+    sandbox = open_sandbox("1:2:300", "2:2:300", ip_limit=30, window=3.0)
     services = open_services(sandbox)
     environment = cli_environment(sandbox) | {"HOSTAWAY_RATE_LIMIT_IP": "30/3", "HOSTAWAY_RATE_LIMIT_ACCOUNT": "30/3"}
     for account_id in (1, 2):

@@ -43,6 +43,11 @@ class Counters:
             self._in_flight -= 1
             self._arrivals.append(arrival)
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests have come and not been answered yet."""
+        return self._in_flight
+
     def reset(self) -> None:
         with self._lock:
             self._arrivals.clear()

@@ -9,6 +9,7 @@ from hostaway_pipeline.client.retry import RetryPolicy
 from hostaway_pipeline.errors import AccessDenied, InvalidCredentials, ServerError
 from hostaway_pipeline.services import Services
 from tests.factories import OpenAccount, OpenSandbox, OpenServices, add_account, rows, sync, synced
+from tests.waiting import wait_until
 
 TOKEN_CALLS = "POST /v1/accessTokens"
 
@@ -65,7 +66,7 @@ def test_a_403_with_a_fresh_token_concerns_the_object(
 
 
 def test_concurrent_403s_share_one_check_of_the_token(open_account: OpenAccount) -> None:
-    sandbox, services = open_account("59808:2:40", latency=0.3)
+    sandbox, services = open_account("59808:2:40")
     account = sandbox.world.account(59808)
     account.locked_reservations.update(account.reservations)
 
@@ -74,8 +75,12 @@ def test_concurrent_403s_share_one_check_of_the_token(open_account: OpenAccount)
             client.get_object(f"/reservations/{reservation_id}")
         return True
 
+    sandbox.faults.hold_after = 0
     with services.client(59808) as client, ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(denied, list(account.reservations)[:16]))
+        asked = pool.map(denied, list(account.reservations)[:16])
+        wait_until(lambda: sandbox.counters.in_flight == 16)
+        sandbox.faults.clear()
+        assert all(asked)
     assert sandbox.counters.calls()[TOKEN_CALLS] == 0
     assert sandbox.counters.calls()["/v1/listings"] <= 4
 

@@ -121,11 +121,18 @@ def test_no_first_packet_gets_in_without_a_password(port: int, packet: bytes) ->
 
 def test_a_statement_can_be_cancelled(port: int) -> None:
     with connect(port) as connection:
-        timer = threading.Timer(0.3, connection.cancel_safe)
-        timer.start()
+        is_cancelled = threading.Event()
+
+        def cancel() -> None:
+            while not is_cancelled.wait(0.3):  # once is not enough where the statement begins late
+                connection.cancel_safe()
+
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
         with pytest.raises(pg.QueryCanceled):
             connection.execute("SELECT pg_sleep(60)")
-        timer.join()
+        is_cancelled.set()
+        canceller.join()
 
 
 def test_the_server_still_trusts_its_socket_and_does_not_listen(server: EmbeddedPostgres, port: int) -> None:
@@ -137,7 +144,7 @@ def test_the_server_still_trusts_its_socket_and_does_not_listen(server: Embedded
 
 def test_too_many_clients_are_refused_and_leave_room_for_later_ones(port: int) -> None:
     waiting = [socket.create_connection((HOST, port)) for _ in range(40)]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     try:
         while True:  # until all are accepted
             try:

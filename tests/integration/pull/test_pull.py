@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from tests.factories import (
     snapshot,
     synced,
 )
+from tests.waiting import in_the_background, wait_until
 
 
 def test_a_full_sync_copies_an_account_completely(open_account: OpenAccount, database_url: str) -> None:
@@ -167,11 +167,10 @@ def test_a_dry_run_reports_what_a_sync_would_do_and_writes_nothing(
     assert dry.entities == real.entities
 
 
-@pytest.mark.parametrize("latency", [0.3])
-def test_the_requests_of_one_account_overlap(open_account: OpenAccount, latency: float) -> None:
+def test_the_requests_of_one_account_overlap(open_account: OpenAccount) -> None:
     """Otherwise eight hundred conversations would take eight hundred round trips one after the other."""
-    sandbox, services = open_account("59808:3:100", latency=latency)
-
-    synced(services, 59808)
-
-    assert sandbox.counters.max_in_flight >= 8
+    sandbox, services = open_account("59808:3:100")
+    sandbox.faults.hold_after = 10
+    with in_the_background(lambda: synced(services, 59808)):
+        wait_until(lambda: sandbox.counters.in_flight >= 8)
+        sandbox.faults.clear()

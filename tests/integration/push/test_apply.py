@@ -1,7 +1,5 @@
 """Applying events: the newest by Hostaway's clock wins; complete payloads cost no call, others are read by id."""
 
-from typing import Any
-
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -14,11 +12,6 @@ from tests.integration.push.steps import ONE, TWO, Deliver, drain_inbox, first_r
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("1:3:20", "2:3:20")
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    return {"read_timeout": 2.0}
 
 
 def test_a_complete_payload_is_merged_without_a_call(

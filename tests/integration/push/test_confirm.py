@@ -1,7 +1,5 @@
 """Confirming by id: two 404s prove a deletion, and the daily budget limits how many rows are deleted."""
 
-from typing import Any
-
 import pytest
 
 from hostaway_pipeline.domain.entities import LISTINGS
@@ -21,11 +19,6 @@ BY_ID = "/v1/reservations/{id}"
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:3:20")
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    return {"read_timeout": 2.0}
 
 
 def deliver_ids(services: Services, *reservation_ids: int) -> None:

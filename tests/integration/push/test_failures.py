@@ -1,7 +1,5 @@
 """Failures while events are applied: each stays with its own event, object or account, and the others go on."""
 
-from typing import Any
-
 import psycopg
 import pytest
 
@@ -15,11 +13,6 @@ from tests.integration.push.steps import ONE, TWO, Deliver, drain_inbox, first_r
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox("1:3:20", "2:3:20")
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    return {"read_timeout": 2.0}
 
 
 def test_an_event_whose_object_hostaway_refuses_fails_and_the_others_are_applied(

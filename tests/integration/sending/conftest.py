@@ -1,7 +1,5 @@
 """One synced account, and a reservation of it to send messages to."""
 
-from typing import Any
-
 import pytest
 
 from hostaway_pipeline.sandbox.server import SandboxServer
@@ -13,12 +11,6 @@ from tests.integration.sending.steps import ACCOUNT
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
     return open_sandbox(f"{ACCOUNT}:2:10", send_limit=None)
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """The read timeout is one second."""
-    return {"read_timeout": 1.0}
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from hostaway_pipeline.services import Services
 from hostaway_pipeline.settings import as_environment
 from hostaway_pipeline.sync.sending.send import SendRequest, send_message
 from tests.factories import OpenSandbox, rows
+from tests.waiting import wait_until
 
 ACCOUNT = 59808
 MOMENTS = 20
@@ -80,11 +81,6 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 
 @pytest.fixture
-def options() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
 def senders(services: Services) -> Iterator[Senders]:
     started = Senders(as_environment(services.settings))
     yield started
@@ -122,7 +118,7 @@ def test_a_sender_killed_at_any_moment_sends_no_message_twice_and_reports_the_tr
         message = services.outbox.find(key)
         left[key] = message and message.status
     sandbox.faults.clear()
-    time.sleep(0.5)  # what was accepted is there
+    wait_until(lambda: sandbox.counters.in_flight == 0)  # what was accepted is there
 
     for key, status in left.items():
         there = at_hostaway(account, key)

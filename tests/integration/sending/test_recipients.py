@@ -20,8 +20,8 @@ def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
 
 @pytest.fixture
 def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
-    """Nothing is synced; the read timeout is one second."""
-    return open_services(sandbox, read_timeout=1.0)
+    """Nothing is synced."""
+    return open_services(sandbox)
 
 
 def add(services: Services, account_ids: Iterable[int]) -> None:

@@ -22,6 +22,7 @@ from tests.factories import (
     rows,
     synced,
 )
+from tests.waiting import in_the_background, wait_until
 
 ACCOUNT = 59808
 SENDS = "POST /v1/conversations/{id}/messages"
@@ -153,7 +154,9 @@ def test_concurrent_callers_with_one_key_send_one_message(
 # Unclear answers
 
 
-@pytest.mark.parametrize("how", ["cut", "hang", "500"])
+@pytest.mark.parametrize(
+    ("how", "options"), [("cut", {}), ("hang", {"read_timeout": 1.0}), ("500", {})], ids=["cut", "hang", "500"]
+)
 def test_a_message_whose_answer_is_unclear_is_found_and_not_sent_again(
     sandbox: SandboxServer, services: Services, account: Account, reservation_id: int, database_url: str, how: str
 ) -> None:
@@ -345,15 +348,18 @@ def test_a_message_that_hostaway_refuses_has_failed_and_may_be_repeated(
 
 def test_a_429_for_a_send_delays_sends_but_not_reads(open_account: OpenAccount, database_url: str) -> None:
     """Another system sends for this account, too."""
-    sandbox, services = open_account(f"{ACCOUNT}:2:10", send_limit=2, send_window=2.0)
+    sandbox, services = open_account(f"{ACCOUNT}:2:10", send_limit=0, send_window=2.0)
     synced(services, ACCOUNT)
     account = sandbox.world.account(ACCOUNT)
     reservations = [one["reservationId"] for one in account.truth("conversations") if one["reservationId"]][:3]
 
-    for number, one in enumerate(reservations):
-        assert send_message(services, wish(one, f"key-{number}")).status == "sent"
+    def send_all() -> None:
+        for number, one in enumerate(reservations):
+            assert send_message(services, wish(one, f"key-{number}")).status == "sent"
 
-    assert sandbox.counters.http_429 >= 1
+    with in_the_background(send_all):
+        wait_until(lambda: sandbox.counters.http_429 >= 1)
+        sandbox.limits.update(sends=None)
     paused = "SELECT scope FROM hostaway.rate_scopes WHERE paused_until IS NOT NULL"
     assert rows(database_url, paused) == [{"scope": f"send:{ACCOUNT}"}]
     assert len(sent_bodies(account)) == 3
