@@ -14,7 +14,7 @@ from typing import Any
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
-_SECONDS = 30
+_SECONDS = 60
 
 
 class Browser:

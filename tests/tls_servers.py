@@ -65,7 +65,7 @@ def tls_servers(folder: Path) -> Iterator[TlsServers]:
         for process in running:
             process.send_signal(signal.SIGINT)
         for process in running:
-            process.wait(30)
+            process.wait(60)
 
 
 def _make(data: Path, owner: Owner) -> None:

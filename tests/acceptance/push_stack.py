@@ -115,14 +115,14 @@ class PushStack:
         pid = int((self.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         postmaster = psutil.Process(pid)
         postmaster.kill()
-        postmaster.wait(20)
+        postmaster.wait(60)
 
     def start_postgres(self) -> None:
         self.server.stop()
         self.server.start()
 
     def wait_for_receiver(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 with urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=5):

@@ -32,8 +32,11 @@ from tests.factories import (
     sync,
     synced,
 )
+from tests.waiting import wait_until
 
 MESSAGES = "/v1/conversations/{id}/messages"
+# Connections that were in use within the last second are not looked at, and fail once after a restart.
+RESTED = 1.1
 
 
 def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_little(
@@ -47,14 +50,14 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_little(
     environment |= {"HOSTAWAY_RATE_LIMIT_IP": "100000/1", "HOSTAWAY_RATE_LIMIT_ACCOUNT": "100000/1"}
     moments = random.Random(7)
     # Reconcile, since a full sync that happened to end before its kill would be followed by one that reads all again.
-    command = [sys.executable, "-m", "hostaway_pipeline", "sync", "59808", "--wait", "10", "--mode", "reconcile"]
+    command = [sys.executable, "-m", "hostaway_pipeline", "sync", "59808", "--wait", "60", "--mode", "reconcile"]
     for _ in range(kills):
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(moments.uniform(0.5, 3.0))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
-    synced(services, 59808, mode="reconcile", wait_seconds=10)
+    synced(services, 59808, mode="reconcile", wait_seconds=60)
 
     assert_equal_to_source(database_url, sandbox, 59808)
     conversations = len(list(sandbox.world.account(59808).truth("conversations")))
@@ -77,7 +80,7 @@ def own_server(embedded_folder: Path) -> Iterator[EmbeddedPostgres]:
 def own_services(
     own_server: EmbeddedPostgres, open_sandbox: OpenSandbox
 ) -> Iterator[tuple[SandboxServer, Services, str]]:
-    sandbox = open_sandbox("59808:5:300", latency=0.05)
+    sandbox = open_sandbox("59808:5:300")
     url = own_server.url("hostaway")
     services = services_on(make_settings(url, sandbox.url, concurrency=4), url)
     migrate(services.database)
@@ -91,7 +94,7 @@ def kill_postmaster(server_home: Path) -> None:
     pid = int((server_home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     process = psutil.Process(pid)
     process.kill()
-    process.wait(20)
+    process.wait(60)
 
 
 def in_background(services: Services) -> tuple[threading.Thread, list[Report | BaseException]]:
@@ -108,21 +111,16 @@ def in_background(services: Services) -> tuple[threading.Thread, list[Report | B
     return thread, ended
 
 
-def wait_for_messages(sandbox: SandboxServer, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while sandbox.counters.calls().get(MESSAGES, 0) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_sync_during_which_postgres_is_killed_loses_nothing(
     own_server: EmbeddedPostgres, own_services: tuple[SandboxServer, Services, str], embedded_folder: Path
 ) -> None:
     sandbox, services, url = own_services
+    sandbox.faults.hold_after = 70  # so that it is at work whenever the kill comes
     thread, ended = in_background(services)
-    wait_for_messages(sandbox, 50)
+    wait_until(lambda: sandbox.counters.calls()[MESSAGES] >= 50)
     kill_postmaster(embedded_folder / "own")
-    thread.join(60)
+    sandbox.faults.clear()
+    thread.join(120)
 
     error = ended[0].error if isinstance(ended[0], Report) else ended[0]
     assert isinstance(error, DatabaseUnavailable)
@@ -130,8 +128,9 @@ def test_a_sync_during_which_postgres_is_killed_loses_nothing(
 
     own_server.stop()
     own_server.start()
+    time.sleep(RESTED)
     before = sandbox.counters.calls()[MESSAGES]
-    synced(services, 59808, wait_seconds=10)
+    synced(services, 59808, wait_seconds=60)
     assert_equal_to_source(url, sandbox, 59808)
     conversations = len(list(sandbox.world.account(59808).truth("conversations")))
     assert sandbox.counters.calls()[MESSAGES] - before < conversations, "what was read before is not read again"
@@ -177,7 +176,8 @@ def test_a_full_disk_is_reported_and_the_sync_continues_once_there_is_room(
         ballast.unlink()
         server.stop()  # a full WAL disk ends the server: its operator starts it again
         server.start()
-        synced(services, 59808, wait_seconds=10)
+        time.sleep(RESTED)
+        synced(services, 59808, wait_seconds=60)
         assert_equal_to_source(url, sandbox, 59808)
         services.close()
 

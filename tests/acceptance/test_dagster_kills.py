@@ -70,12 +70,12 @@ def test_kills_of_daemon_run_and_postgres_under_load_lose_nothing(
     with push_stack(embedded_folder / "dagster-kills", sandbox, free_port(), drainer="daemon") as stack:
         synced(stack.services, 1)
         with under_load(account):
-            wait_until("the first drainer run", lambda: is_drainer_alive(stack.services), 60)
+            wait_until("the first drainer run", lambda: is_drainer_alive(stack.services), 120)
             stack.restart("daemon")  # its run goes on
             run = stack.children("spawn_main")  # how Dagster's code server starts a run
             assert len(run) == 1
             run[0].kill()
-            wait_until("the end of the lock", lambda: not is_drainer_alive(stack.services), 10)
+            wait_until("the end of the lock", lambda: not is_drainer_alive(stack.services), 60)
             wait_until("another drainer run", lambda: is_drainer_alive(stack.services), 90)
             stack.restart("postgres")
             wait_until("a drainer run on the restarted Postgres", lambda: alive_again(stack), 120)

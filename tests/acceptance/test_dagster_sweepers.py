@@ -193,7 +193,7 @@ def test_a_place_is_free_for_the_next_run_as_soon_as_dagster_lists_the_one_that_
     job = build_defs().resolve_job_def("requested")
     run = threading.Thread(target=lambda: job.execute_in_process(instance=instance, tags={PLACE: "1"}))
     run.start()
-    wait_until("the sync", lambda: rows(database_url, "SELECT FROM hostaway.sync_runs"), 20)
+    wait_until("the sync", lambda: rows(database_url, "SELECT FROM hostaway.sync_runs"), 120)
     place = services.cadences.reserve_place([1])
     run.join()
     assert place == 1

@@ -32,9 +32,14 @@ def test_a_sync_outlasts_a_storm_of_429s(
     services = open_services(sandbox, rate_limit_ip="200/2", rate_limit_account="200/2", concurrency=4)
     add_account(services, 59808)
     synced(services, 59808, entities=("listings",))
-    sandbox.faults.update(storm_seconds=4.0)
-    report = synced(services, 59808)
-    assert 0 < report.http_429 <= 40, "callers wait for the time that the server names, they do not knock"
+
+    def refused() -> int:
+        sandbox.faults.update(storm_seconds=4.0)
+        return synced(services, 59808).http_429
+
+    # A storm may be over before a slow machine asks for anything.
+    most = next(number for number in (refused() for _ in range(5)) if number)
+    assert most <= 40, "callers wait for the time that the server names, they do not knock"
     assert_equal_to_source(database_url, sandbox, 59808)
 
 
@@ -57,9 +62,9 @@ def test_rows_that_move_while_lists_are_read_are_never_lost(open_account: OpenAc
 
 def test_a_sync_gives_up_on_an_api_that_hangs_for_ever(open_sandbox: OpenSandbox, open_services: OpenServices) -> None:
     sandbox = open_sandbox("59808:2:5")
+    add_account(open_services(sandbox), 59808)
+    synced(open_services(sandbox), 59808)
     services = open_services(sandbox, read_timeout=0.3)
-    add_account(services, 59808)
-    synced(services, 59808)
     sandbox.faults.update(hang_share=1.0)
     report = sync(services, 59808, entities=("listings",))
     assert report.status == "failed"

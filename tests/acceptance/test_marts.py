@@ -29,6 +29,7 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from hostaway_pipeline.store.roles import allow_analyst
 from tests.factories import OpenSandbox, OpenServices, add_account, rows, synced
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,8 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
     late.execute("UPDATE hostaway.listings SET updated_at = now() - interval '1 day' WHERE account_id = 1")
 
     services.database.dispose()  # Postgres counts what a session has written within seconds, or when it ends
-    time.sleep(1)
+    sessions = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hostaway'"
+    wait_until(lambda: not rows(database_url, sessions))
 
     result = build(instance)
     assert result.success
@@ -173,7 +175,7 @@ def test_a_build_fills_the_marts_and_the_next_waits_until_something_moves(
 
     late.commit()
     late.close()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not isinstance(requested := decision(instance), RunRequest):
         assert time.monotonic() < deadline, "an older change was committed late"
         time.sleep(0.1)

@@ -3,8 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import pytest
 from dagster import (
@@ -29,11 +28,12 @@ from hostaway_pipeline.sandbox.server import SandboxServer
 from hostaway_pipeline.services import Services
 from tests.acceptance.test_dagster_push import change_run
 from tests.factories import OpenSandbox, OpenServices, add_account
+from tests.waiting import wait_until
 
 
 @pytest.fixture
 def sandbox(open_sandbox: OpenSandbox) -> SandboxServer:
-    return open_sandbox("1:2:10", latency=1.0)
+    return open_sandbox("1:2:10")
 
 
 @pytest.fixture
@@ -46,13 +46,6 @@ def services(sandbox: SandboxServer, open_services: OpenServices) -> Services:
 def own_jobs() -> list[JobDefinition]:
     """All jobs, and the one by which the UI materializes assets and runs checks."""
     return list(build_defs(has_calendar=True).get_repository_def().get_all_jobs())
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 # Definitions
@@ -79,6 +72,7 @@ def test_every_job_has_a_lane() -> None:
 def reading(instance: DagsterInstance, sandbox: SandboxServer) -> Iterator[DagsterRun]:
     """A run of an asset as the UI launches it, while it waits for an answer of Hostaway."""
     instance.add_dynamic_partitions("accounts", ["1"])
+    sandbox.faults.hold_after = 0
     whole = build_defs().resolve_implicit_global_asset_job_def()
     job = whole.get_subset(asset_selection={AssetKey(["hostaway", "listings"])})
     run = threading.Thread(
@@ -87,16 +81,18 @@ def reading(instance: DagsterInstance, sandbox: SandboxServer) -> Iterator[Dagst
     run.start()
     wait_until(lambda: sandbox.counters.max_in_flight)
     yield instance.get_runs()[0]
+    sandbox.faults.clear()
     run.join(60)
 
 
 def test_a_run_launched_in_the_ui_has_its_lock_and_its_lane(
-    instance: DagsterInstance, services: Services, reading: DagsterRun
+    instance: DagsterInstance, services: Services, sandbox: SandboxServer, reading: DagsterRun
 ) -> None:
     assert reading.status == DagsterRunStatus.STARTED
     assert services.living_runs([reading.run_id]) == {reading.run_id}
     assert reading.tags[LANE] == "bulk"
-    wait_until(lambda: instance.get_runs()[0].is_finished, 60)
+    sandbox.faults.clear()
+    wait_until(lambda: instance.get_runs()[0].is_finished)
     assert services.living_runs([reading.run_id]) == set()
 
 

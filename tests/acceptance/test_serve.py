@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from hostaway_pipeline.cli.stack import free_port
 from hostaway_pipeline.embedded.postgres import EmbeddedPostgres
 
-STOP_SECONDS = 5
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)

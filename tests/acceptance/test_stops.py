@@ -23,7 +23,7 @@ from tests.factories import OpenSandbox, rows
 
 API_KEY = "a-key-of-this-test"
 # Measured: a second for one process, four for all of them. Without an abort it is minutes.
-SOON, SOON_FOR_ALL = 10.0, 15.0
+SOON, SOON_FOR_ALL = 30.0, 60.0
 
 
 @contextmanager

@@ -171,7 +171,7 @@ with DagsterInstance.from_config({home!r}) as instance:
 def test_a_forked_child_does_not_use_its_parents_connection(home: str) -> None:
     """Celery's workers fork."""
     code = FORKED.format(home=home)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -98,7 +98,7 @@ def test_views_grants_and_open_transactions_survive_builds(models):
 
 
 class Reading:
-    """Runs a query again and again in a thread; returns the errors of those that took 1 s or more."""
+    """Runs a query again and again in a thread; returns the errors of those that waited for a lock."""
 
     def __init__(self, query: str, models: Models) -> None:
         self._query, self._models = query, models
@@ -108,11 +108,11 @@ class Reading:
 
     def _read(self) -> None:
         with self._models.connect() as connection:
-            connection.execute("SET statement_timeout = '1s'")
+            connection.execute("SET lock_timeout = '4s'")
             while not self._stop.wait(0.01):
                 try:
                     connection.execute(self._query.encode())
-                except psycopg.errors.QueryCanceled as error:
+                except psycopg.errors.LockNotAvailable as error:
                     self._waited.append(str(error))
 
     def __enter__(self) -> list[str]:
