@@ -101,7 +101,7 @@ def test_a_delivered_object_is_not_read(sandbox: SandboxServer, services: Servic
     sandbox.faults.clear()
     for reservation_id in ids(account, "reservations", 3):
         account.update_reservation(reservation_id, guestName="delivered")
-    assert sandbox.deliveries.wait_idle(10)
+    assert sandbox.deliveries.wait_idle(60)
     recovered(services)
     assert read(sandbox) == 0
 
@@ -112,7 +112,7 @@ def test_an_object_delivered_by_a_retry_is_not_read(
     sandbox.faults.clear()
     receiver.answers = [503, 503]
     account.update_reservation(ids(account, "reservations", 1)[0], guestName="delivered in the end")
-    assert sandbox.deliveries.wait_idle(10)
+    assert sandbox.deliveries.wait_idle(60)
     assert sandbox.deliveries.counts()["answers"] == {"503": 2, "200": 1}
     recovered(services)
     assert read(sandbox) == 0
@@ -124,7 +124,7 @@ def test_an_object_whose_retries_all_failed_is_read(
     sandbox.faults.clear()
     receiver.status = 503
     account.update_reservation(ids(account, "reservations", 1)[0], guestName="never delivered")
-    assert sandbox.deliveries.wait_idle(10)
+    assert sandbox.deliveries.wait_idle(60)
     assert recovered(services)["reservations"].updated == 1
     assert_equal_to_source(database_url, sandbox, ACCOUNT)
 
@@ -340,7 +340,7 @@ def test_a_reconcile_repairs_undelivered_changes(
     account.delete_conversation(ids(account, "conversations", 1)[0])
     added = account.add_reservation(guestName="added")
     account.add_message(account.add_conversation(added["id"])["id"], "first words")
-    assert sandbox.deliveries.wait_idle(10)
+    assert sandbox.deliveries.wait_idle(60)
 
     report = synced(services, ACCOUNT, mode="reconcile")
 
