@@ -140,13 +140,13 @@ class Cadences:
 
     def backlog(self) -> dict[Cadence, Backlog]:
         """What waits, by mode: modes in which nothing was ever due or requested are missing."""
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             rows = driver(connection).cursor().execute(query("backlog"), {"now": self.now}).fetchall()
         return {row[0]: Backlog(*row) for row in rows}
 
     def of(self, account_id: int) -> list[CadenceState]:
         """Every mode of one account that was ever due, requested or done."""
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return _states(connection, account_id)
 
     def own(self) -> dict[int, dict[Cadence, Schedule]]:
@@ -154,7 +154,7 @@ class Cadences:
         is_own = cadences.c.every.is_not(None) | cadences.c.at.is_not(None)
         columns = (cadences.c.account_id, cadences.c.mode, cadences.c.every, cadences.c.at)
         found: dict[int, dict[Cadence, Schedule]] = {}
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             for row in connection.execute(select(*columns).where(is_own).order_by(*_KEY)):
                 account_id, mode, every, at = values_of(row)
                 found.setdefault(account_id, {})[mode] = Schedule(every, at)
@@ -176,7 +176,7 @@ class Cadences:
         return moment
 
     def _run(self, name: str, values: dict[str, Any]) -> Any:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             cursor = driver(connection).cursor().execute(query(name), values)
             return cursor.fetchone() if cursor.description else None
 

@@ -75,6 +75,12 @@ class Database:
         with self._translate_errors(), self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """Run single statements, each a transaction of its own: BEGIN and COMMIT would be two round trips more."""
+        with self._translate_errors(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which must be repeatable, in a transaction; retry it after a deadlock or a lock timeout.
 
@@ -109,8 +115,24 @@ class Database:
                 raise
 
     @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A session in autocommit mode, for locks: its end releases them, and the pool has the connection back.
+
+        A connection whose locks could not be released is closed, so that nobody inherits them.
+        """
+        with self.autocommit() as connection:
+            try:
+                driver(connection).execute(query("keep_session"))
+                yield connection
+            finally:
+                try:
+                    driver(connection).execute("SELECT pg_advisory_unlock_all()")
+                except (DBAPIError, psycopg.Error):
+                    connection.invalidate()
+
+    @contextmanager
     def dedicated(self) -> Iterator[Connection]:
-        """Open a connection of its own in autocommit mode, for session-level locks: closing it releases them."""
+        """Open a connection of its own in autocommit mode, for a lock of several threads: closing it releases it."""
         with self._translate_errors():
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             try:
@@ -124,7 +146,7 @@ class Database:
 
     def now(self) -> datetime:
         """The time by the database's clock, which all processes share."""
-        with self.transaction() as connection:
+        with self.autocommit() as connection:
             moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return moment
 

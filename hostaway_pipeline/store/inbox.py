@@ -107,7 +107,7 @@ class Inbox:
     def claim(self, limit: int, *, has_failed: bool = False) -> list[ClaimedEvent]:
         """Claim the oldest claimable events. `has_failed`: only those that failed before; otherwise only the others."""
         values = {"limit": limit, "has_failed": has_failed}
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             rows = driver(connection).cursor(row_factory=dict_row).execute(query("claim_events"), values).fetchall()
         claimed = (ClaimedEvent(**row | {"payload": orjson.loads(row["payload"])}) for row in rows)
         return sorted(claimed, key=lambda event: event.id)
@@ -129,7 +129,7 @@ class Inbox:
 
     def state(self) -> InboxState:
         """Counts for the sensor and for /metrics."""
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             row = driver(connection).cursor().execute(query("inbox_state")).fetchone()
         assert row is not None  # noqa: S101 (an aggregate always returns one row)
         return InboxState(*row)

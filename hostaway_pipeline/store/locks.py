@@ -132,18 +132,13 @@ def _waiting_lock(
 ) -> Iterator[None]:
     deadline = time.monotonic() + wait_seconds
     key = (lock_class, func.hashint8(account_id))
-    with database.dedicated() as connection:
+    with database.session() as connection:
         attempt = select(func.pg_try_advisory_lock(*key))
         while not bool(connection.execute(attempt).scalar_one()):
             if time.monotonic() >= deadline:
                 raise SyncInProgress(busy)
             sleep(_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            # Closing the connection releases the lock as well, but only once the server notices.
-            with suppress(DBAPIError):
-                connection.execute(select(func.pg_advisory_unlock(*key)))
+        yield
 
 
 def _keep_lock(database: Database, lock: Select[tuple[bool]], connection: Connection, ended: threading.Event) -> None:
@@ -167,13 +162,8 @@ def _try_lock(
     database: Database, first: int, second: int, wait_seconds: float = 0, sleep: Sleep = time.sleep
 ) -> Iterator[bool]:
     deadline = time.monotonic() + wait_seconds
-    with database.dedicated() as connection:
+    with database.session() as connection:
         attempt = select(func.pg_try_advisory_lock(first, second))
         while not (is_taken := bool(connection.execute(attempt).scalar_one())) and time.monotonic() < deadline:
             sleep(_POLL_SECONDS)
-        try:
-            yield is_taken
-        finally:
-            if is_taken:
-                with suppress(DBAPIError):
-                    connection.execute(select(func.pg_advisory_unlock(first, second)))
+        yield is_taken

@@ -70,7 +70,7 @@ class Suppression:
         return self._database.run(lambda connection: self._load(driver(connection).cursor(), entries))
 
     def entries(self) -> set[Entry]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             found = driver(connection).cursor().execute(query("all_suppressed_guests"))
             return {Entry(*row) for row in found}
 

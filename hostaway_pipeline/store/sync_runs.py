@@ -88,7 +88,7 @@ class SyncRuns:
             "entities": entities,
             "error": error,
         }
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             connection.execute(
                 update(sync_runs)
                 .where(sync_runs.c.id == run_id, sync_runs.c.status == "running")

@@ -136,7 +136,7 @@ class Accounts:
 
     def get(self, account_id: int) -> Account:
         """Raises AccountError for an account that is unknown or was removed."""
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             row = connection.execute(select(*_SHOWN).where(accounts.c.account_id == account_id)).one_or_none()
         if row is None:
             raise AccountError(f"account {account_id} is not known; add it with `hostaway accounts add {account_id}`")
@@ -147,11 +147,11 @@ class Accounts:
     def names(self, account_ids: Collection[int]) -> dict[int, str]:
         """Names by account id, of those accounts that have one."""
         named = accounts.c.account_id.in_(account_ids) & accounts.c.name.is_not(None)
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return dict(connection.execute(select(accounts.c.account_id, accounts.c.name).where(named)).all())
 
     def active(self) -> list[Account]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             rows = connection.execute(select(*_SHOWN).where(accounts.c.is_active).order_by(accounts.c.account_id))
             return [Account(*values_of(row)) for row in rows]
 
@@ -195,7 +195,7 @@ class Accounts:
     def mark_failed(self, account_id: int, *, pause: timedelta | None) -> None:
         """Count one more failure in a row; with `pause`, open the circuit breaker for that time."""
         until = None if pause is None else func.now() + pause
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
@@ -213,7 +213,7 @@ class Accounts:
             .having(func.count() == len(ENTITIES))
             .scalar_subquery()
         )
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)

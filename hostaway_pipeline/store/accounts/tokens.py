@@ -27,7 +27,7 @@ class Tokens:
         self._keyring = keyring
 
     def load(self, account_id: int) -> Token | None:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return self._decrypt(account_id, _credentials(connection, account_id))
 
     def refresh(

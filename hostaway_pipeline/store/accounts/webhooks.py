@@ -114,7 +114,7 @@ class Webhooks:
             heard.scalar_subquery(),
             c.webhook_log_id,
         )
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return WebhookState(
                 *values_of(connection.execute(select(*columns).where(c.account_id == account_id)).one())
             )

@@ -20,7 +20,7 @@ class Lookup:
             .where(reservations.c.id == reservation_id, reservations.c.deleted_at.is_(None), accounts.c.is_active)
             .order_by(reservations.c.account_id)
         )
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return list(connection.execute(statement).scalars())
 
     def conversation_of_reservation(self, account_id: int, reservation_id: int) -> int | None:
@@ -30,16 +30,16 @@ class Lookup:
             c.account_id == account_id, c.reservation_id == reservation_id, c.deleted_at.is_(None)
         )
         ordered = newest.order_by(c.message_received_at.desc().nulls_last(), c.id.desc()).limit(1)
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return connection.execute(ordered).scalar_one_or_none()
 
     def message_ids(self, account_id: int, conversation_id: int) -> set[int]:
         """Ids of all messages of a conversation, including deleted ones."""
         chosen = (messages.c.account_id == account_id) & (messages.c.conversation_id == conversation_id)
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return set(connection.execute(select(messages.c.id).where(chosen)).scalars())
 
     def conversation_of_message(self, account_id: int, message_id: int) -> int | None:
         chosen = (messages.c.account_id == account_id) & (messages.c.id == message_id)
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return connection.execute(select(messages.c.conversation_id).where(chosen)).scalar_one_or_none()

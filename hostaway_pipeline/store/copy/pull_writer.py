@@ -46,7 +46,7 @@ class PullWriter:
         return self._database.run(lambda c: merge(c, entity, rows, owner, is_read=True, dry_run=self.dry_run))
 
     def alive_ids(self, entity: Entity) -> set[int]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return sweeps.alive_ids(connection, entity, self.account_id)
 
     def database_time(self) -> datetime:
@@ -94,7 +94,7 @@ class PullWriter:
         return self._write(finish)
 
     def known_until(self, entity: Entity) -> datetime | None:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return sweeps.known_until(connection, entity, self.account_id)
 
     def advance_known_until(self, entity: Entity, until: datetime) -> None:
@@ -103,15 +103,15 @@ class PullWriter:
         self._write(lambda connection: sweeps.advance_known_until(connection, entity, self.account_id, until))
 
     def live_threads(self) -> int:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return threads.live_threads(connection, self.account_id)
 
     def recent_enquiries(self) -> list[int]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return threads.recent_enquiries(connection, self.account_id)
 
     def markers_of(self, reservation_ids: Collection[int]) -> dict[int, Markers]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return threads.markers_of(connection, self.account_id, reservation_ids)
 
     def conversations_to_read(
@@ -126,7 +126,7 @@ class PullWriter:
         return list(({c.id: c for c in stored} | {c.id: c for c in would_be}).values())
 
     def alive_messages(self, conversation_ids: Collection[int], before: datetime) -> dict[int, set[int]]:
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return threads.alive_messages(connection, self.account_id, conversation_ids, before)
 
     def delete_messages_of_deleted_conversations(self) -> int:
@@ -184,7 +184,7 @@ class PullWriter:
         """Ids of reservations whose finance lines are not known; none in a dry run."""
         if self.dry_run:
             return []
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return finance.finance_to_read(connection, self.account_id, most)
 
     def apply_finance(self, answers: Mapping[int, finance.FinanceAnswer], failed: Collection[int]) -> Counts:

@@ -62,13 +62,13 @@ class PushWriter:
     def known(self, entity: Entity, ids: Collection[int]) -> dict[int, StoredObject]:
         """What is stored of these objects, for those that are stored."""
         values = {"account_id": self.account_id, "entity": entity.name, "ids": list(ids)}
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             rows = driver(connection).cursor().execute(query("known_objects", entity.name), values).fetchall()
         return {row[0]: StoredObject(bytes(row[1]), Version(*row[2:5]), frozenset(row[5])) for row in rows}
 
     def alive(self, entity: Entity, ids: Collection[int]) -> set[int]:
         """Those of these objects that are stored and not deleted."""
-        with self._database.transaction() as connection:
+        with self._database.autocommit() as connection:
             return self._alive(connection, entity, ids)
 
     def apply(self, changes: ChangeSet) -> dict[str, Counts]:
