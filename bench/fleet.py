@@ -129,6 +129,7 @@ def large() -> list[Figure]:
     """20 accounts of seven listings and 787 reservations: a reconcile of which nothing has changed."""
     case = f"{LARGE} × 7:787, reconcile, nothing changed"
     with stand([f"1-{LARGE}:7:787"], latency=0.0, server=("none", "none"), token_delay=0) as made:
+        made.environment["HOSTAWAY_TRAILS_SHARE"] = "0"
         add_accounts(made, LARGE)
         database = postmaster(made)
         with running(made) as stack:
