@@ -42,7 +42,7 @@ _SINGLE_CONNECTIONS = 4
 
 
 class Database:
-    """Three pools of connections to the hostaway database. Connects at the first use, not before."""
+    """Four pools of connections to the hostaway database. Connects at the first use, not before."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._url = parse_url(url).set(drivername="postgresql")
@@ -51,10 +51,12 @@ class Database:
         """Called with the name and the duration in seconds of every statement."""
         single: dict[str, Any] = {"pool_size": _SINGLE_CONNECTIONS, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
         self.engine = self._engine({}, pool_size=pool_size, max_overflow=pool_size)
+        # A pool of its own, because switching a connection between the two modes costs as much as a statement.
+        self._autocommit = self._engine({}, pool_size=pool_size, max_overflow=pool_size, isolation_level="AUTOCOMMIT")
         self._unsynced = self._engine({"synchronous_commit": "off"}, **single)
         timeouts = {"statement_timeout": str(_STATEMENT_MS), "lock_timeout": str(_LOCK_MS)}
         self._single = self._engine(timeouts, **single)
-        for engine in (self.engine, self._unsynced):
+        for engine in (self.engine, self._autocommit, self._unsynced):
             ping_rested(engine)
 
     def _engine(self, own: Mapping[str, str], **options: Any) -> Engine:
@@ -78,8 +80,8 @@ class Database:
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """Run single statements, each a transaction of its own: BEGIN and COMMIT would be two round trips more."""
-        with self._translate_errors(), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        with self._translate_errors(), self._autocommit.connect() as connection:
+            yield connection
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which must be repeatable, in a transaction; retry it after a deadlock or a lock timeout.
@@ -183,7 +185,7 @@ class Database:
                     ) from None
 
     def dispose(self) -> None:
-        for engine in (self.engine, self._unsynced, self._single):
+        for engine in (self.engine, self._autocommit, self._unsynced, self._single):
             engine.dispose()
 
     @contextmanager
