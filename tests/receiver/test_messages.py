@@ -136,6 +136,7 @@ def test_a_message_is_never_sent_twice_however_unclear_the_answer(
     assert first.json() == again.json()
     assert first.json()["message_id"] is not None
     assert sent_by(sandbox) == 1
+    wait_until(lambda: sandbox.counters.in_flight == 0)
     assert sandbox.counters.calls()[SENDS] == 1
     assert outbox(database_url)[0]["status"] == "sent"
 

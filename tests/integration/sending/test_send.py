@@ -166,6 +166,7 @@ def test_a_message_whose_answer_is_unclear_is_found_and_not_sent_again(
     assert sent_bodies(account) == [BODY]
     assert rows(database_url, "SELECT body FROM hostaway.messages WHERE id = %s", sent.message_id) == [{"body": BODY}]
     assert send_message(services, wish(reservation_id)) == sent
+    wait_until(lambda: sandbox.counters.in_flight == 0)
     assert sandbox.counters.calls()[SENDS] == 1
 
 
