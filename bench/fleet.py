@@ -98,9 +98,9 @@ def small() -> list[Figure]:
         with running(made) as stack:
             time.sleep(15)
             before, began = cpu_seconds(stack, database), time.monotonic()
-            servers = [one.pid for one in tree(stack) if any(part.endswith(_SERVERS) for part in one.cmdline())]
             while number(made, DONE) < SMALL / 10:  # by then they have loaded all of their code
                 time.sleep(5)
+            servers = [one.pid for one in tree(stack) if any(part.endswith(_SERVERS) for part in one.cmdline())]
             memory = own_pss_mb(servers)
             wait_for(made, DONE, SMALL, 1800)
             seconds, used = time.monotonic() - began, cpu_seconds(stack, database) - before

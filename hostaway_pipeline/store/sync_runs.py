@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 import psycopg
-from sqlalchemy import ScalarSelect, func, insert, select, update
 
 from hostaway_pipeline.errors import AccountError, SyncInProgress
-from hostaway_pipeline.store.database import Database, query, values_of
-from hostaway_pipeline.store.schema import sync_runs
+from hostaway_pipeline.store.database import Database, driver, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +45,18 @@ class SyncRuns:
     def start(
         self, account_id: int, *, mode: str, source: str, dagster_run_id: str | None, entities: Iterable[str]
     ) -> StartedRun:
-        """Record a start, under the account's lock: runs that are still marked as running have died."""
-        mine = sync_runs.c.account_id == account_id
-        end_dead_runs = (
-            update(sync_runs)
-            .where(mine, sync_runs.c.status == "running")
-            .values(status="interrupted", finished_at=func.now(), error="the process ended before the sync did")
-        )
-        new = (
-            insert(sync_runs)
-            .values(
-                account_id=account_id,
-                mode=mode,
-                source=source,
-                dagster_run_id=dagster_run_id,
-                status="running",
-                baseline_at=func.coalesce(_unfinished_baseline(account_id, mode), func.now()),
-                entities={name: {} for name in entities},
-            )
-            .returning(sync_runs.c.id, sync_runs.c.started_at, sync_runs.c.baseline_at)
-        )
-        with self._database.transaction() as connection:
-            connection.execute(end_dead_runs)
-            return StartedRun(*values_of(connection.execute(new).one()))
+        """Record a start, under the account's lock."""
+        values = {
+            "account_id": account_id,
+            "mode": mode,
+            "source": source,
+            "dagster_run_id": dagster_run_id,
+            "entities": orjson.dumps({name: {} for name in entities}).decode(),
+        }
+        with self._database.autocommit() as connection:
+            row = driver(connection).cursor().execute(query("start_run"), values).fetchone()
+        assert row is not None  # noqa: S101 (it always inserts one)
+        return StartedRun(*row)
 
     def finish(
         self,
@@ -82,33 +70,12 @@ class SyncRuns:
     ) -> None:
         """Record the end, unless another process has ended the run already."""
         values = {
+            "run_id": run_id,
             "status": status,
             "api_calls": api_calls,
             "http_429": http_429,
-            "entities": entities,
+            "entities": orjson.dumps(entities).decode(),
             "error": error,
         }
         with self._database.autocommit() as connection:
-            connection.execute(
-                update(sync_runs)
-                .where(sync_runs.c.id == run_id, sync_runs.c.status == "running")
-                .values(**values, finished_at=func.clock_timestamp())
-            )
-
-
-def _unfinished_baseline(account_id: int, mode: str) -> ScalarSelect[datetime]:
-    """The baseline of the newest run that read messages, if it ended early less than a day ago: to resume from it."""
-    newest = (
-        select(sync_runs.c.status, sync_runs.c.baseline_at)
-        .where(
-            sync_runs.c.account_id == account_id,
-            sync_runs.c.mode == mode,
-            sync_runs.c.entities.has_key("messages"),
-        )
-        .order_by(sync_runs.c.id.desc())
-        .limit(1)
-        .subquery()
-    )
-    a_day_ago = func.now() - func.make_interval(0, 0, 0, 1)
-    is_unfinished = newest.c.status.in_(("interrupted", "failed")) & (newest.c.baseline_at > a_day_ago)
-    return select(newest.c.baseline_at).where(is_unfinished).scalar_subquery()
+            driver(connection).cursor().execute(query("finish_run"), values)

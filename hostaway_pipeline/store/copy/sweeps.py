@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_pipeline.domain.entities import Entity
 from hostaway_pipeline.store.database import driver, query
@@ -99,18 +98,5 @@ def live_rows(connection: Connection, account_id: int, record: SweepRecord, seen
 def record_sweep(
     connection: Connection, account_id: int, record: SweepRecord, *, table_count: int, orphan_count: int | None = None
 ) -> None:
-    values = {
-        **asdict(record),
-        "account_id": account_id,
-        "finished_at": func.clock_timestamp(),
-        "table_count": table_count,
-        "orphan_count": orphan_count,
-    }
-    statement = insert(sweeps).values(values)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[sweeps.c.account_id, sweeps.c.entity],
-            set_={name: statement.excluded[name] for name in values}
-            | {"proven_at": func.coalesce(statement.excluded.proven_at, sweeps.c.proven_at)},
-        )
-    )
+    values = {**asdict(record), "account_id": account_id, "table_count": table_count, "orphan_count": orphan_count}
+    driver(connection).cursor().execute(query("record_sweep"), values)
