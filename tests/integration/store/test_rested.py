@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
+import psycopg
 import pytest
 
 from hostaway_pipeline.errors import DatabaseUnavailable
@@ -54,11 +54,22 @@ def test_connections_that_were_cut_at_rest_are_replaced(
 
 
 @ways
-def test_a_connection_that_is_cut_at_work_fails_at_most_once(
+def test_a_connection_that_was_cut_a_moment_ago_is_replaced(
     database: Database, database_url: str, use: Callable[[Database], None]
 ) -> None:
+    with psycopg.connect(database_url, autocommit=True) as other:
+        for _ in range(5):
+            use(database)
+            other.execute(_CUT.encode())
     use(database)
-    rows(database_url, _CUT)
-    with suppress(DatabaseUnavailable):
-        use(database)
-    use(database)
+
+
+def test_a_connection_that_breaks_in_use_fails_once(database: Database, database_url: str) -> None:
+    def cut_and_use() -> None:
+        with database.unsynced() as cursor:
+            rows(database_url, _CUT)
+            cursor.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        cut_and_use()
+    unsynced(database)
