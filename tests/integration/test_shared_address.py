@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from hostaway_pipeline.store.checks import Checks
 from hostaway_pipeline.store.database import Database
 from hostaway_pipeline.store.slots import Slots
 from tests.factories import OpenSandbox, OpenServices, add_account, rows, sync
-from tests.waiting import wait_until
 
 WIDE = RateLimit(100_000, 1)
 # The command `hostaway`, ready to run, which begins when it is told to.
@@ -65,13 +65,19 @@ def test_two_processes_with_two_names_on_one_ip_are_both_named(
     for account_id in (1, 2):
         add_account(services, account_id)
 
-    with started(environment, 1) as first, started(environment, 2) as second:
-        for process in (first, second):
-            wait_for_line(process)
-        for process in (first, second):
-            send_line(process)
-        wait_until(lambda: bool(services.checks.shared_addresses()), 60)
+    def are_recognised() -> bool:
+        rows(services.database.url(show_password=True), "DELETE FROM hostaway.rate_scopes RETURNING 1")
+        with started(environment, 1) as first, started(environment, 2) as second:
+            for process in (first, second):
+                wait_for_line(process)
+            for process in (first, second):
+                send_line(process)
+            ends_at = time.monotonic() + 20
+            while not (found := services.checks.shared_addresses()) and time.monotonic() < ends_at:
+                time.sleep(0.1)
+        return bool(found)
 
+    assert any(are_recognised() for _ in range(5)), "a busy machine lets one of them go ahead, which learns its pace"
     result = check_result(services, "reservations", "one_name_per_ip")
     assert not result.passed
     assert "egress-1 and egress-2 were refused together" in (result.description or "")
