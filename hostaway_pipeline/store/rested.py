@@ -1,4 +1,4 @@
-"""Looks at pooled connections before their use, but only at those that have rested.
+"""Looks at pooled connections before their use, but asks the server only where there is a reason to.
 
 A sync takes a connection from the pool some seventy times in a second: a ping before each would double its round trips.
 A server or pooler that closes a connection says so to the socket. Only the loss of the machine or a firewall is silent,
